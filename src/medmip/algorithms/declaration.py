@@ -1,0 +1,99 @@
+"""An algorithm's declaration: from it come form, check, help, schema, documentation and guard rule."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from medmip.algorithms.role import Role
+from medmip.algorithms.views import View
+from medmip.errors import MipError
+from medmip.fold.cohort import Cohort
+
+
+class Parameters(BaseModel):
+    """Base of an algorithm's parameters; a field's title, description and bounds make its form."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Result(BaseModel, ABC):
+    """Base of an algorithm's result: typed data with stable names, and its views."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    @abstractmethod
+    def views(self) -> list[View]:
+        """The tables and charts that show this result."""
+
+
+class CannotCompute(MipError):
+    """The data do not determine an answer: constant columns, separation, no convergence."""
+
+    title = "The analysis has no answer on these data"
+    status = 422
+
+
+P = TypeVar("P", bound=Parameters)
+R = TypeVar("R", bound=Result)
+
+Question = Literal[
+    "Describe", "Compare groups", "Relate variables", "Predict an outcome", "Find structure"
+]
+
+
+@dataclass(frozen=True)
+class Algorithm(Generic[P, R]):
+    """A declared algorithm.
+
+    question groups it in the gallery; discloses is the sentence that a privacy officer reads;
+    missing says whether records with a missing value are dropped or kept.
+    """
+
+    name: str
+    label: str
+    question: Question
+    description: str
+    discloses: str
+    version: str
+    y: Role | None
+    x: Role | None
+    missing: Literal["drop", "keep"]
+    parameters: type[P]
+    run: Callable[[Cohort, P], R]
+
+    def __call__(self, cohort: Cohort, parameters: P) -> R:
+        return self.run(cohort, parameters)
+
+
+def algorithm(
+    name: str,
+    *,
+    label: str,
+    question: Question,
+    description: str,
+    discloses: str,
+    parameters: type[P],
+    y: Role | None,
+    x: Role | None = None,
+    missing: Literal["drop", "keep"] = "drop",
+    version: str = "1.0",
+) -> Callable[[Callable[[Cohort, P], R]], Algorithm[P, R]]:
+    """Declares the function that drives an algorithm; the registry finds the declaration."""
+
+    def declare(run: Callable[[Cohort, P], R]) -> Algorithm[P, R]:
+        return Algorithm(
+            name, label, question, description, discloses, version, y, x, missing, parameters, run
+        )
+
+    return declare
+
+
+def level_of(role: Literal["y", "x"], title: str, description: str, default: str | None = None) -> Any:  # noqa: ANN401
+    """The field of a parameter whose choices are the levels of the variable in a role."""
+    extra: dict[str, Any] = {"level_of": role}
+    if default is None:
+        return Field(title=title, description=description, json_schema_extra=extra)
+    return Field(default, title=title, description=description, json_schema_extra=extra)

@@ -1,0 +1,251 @@
+"""The transport of one hospital: its site's records are folded in this process."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal, Protocol, TypeVar
+
+import numpy as np
+
+from medmip.catalogue.data_model import DataModel
+from medmip.catalogue.variable import Variable
+from medmip.fold.block import Block
+from medmip.fold.block_cache import BlockCache
+from medmip.fold.cohort import Cohort, CohortSize, DatasetSize
+from medmip.fold.encoding import encoded_blocks
+from medmip.fold.local import Cancelled, fold_blocks
+from medmip.fold.statistic import Count, FloatArray, Statistic, sum_over
+from medmip.privacy.guard import Access, Guard, SnapshotRows
+from medmip.store.engine import Engine, Selection
+from medmip.store.filters import Filter
+from medmip.store.snapshots import Snapshot
+
+State = TypeVar("State")
+S = TypeVar("S", bound=Statistic)
+
+
+@dataclass
+class Site:
+    """One hospital's data and its guard."""
+
+    engine: Engine
+    guard: Guard
+    snapshots: tuple[Snapshot, ...]
+    cache: BlockCache = field(default_factory=BlockCache)
+
+
+@dataclass(frozen=True)
+class CohortSpec:
+    """Whose records and which variables: what a request asks for, already validated.
+
+    missing: `drop` analyses complete cases only, `keep` leaves missing values in.
+    """
+
+    model: DataModel
+    datasets: tuple[str, ...]
+    y: tuple[Variable, ...]
+    x: tuple[Variable, ...]
+    filter: Filter | None
+    missing: Literal["drop", "keep"]
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """Every variable once, x before y."""
+        return tuple({variable.code: variable for variable in (*self.x, *self.y)}.values())
+
+    def levels(self) -> dict[str, tuple[str, ...]]:
+        """The level codes of every nominal variable; those of `dataset` are the cohort's."""
+        return {
+            variable.code: self.datasets if variable.code == "dataset" else variable.levels
+            for variable in self.variables
+            if variable.is_nominal
+        }
+
+
+class Watcher(Protocol):
+    """Whoever follows a run: told of its progress, asked whether to stop."""
+
+    def advanced(self, rounds: int, fraction: float | None) -> None:
+        """rounds finished so far, and how much of the present one, 0 to 1, where known."""
+
+    def cancelled(self) -> bool: ...
+
+
+class Unwatched:
+    """A run that nobody follows."""
+
+    def advanced(self, rounds: int, fraction: float | None) -> None:
+        return
+
+    def cancelled(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class DatasetCounts(Statistic):
+    """Patients and records of each of the cohort's d datasets, (d,)."""
+
+    patients: Count
+    records: Annotated[FloatArray, sum_over("patients")]
+
+
+def open_cohort(
+    sites: Sequence[Site], spec: CohortSpec, access: Access, watcher: Watcher | None = None
+) -> Cohort:
+    """The cohort of a request, once every site's guard has let it in; raises Refused."""
+    transport = InProcess(sites, spec, access, watcher or Unwatched())
+    size = transport.admit()
+    guards = [site.guard.policy for site in sites]
+    return Cohort(
+        y=spec.y,
+        x=spec.x,
+        levels=spec.levels(),
+        datasets=spec.datasets,
+        size=size,
+        minimum=max(policy.minimum_cell for policy in guards),
+        releases_extremes=all(policy.extremes for policy in guards),
+        transport=transport,
+    )
+
+
+class InProcess:
+    """Folds over sites in this process; each site's guard checks what leaves it."""
+
+    def __init__(
+        self, sites: Sequence[Site], spec: CohortSpec, access: Access, watcher: Watcher
+    ) -> None:
+        self._watcher = watcher
+        self._spec = spec
+        self._rounds = 0
+        self._parts = [_Part.of(site, spec, access) for site in sites]
+        self._patients: list[int] = []
+        self._records = 0
+
+    def admit(self) -> CohortSize:
+        """Counts the cohort and asks every site's guard; raises Refused."""
+        counts = [
+            self._sum(part, dataset_counts, len(self._spec.datasets)) for part in self._parts
+        ]
+        self._patients = [0 if count is None else int(count.patients.sum()) for count in counts]
+        self._records = int(sum(count.records.sum() for count in counts if count is not None))
+        everyone_empty = not any(self._patients)
+        for part, patients in zip(self._parts, self._patients, strict=True):
+            if patients or everyone_empty:
+                part.site.guard.admit(part.access, patients, part.rows)
+        released = [
+            part.site.guard.release(part.access, count, patients)
+            for part, count, patients in zip(self._parts, counts, self._patients, strict=True)
+            if count is not None
+        ]
+        total = released[0]
+        for count in released[1:]:
+            total = total + count
+        selected = sum(
+            size.records for part in self._parts for size in part.site.engine.sizes(part.selection)
+        )
+        datasets = tuple(
+            DatasetSize(code, *(_unmasked(field[index]) for field in (total.records, total.patients)))
+            for index, code in enumerate(self._spec.datasets)
+        )
+        return CohortSize(
+            self._records, sum(self._patients), selected - self._records, datasets
+        )
+
+    def fold(
+        self, kernel: Callable[[Block, State], S], state: State, cells: Sequence[str]
+    ) -> S:
+        total: S | None = None
+        for part, patients in zip(self._parts, self._patients, strict=True):
+            local = self._sum(part, kernel, state)
+            if local is None:
+                continue
+            released = part.site.guard.release(part.access, local, patients, cells)
+            total = released if total is None else total + released
+        if total is None:
+            raise RuntimeError("a cohort was admitted without records")
+        self._rounds += 1
+        self._watcher.advanced(self._rounds, None)
+        return total
+
+    def _sum(
+        self, part: "_Part", kernel: Callable[[Block, State], S], state: State
+    ) -> S | None:
+        seen = 0
+
+        def each(block: Block) -> None:
+            nonlocal seen
+            if self._watcher.cancelled():
+                raise Cancelled
+            seen += block.records
+            if self._records:
+                self._watcher.advanced(self._rounds, min(1.0, seen / self._records))
+
+        return fold_blocks(part.blocks(), kernel, state, each=each)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One site's share of a cohort; positions maps its snapshots to the cohort's datasets."""
+
+    site: Site
+    selection: Selection
+    positions: tuple[int, ...]
+    access: Access
+
+    @classmethod
+    def of(cls, site: Site, spec: CohortSpec, access: Access) -> "_Part":
+        held = [snapshot for snapshot in site.snapshots if snapshot.dataset in spec.datasets]
+        variables = spec.variables
+        selection = Selection(
+            model=spec.model.key,
+            snapshots=tuple(held),
+            numeric=tuple(variable.code for variable in variables if variable.is_numeric),
+            nominal=tuple(variable.code for variable in variables if variable.is_nominal),
+            levels=spec.levels(),
+            filter=spec.filter,
+            complete=spec.missing == "drop",
+            longitudinal=spec.model.longitudinal,
+        )
+        positions = tuple(spec.datasets.index(snapshot.dataset) for snapshot in held)
+        compared = _compared(site, selection)
+        completed = replace(
+            access,
+            cohort=hashlib.sha256(compared.key().encode()).hexdigest(),
+            snapshots={snapshot.dataset: snapshot.hash for snapshot in held},
+        )
+        return cls(site, selection, positions, completed)
+
+    def blocks(self) -> Iterator[Block]:
+        return self.site.cache.blocks(
+            self.selection.key(),
+            lambda: encoded_blocks(self.site.engine, self.selection, self.positions),
+        )
+
+    def rows(self) -> list[SnapshotRows]:
+        """Whom the guard compares with earlier cohorts, by the policy's overlap rule."""
+        if self.site.guard.policy.overlap == "off":
+            return []
+        compared = _compared(self.site, self.selection)
+        return [
+            SnapshotRows(snapshot.hash, held, patient)
+            for snapshot, (held, patient) in zip(
+                compared.snapshots, self.site.engine.rows(compared), strict=True
+            )
+        ]
+
+
+def _compared(site: Site, selection: Selection) -> Selection:
+    """The records that the overlap rule compares: with missing values dropped, or not."""
+    return selection if site.guard.policy.overlap == "records" else selection.whole()
+
+
+def dataset_counts(block: Block, datasets: int) -> DatasetCounts:
+    """Patients and records of one block by dataset."""
+    return DatasetCounts(
+        patients=block.cells(block.dataset, datasets),
+        records=np.bincount(block.dataset, minlength=datasets).astype(np.float64),
+    )
+
+
+def _unmasked(value: object) -> int | None:
+    return None if value is np.ma.masked else int(value)

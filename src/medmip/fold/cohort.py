@@ -1,0 +1,94 @@
+"""Whose records: the cohort that an algorithm works on, and its only way to data."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from medmip.catalogue.variable import Variable
+from medmip.errors import RequestError
+from medmip.fold.block import Block
+from medmip.fold.design import Design
+from medmip.fold.statistic import Statistic
+
+State = TypeVar("State")
+S = TypeVar("S", bound=Statistic)
+
+
+@dataclass(frozen=True)
+class DatasetSize:
+    """One dataset's share of a cohort; None where fewer than the policy's minimum."""
+
+    dataset: str
+    records: int | None
+    patients: int | None
+
+
+@dataclass(frozen=True)
+class CohortSize:
+    """What may be told about a cohort's size.
+
+    records and patients are those analysed, excluded the records dropped for missing values.
+    """
+
+    records: int
+    patients: int
+    excluded: int
+    datasets: tuple[DatasetSize, ...]
+
+
+class Transport(Protocol):
+    """The road from a cohort's records to their sum: one process, a cluster, a federation."""
+
+    def fold(
+        self, kernel: Callable[[Block, State], S], state: State, cells: Sequence[str]
+    ) -> S:
+        """The guarded sum of kernel over all records; raises Refused or Cancelled."""
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The records that one analysis may see, already checked by the guard.
+
+    y and x are the variables by role; levels gives each nominal variable's level codes in the
+    data model's order (for `dataset`, the cohort's datasets); minimum is the smallest number of
+    patients a released cell may rest on; releases_extremes tells whether single patients'
+    minima and maxima may be asked for.
+    """
+
+    y: tuple[Variable, ...]
+    x: tuple[Variable, ...]
+    levels: Mapping[str, tuple[str, ...]]
+    datasets: tuple[str, ...]
+    size: CohortSize
+    minimum: int
+    releases_extremes: bool
+    transport: Transport
+
+    def fold(
+        self,
+        kernel: Callable[[Block, State], S],
+        state: State,
+        *,
+        cells: Sequence[str] = (),
+    ) -> S:
+        """The sum of kernel(block, state) over the cohort.
+
+        cells names the cells of the statistic's Cells fields, for the message of a refusal.
+        """
+        return self.transport.fold(kernel, state, cells)
+
+    def design(
+        self, variables: Sequence[Variable], interactions: Sequence[Sequence[str]] = ()
+    ) -> Design:
+        """The full design of these variables: every level has its column."""
+        return Design.full(variables, dict(self.levels), interactions)
+
+    def level(self, variable: Variable, code: str, field: str) -> int:
+        """The index of a level named by a parameter; raises RequestError naming the field."""
+        levels = self.levels[variable.code]
+        if code not in levels:
+            raise RequestError(
+                f"{field}: {variable.code} has no such level",
+                remedy=f"Choose one of: {', '.join(levels)}.",
+            )
+        return levels.index(code)

@@ -1,0 +1,131 @@
+"""The design matrix: numeric columns, indicators of levels, products; decided by the data model."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+
+from medmip.catalogue.variable import Variable
+from medmip.fold.block import Block
+from medmip.fold.statistic import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A numeric variable (level None) or the indicator of one level (its index and code)."""
+
+    variable: str
+    level: int | None = None
+    level_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the design: the product of its factors; term is the index of its term."""
+
+    factors: tuple[Factor, ...]
+    label: str
+    term: int
+
+    @property
+    def is_indicator(self) -> bool:
+        return all(factor.level is not None for factor in self.factors)
+
+
+@dataclass(frozen=True)
+class Design:
+    """The columns that a block is encoded into, the same at every site.
+
+    A full design holds an indicator for every level of a nominal variable; an analysis drops
+    reference levels and empty ones by `select`, once the counts are known.
+    """
+
+    terms: tuple[tuple[str, ...], ...]
+    columns: tuple[Column, ...]
+
+    @classmethod
+    def full(
+        cls,
+        variables: Sequence[Variable],
+        levels: dict[str, tuple[str, ...]],
+        interactions: Iterable[Sequence[str]] = (),
+    ) -> "Design":
+        """A column for each numeric variable, level, and combination of an interaction's levels.
+
+        levels gives each nominal variable's level codes in the data model's order.
+        """
+        by_code = {variable.code: variable for variable in variables}
+        terms = [(variable.code,) for variable in variables]
+        terms += [tuple(interaction) for interaction in interactions]
+        columns = []
+        for index, term in enumerate(terms):
+            choices = [_factors(by_code[code], levels) for code in term]
+            for factors in product(*choices):
+                label = ":".join(_label(factor) for factor in factors)
+                columns.append(Column(factors, label, index))
+        return cls(tuple(terms), tuple(columns))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(column.label for column in self.columns)
+
+    @cached_property
+    def numeric_only(self) -> tuple[str, ...] | None:
+        """The variables, where every column is a plain numeric variable; else None."""
+        if all(len(column.factors) == 1 and not column.is_indicator for column in self.columns):
+            return tuple(column.factors[0].variable for column in self.columns)
+        return None
+
+    @cached_property
+    def indicators(self) -> FloatArray:
+        """1.0 where a column is an indicator, else 0.0; (p,)."""
+        return np.array([float(column.is_indicator) for column in self.columns])
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.terms, self.columns))
+
+    def select(self, keep: Sequence[int]) -> "Design":
+        """The same design with only the columns at these indices, in this order."""
+        return Design(self.terms, tuple(self.columns[index] for index in keep))
+
+    def columns_of(self, term: int) -> list[int]:
+        """The indices of the columns that belong to one term."""
+        return [index for index, column in enumerate(self.columns) if column.term == term]
+
+    def encode(self, block: Block) -> FloatArray:
+        """The design matrix of a block, (n, p) float64, column-major; NaN where a factor is missing."""
+        out = np.empty((block.records, len(self.columns)), order="F")
+        for index, column in enumerate(self.columns):
+            first, *others = column.factors
+            out[:, index] = _values(block, first)
+            for factor in others:
+                out[:, index] *= _values(block, factor)
+        return out
+
+
+def _factors(variable: Variable, levels: dict[str, tuple[str, ...]]) -> list[Factor]:
+    if variable.is_numeric:
+        return [Factor(variable.code)]
+    codes = levels[variable.code]
+    return [Factor(variable.code, index, code) for index, code in enumerate(codes)]
+
+
+def _label(factor: Factor) -> str:
+    return factor.variable if factor.level is None else f"{factor.variable}[{factor.level_code}]"
+
+
+def _values(block: Block, factor: Factor) -> FloatArray:
+    if factor.level is None:
+        return block.column(factor.variable)
+    codes = block.levels(factor.variable)
+    values: FloatArray = (codes == factor.level).astype(np.float64)
+    missing = codes < 0
+    if missing.any():
+        values[missing] = np.nan
+    return values

@@ -1,0 +1,108 @@
+"""Counts, sums and cross-products about a shift: the one statistic behind most closed forms."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from medmip.fold.block import Block
+from medmip.fold.design import Design
+from medmip.fold.statistic import Cells, FloatArray, Shift, Statistic, Sum
+
+
+@dataclass(frozen=True)
+class MomentsState:
+    """Which columns, and the shift to take sums about; None leaves each block its own means."""
+
+    design: Design
+    shift: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Moments(Statistic):
+    """Sums of p design columns about a shift.
+
+    records (): number of records; cells (p,): patients for whom an indicator is 1 (for a numeric
+    column, all patients); shift (p,); total (p,): sum of x - shift; cross (p, p): sum of
+    (x - shift)(x - shift)'.
+    Two parts with different shifts combine by the parallel-axis rule.
+    Source: Chan, Golub & LeVeque, The American Statistician 37 (1983), 242-247.
+    """
+
+    records: Sum
+    cells: Cells
+    shift: Shift
+    total: Sum
+    cross: Sum
+
+    def __add__(self, other: Self) -> Self:
+        if not np.array_equal(self.shift, other.shift):
+            other = other.about(self.shift)
+        return super().__add__(other)
+
+    def about(self, shift: FloatArray) -> Self:
+        """The same moments about another shift, by the parallel-axis rule; shift is (p,)."""
+        step = self.shift - shift
+        n = float(self.records)
+        total = self.total + n * step
+        cross = self.cross + np.outer(self.total, step) + np.outer(step, self.total)
+        cross += n * np.outer(step, step)
+        return type(self)(self.records, self.cells, shift, total, cross)
+
+    def supported_parameters(self) -> int:
+        return int(np.count_nonzero(self.cells))
+
+    def select(self, keep: list[int]) -> Self:
+        """The moments of the columns at these indices only, in this order."""
+        return type(self)(
+            self.records,
+            self.cells[keep],
+            self.shift[keep],
+            self.total[keep],
+            self.cross[np.ix_(keep, keep)],
+        )
+
+    @property
+    def mean(self) -> FloatArray:
+        """Column means, (p,)."""
+        return self.shift + self.total / self.records
+
+    @property
+    def scatter(self) -> FloatArray:
+        """Cross-products about the means, (p, p)."""
+        scatter: FloatArray = self.cross - np.outer(self.total, self.total) / self.records
+        return scatter
+
+    @property
+    def covariance(self) -> FloatArray:
+        """The unbiased covariance matrix, (p, p)."""
+        covariance: FloatArray = self.scatter / (self.records - 1.0)
+        return covariance
+
+
+def moments(block: Block, state: MomentsState) -> Moments:
+    """The moments of one block's design columns, about state.shift or the block's own means."""
+    x = block.matrix(state.design)
+    indicators = state.design.indicators
+    shift = state.shift
+    if shift is None:
+        shift = np.where(indicators > 0, 0.0, x.mean(axis=0) if block.records else 0.0)
+    centred = np.subtract(x, shift, order="F")
+    return Moments(
+        records=np.float64(block.records),
+        cells=column_cells(block, state.design, x),
+        shift=shift,
+        total=centred.sum(axis=0),
+        cross=np.dot(centred.T, centred),
+    )
+
+
+def column_cells(block: Block, design: Design, x: FloatArray) -> Cells:
+    """Patients behind each design column, (p,): those whose indicator is 1, or all for a numeric one."""
+    cells = np.full(len(design.columns), block.patients, dtype=np.int64)
+    for index in np.flatnonzero(design.indicators):
+        if block.patient is None:
+            cells[index] = int(x[:, index].sum())
+        else:
+            cells[index] = len(np.unique(block.patient[x[:, index] == 1.0]))
+    return cells

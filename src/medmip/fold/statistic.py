@@ -1,0 +1,104 @@
+"""What may be added: a statistic declares, field by field, how it combines and what the guard checks."""
+
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Annotated, ClassVar, Literal, Self, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+CodeArray = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldKind:
+    """How a field combines, and how the guard treats it.
+
+    combine: `add`, `min`, `max`, or `same` (equal on both sides, else the sum is refused).
+    counts: the field holds numbers of patients, checked cell by cell.
+    small: what happens to a cell with fewer patients than the policy's minimum: `suppress`
+    masks it, `refuse` refuses the statistic, `keep` lets it through (search counts only, which
+    no result may show).
+    cells: the name of a Count field; where one of its cells is masked, this field is masked
+    along its leading axes too.
+    extreme: the field holds single patients' values (minima, maxima).
+    """
+
+    combine: Literal["add", "min", "max", "same"]
+    counts: bool = False
+    small: Literal["suppress", "refuse", "keep"] = "suppress"
+    cells: str | None = None
+    extreme: bool = False
+
+
+Count = Annotated[IntArray, FieldKind("add", counts=True)]
+"""Numbers of patients; cells below the minimum are masked before they leave the site."""
+Cells = Annotated[IntArray, FieldKind("add", counts=True, small="refuse")]
+"""Numbers of patients that an estimate rests on; one small cell refuses the whole statistic."""
+Rank = Annotated[IntArray, FieldKind("add", counts=True, small="keep")]
+"""Numbers of patients that steer the search for a quantile and appear in no result."""
+Sum = Annotated[FloatArray, FieldKind("add")]
+"""A sum over all patients of the cohort."""
+Min = Annotated[FloatArray, FieldKind("min", extreme=True)]
+Max = Annotated[FloatArray, FieldKind("max", extreme=True)]
+Shift = Annotated[FloatArray, FieldKind("same")]
+"""The agreed origin that sums are taken about."""
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """Base of every statistic: a frozen dataclass of arrays whose fields are declared by kind.
+
+    Addition is associative and commutative; masked cells stay masked.
+    """
+
+    parameters: ClassVar[int] = 0
+
+    def __add__(self, other: Self) -> Self:
+        combined = {}
+        for field, kind in field_kinds(type(self)).items():
+            mine, theirs = getattr(self, field), getattr(other, field)
+            match kind.combine:
+                case "add":
+                    combined[field] = mine + theirs
+                case "min":
+                    combined[field] = np.fmin(mine, theirs)
+                case "max":
+                    combined[field] = np.fmax(mine, theirs)
+                case "same":
+                    if not np.array_equal(mine, theirs):
+                        raise ValueError(f"{type(self).__name__}.{field} differs between parts")
+                    combined[field] = mine
+        return type(self)(**combined)
+
+    def supported_parameters(self) -> int:
+        """The number of model parameters that may be estimated from this statistic."""
+        return self.parameters
+
+
+def sum_over(cells: str) -> FieldKind:
+    """The kind of a sum whose leading axes are the cells of the named Count field."""
+    return FieldKind("add", cells=cells)
+
+
+@cache
+def field_kinds(statistic: type[Statistic]) -> dict[str, FieldKind]:
+    """The declared kind of every field of a statistic, in order.
+
+    Raises TypeError where a field is not declared by kind: nothing undeclared may leave a site.
+    """
+    hints = get_type_hints(statistic, include_extras=True)
+    kinds: dict[str, FieldKind] = {}
+    for field in fields(statistic):
+        declared = [
+            note for note in getattr(hints[field.name], "__metadata__", ()) if isinstance(note, FieldKind)
+        ]
+        if len(declared) != 1:
+            raise TypeError(
+                f"{statistic.__name__}.{field.name} must be declared as Count, Cells, Rank, Sum, Min, "
+                "Max or Shift"
+            )
+        kinds[field.name] = declared[0]
+    return kinds

@@ -1,0 +1,152 @@
+"""The embedded default engine: DuckDB over published Parquet snapshots."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from medmip.errors import MipError
+from medmip.store.engine import PATIENT_COLUMN, BoolArray, IntArray, Selection, Size
+from medmip.store.filters import Sql, compile_filter
+from medmip.store.snapshots import Snapshot
+
+BATCH_RECORDS = 16_384
+"""Blocks of this size stay in the processor's cache; four times as many are slower."""
+
+
+class EngineFailure(MipError):
+    """The engine could not read a published snapshot."""
+
+    title = "Published data could not be read"
+    status = 500
+
+
+class DuckDBEngine:
+    """Scans published snapshots; one connection, a cursor for every scan.
+
+    folder: the only directory that may be read; memory: DuckDB's memory limit, such as `1GB`.
+    """
+
+    def __init__(self, folder: Path, *, memory: str = "1GB", threads: int = 2) -> None:
+        self._connection = duckdb.connect()
+        self._lock = threading.Lock()
+        quoted = str(folder.resolve()).replace("'", "''")
+        for setting in (
+            f"SET memory_limit = '{memory}'",
+            f"SET threads = {threads}",
+            "SET preserve_insertion_order = true",
+            "SET autoinstall_known_extensions = false",
+            "SET autoload_known_extensions = false",
+            f"SET allowed_directories = ['{quoted}']",
+            "SET enable_external_access = false",
+            "SET lock_configuration = true",
+        ):
+            self._connection.execute(setting)
+
+    def scan(self, selection: Selection) -> Iterator[tuple[int, pa.RecordBatch]]:
+        for index, snapshot in enumerate(selection.snapshots):
+            columns = [_numeric(code, snapshot) for code in selection.numeric]
+            columns += [
+                _nominal(code, selection.levels[code], snapshot) for code in selection.nominal
+            ]
+            if selection.longitudinal:
+                columns.append(_quoted(PATIENT_COLUMN))
+            if not columns:
+                columns.append("1 AS one")
+            where = _where(selection, snapshot, complete=selection.complete)
+            sql = f"SELECT {', '.join(columns)} FROM read_parquet(?) WHERE {where.text}"  # noqa: S608
+            for batch in self._read(sql, [str(snapshot.path), *where.parameters]):
+                yield index, batch
+
+    def sizes(self, selection: Selection) -> tuple[Size, ...]:
+        sizes = []
+        for snapshot in selection.snapshots:
+            where = _where(selection, snapshot, complete=False)
+            patients = f"count(DISTINCT {PATIENT_COLUMN})" if selection.longitudinal else "count(*)"
+            sql = f"SELECT count(*), {patients} FROM read_parquet(?) WHERE {where.text}"  # noqa: S608
+            row = self._read_all(sql, [str(snapshot.path), *where.parameters])
+            sizes.append(Size(row.column(0)[0].as_py(), row.column(1)[0].as_py()))
+        return tuple(sizes)
+
+    def rows(self, selection: Selection) -> tuple[tuple[BoolArray, IntArray | None], ...]:
+        rows = []
+        for snapshot in selection.snapshots:
+            where = _where(selection, snapshot, complete=selection.complete)
+            sql = (
+                "SELECT file_row_number "  # noqa: S608
+                f"FROM read_parquet(?, file_row_number = true) WHERE {where.text}"
+            )
+            table = self._read_all(sql, [str(snapshot.path), *where.parameters])
+            held = np.zeros(snapshot.records, dtype=np.bool_)
+            held[table.column(0).to_numpy()] = True
+            rows.append((held, self._patients(snapshot) if selection.longitudinal else None))
+        return tuple(rows)
+
+    def _patients(self, snapshot: Snapshot) -> IntArray:
+        sql = f"SELECT {_quoted(PATIENT_COLUMN)} FROM read_parquet(?)"  # noqa: S608
+        return self._read_all(sql, [str(snapshot.path)]).column(0).to_numpy().astype(np.int64)
+
+    def _read(self, sql: str, parameters: list[object]) -> Iterator[pa.RecordBatch]:
+        with self._lock:
+            cursor = self._connection.cursor()
+        try:
+            yield from cursor.sql(sql, params=parameters).to_arrow_reader(BATCH_RECORDS)
+        except duckdb.Error as error:
+            raise _scrubbed(error) from None
+        finally:
+            cursor.close()
+
+    def _read_all(self, sql: str, parameters: list[object]) -> pa.Table:
+        with self._lock:
+            cursor = self._connection.cursor()
+        try:
+            return cursor.sql(sql, params=parameters).to_arrow_table()
+        except duckdb.Error as error:
+            raise _scrubbed(error) from None
+        finally:
+            cursor.close()
+
+
+def _scrubbed(error: duckdb.Error) -> EngineFailure:
+    """DuckDB's own messages may quote a record, so only the kind of error is told."""
+    return EngineFailure(
+        f"The data engine stopped with {type(error).__name__}",
+        remedy="Run `mip doctor` to check the published snapshots.",
+    )
+
+
+def _where(selection: Selection, snapshot: Snapshot, *, complete: bool) -> Sql:
+    present = set(snapshot.variables)
+    clauses, parameters = ["true"], list[object]()
+    if selection.filter is not None:
+        compiled = compile_filter(selection.filter, present)
+        clauses.append(compiled.text)
+        parameters += compiled.parameters
+    if complete:
+        for code in (*selection.numeric, *selection.nominal):
+            if code == "dataset":
+                continue
+            clauses.append(f"{_quoted(code)} IS NOT NULL" if code in present else "false")
+    return Sql(" AND ".join(clauses), tuple(parameters))
+
+
+def _numeric(code: str, snapshot: Snapshot) -> str:
+    source = _quoted(code) if code in snapshot.variables else "NULL"
+    return f"CAST({source} AS DOUBLE) AS {_quoted(code)}"
+
+
+def _nominal(code: str, levels: tuple[str, ...], snapshot: Snapshot) -> str:
+    if code == "dataset":
+        index = levels.index(snapshot.dataset) if snapshot.dataset in levels else -1
+        return f"CAST({index} AS INTEGER) AS {_quoted(code)}"
+    if code not in snapshot.variables:
+        return f"CAST(NULL AS INTEGER) AS {_quoted(code)}"
+    members = ", ".join("'" + level.replace("'", "''") + "'" for level in levels)
+    return f"CAST(enum_code(CAST({_quoted(code)} AS ENUM({members}))) AS INTEGER) AS {_quoted(code)}"
+
+
+def _quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'

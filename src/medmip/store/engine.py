@@ -1,0 +1,76 @@
+"""The one small protocol behind which records are scanned, wherever they live."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from medmip.store.filters import Filter
+from medmip.store.snapshots import Snapshot
+
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+
+PATIENT_COLUMN = "__patient"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which records and columns of which snapshots.
+
+    numeric and nominal are the variable codes to read; levels gives the level codes of each
+    nominal one; complete drops records where any of them is missing; longitudinal says that a
+    patient may have several records.
+    """
+
+    model: str
+    snapshots: tuple[Snapshot, ...]
+    numeric: tuple[str, ...]
+    nominal: tuple[str, ...]
+    levels: Mapping[str, tuple[str, ...]] = field(hash=False)
+    filter: Filter | None = None
+    complete: bool = True
+    longitudinal: bool = False
+
+    def key(self) -> str:
+        """A name for this selection that is equal only for equal records and columns."""
+        rules = self.filter.model_dump_json() if self.filter else ""
+        snapshots = ",".join(f"{snapshot.dataset}={snapshot.hash}" for snapshot in self.snapshots)
+        columns = f"{','.join(self.numeric)}|{','.join(self.nominal)}"
+        return f"{self.model}|{snapshots}|{columns}|{self.complete}|{rules}"
+
+    def whole(self) -> "Selection":
+        """The same records before any is dropped for a missing value, without columns."""
+        return replace(self, numeric=(), nominal=(), complete=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many records and patients one snapshot contributes."""
+
+    records: int
+    patients: int
+
+
+class Engine(Protocol):
+    """A source of records."""
+
+    def scan(self, selection: Selection) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Record batches with the index of the snapshot they come from, snapshot after snapshot.
+
+        Columns: each numeric variable as DOUBLE, each nominal as INTEGER level index, both null
+        where missing, then `__patient` where the selection is longitudinal, ascending.
+        """
+
+    def sizes(self, selection: Selection) -> tuple[Size, ...]:
+        """Records and patients of each snapshot that the filter keeps, missing values or not."""
+
+    def rows(self, selection: Selection) -> tuple[tuple[BoolArray, IntArray | None], ...]:
+        """For each snapshot, which of its records the selection keeps, and their patient numbers.
+
+        The first array is (records,) bool over the whole snapshot; the second (records,), or
+        None where every record is a patient of its own.
+        """
