@@ -9,7 +9,7 @@ import numpy as np
 
 from medmip.catalogue.variable import Variable
 from medmip.fold.block import Block
-from medmip.fold.statistic import FloatArray
+from medmip.fold.statistic import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,33 @@ class Design:
     def columns_of(self, term: int) -> list[int]:
         """The indices of the columns that belong to one term."""
         return [index for index, column in enumerate(self.columns) if column.term == term]
+
+    def references(self, cells: IntArray) -> dict[str, str]:
+        """Each nominal variable's reference: the first level that anybody has; cells is (p,)."""
+        references: dict[str, str] = {}
+        for column, patients in zip(self.columns, cells, strict=True):
+            factor = column.factors[0]
+            if len(column.factors) == 1 and factor.level_code is not None and patients > 0:
+                references.setdefault(factor.variable, factor.level_code)
+        return references
+
+    def estimable(self, cells: IntArray) -> list[int]:
+        """The columns that a model with intercept can estimate.
+
+        cells (p,) is the number of patients behind each column. Reference levels drop out, and
+        so do levels and combinations that nobody has.
+        """
+        references = self.references(cells)
+        return [
+            index
+            for index, column in enumerate(self.columns)
+            if cells[index] > 0
+            and not any(
+                factor.level_code is not None
+                and references.get(factor.variable) == factor.level_code
+                for factor in column.factors
+            )
+        ]
 
     def encode(self, block: Block) -> FloatArray:
         """The design matrix of a block, (n, p) float64, column-major; NaN where a factor is missing."""

@@ -1,0 +1,98 @@
+"""Estimated coefficients: their table and their forest plot, shared by every regression."""
+
+from collections.abc import Sequence
+
+import altair as alt
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from scipy.stats import rv_continuous
+
+from medmip.algorithms.views import Chart, Table, chart, table
+from medmip.fold.statistic import FloatArray
+
+INTERCEPT = "Intercept"
+
+
+class Coefficient(BaseModel):
+    """One estimated coefficient; statistic is its t or z value."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    term: str
+    estimate: float
+    std_error: float
+    statistic: float
+    p_value: float
+    lower: float
+    upper: float
+
+
+def coefficients(
+    terms: Sequence[str],
+    estimates: FloatArray,
+    std_errors: FloatArray,
+    distribution: rv_continuous,
+    confidence: float,
+) -> tuple[Coefficient, ...]:
+    """Tests against zero and confidence intervals; estimates and std_errors are (p,).
+
+    distribution is the frozen reference distribution of estimate / std_error.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = estimates / std_errors
+    p_values = 2.0 * distribution.sf(np.abs(values))
+    margin = distribution.ppf(0.5 + confidence / 2.0) * std_errors
+    return tuple(
+        Coefficient(
+            term=term,
+            estimate=float(estimates[index]),
+            std_error=float(std_errors[index]),
+            statistic=float(values[index]),
+            p_value=float(p_values[index]),
+            lower=float(estimates[index] - margin[index]),
+            upper=float(estimates[index] + margin[index]),
+        )
+        for index, term in enumerate(terms)
+    )
+
+
+def coefficient_table(
+    rows: Sequence[Coefficient], confidence: float, statistic: str, title: str = "Coefficients"
+) -> Table:
+    """The coefficients as a paper prints them; statistic is the column's name, t or z."""
+    percent = f"{100 * confidence:g} %"
+    return table(
+        title,
+        [
+            ("term", "Term", "text"),
+            ("estimate", "Estimate", "number"),
+            ("std_error", "Std. error", "number"),
+            ("statistic", statistic, "number"),
+            ("p_value", "p-value", "pvalue"),
+            ("lower", f"{percent} lower", "number"),
+            ("upper", f"{percent} upper", "number"),
+        ],
+        [row.model_dump() for row in rows],
+    )
+
+
+def forest_plot(rows: Sequence[Coefficient], confidence: float, title: str, axis: str) -> Chart:
+    """Estimates with their confidence intervals against zero, the intercept left out."""
+    drawn = [row for row in rows if row.term != INTERCEPT]
+    data = alt.Data(values=[row.model_dump(include={"term", "estimate", "lower", "upper"}) for row in drawn])
+    order = [row.term for row in drawn]
+    base = alt.Chart(data).encode(y=alt.Y("term:N", sort=order, title=None, axis=alt.Axis(labelLimit=320)))
+    rule = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 4], color="#888").encode(x="zero:Q")
+    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("lower:Q", title=axis), x2="upper:Q")
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x="estimate:Q",
+        tooltip=["term:N", "estimate:Q", "lower:Q", "upper:Q"],
+    )
+    drawing = (rule + bars + points).properties(width="container", height=alt.Step(24))
+    words = "; ".join(f"{row.term} {row.estimate:.3g}" for row in drawn[:8])
+    return chart(
+        title,
+        drawing,
+        f"Forest plot of {len(drawn)} coefficients: {words}",
+        f"Points are estimates, lines their {100 * confidence:g} % confidence intervals.",
+    )

@@ -1,0 +1,176 @@
+"""Ordinary least squares with the full summary that a paper prints."""
+
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+from scipy import stats
+
+from medmip.algorithms.coefficients import (
+    INTERCEPT,
+    Coefficient,
+    coefficient_table,
+    coefficients,
+    forest_plot,
+)
+from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.role import ANY, NUMERIC, many, one
+from medmip.algorithms.views import View, table
+from medmip.fold.cohort import Cohort
+from medmip.fold.least_squares import Collinear, least_squares
+from medmip.fold.moments import MomentsState, moments
+
+Interaction = Annotated[tuple[str, ...], Field(min_length=2, max_length=3)]
+
+
+class LinearRegressionParameters(Parameters):
+    """Parameters of a linear regression."""
+
+    interactions: tuple[Interaction, ...] = Field(
+        (),
+        title="Interactions",
+        description="Pairs or triples of covariates whose products enter the model.",
+        json_schema_extra={"variables_of": "x"},
+    )
+    confidence: float = Field(
+        0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
+    )
+
+
+class LinearRegressionResult(Result):
+    """A fitted linear model.
+
+    references names each nominal covariate's reference level; dropped are levels nobody has.
+    """
+
+    outcome: str
+    n: int
+    excluded: int
+    coefficients: tuple[Coefficient, ...]
+    references: dict[str, str]
+    dropped: tuple[str, ...]
+    residual_std_error: float
+    df_model: int
+    df_residual: int
+    r_squared: float
+    r_squared_adjusted: float
+    f_statistic: float
+    f_p_value: float
+    log_likelihood: float
+    aic: float
+    bic: float
+    confidence: float
+
+    def views(self) -> list[View]:
+        fit = [
+            ("Observations", self.n),
+            ("Dropped for missing values", self.excluded),
+            ("Residual standard error", self.residual_std_error),
+            ("Residual degrees of freedom", self.df_residual),
+            ("R²", self.r_squared),
+            ("Adjusted R²", self.r_squared_adjusted),
+            ("F statistic", self.f_statistic),
+            ("F p-value", self.f_p_value),
+            ("Log-likelihood", self.log_likelihood),
+            ("AIC", self.aic),
+            ("BIC", self.bic),
+        ]
+        note = "; ".join(f"reference of {name}: {level}" for name, level in self.references.items())
+        return [
+            coefficient_table(self.coefficients, self.confidence, "t").model_copy(update={"note": note}),
+            forest_plot(
+                self.coefficients,
+                self.confidence,
+                f"Coefficients for {self.outcome}",
+                f"Change in {self.outcome} for one unit",
+            ),
+            table(
+                "Fit",
+                [("measure", "Measure", "text"), ("value", "Value", "number")],
+                [{"measure": name, "value": value} for name, value in fit],
+            ),
+        ]
+
+
+@algorithm(
+    "linear_regression",
+    label="Linear regression",
+    question="Relate variables",
+    description=(
+        "Ordinary least squares of a numeric outcome on numeric and nominal covariates, "
+        "with interactions."
+    ),
+    discloses=(
+        "Coefficients, their errors and the quality of the fit over the whole cohort; no value of "
+        "any patient, and no level that fewer patients than the minimum have."
+    ),
+    y=one(NUMERIC, "Outcome"),
+    x=many(ANY, "Covariates"),
+    parameters=LinearRegressionParameters,
+)
+def linear_regression(
+    cohort: Cohort, parameters: LinearRegressionParameters
+) -> LinearRegressionResult:
+    """y = b0 + x'b by least squares.
+
+    Raises CannotCompute where covariates are constant or collinear, naming them, or where the
+    outcome is constant or there are no more records than coefficients.
+    Source: Seber & Lee, Linear Regression Analysis, 2nd ed., chapters 3 and 4.
+    """
+    (outcome,) = cohort.y
+    full = cohort.design((*cohort.x, outcome), parameters.interactions)
+    everything = cohort.fold(moments, MomentsState(full), cells=full.labels)
+    (last,) = full.columns_of(len(cohort.x))
+    kept = [index for index in full.estimable(everything.cells) if index != last]
+    design, folded = full.select([*kept, last]), everything.select([*kept, last])
+
+    n, p = float(folded.records), len(kept)
+    df_residual = int(n) - p - 1
+    if df_residual < 1:
+        raise CannotCompute(
+            f"{p + 1} coefficients cannot be estimated from {int(n)} records",
+            remedy="Choose fewer covariates.",
+        )
+    try:
+        fit = least_squares(cohort, design, folded)
+    except Collinear as error:
+        raise CannotCompute(
+            f"These covariates are constant or determine each other: {error}",
+            remedy="Leave one of them out.",
+        ) from None
+    if fit.total_sum <= 0.0:
+        raise CannotCompute(f"The outcome {outcome.code} is constant in this cohort")
+
+    variance = fit.residual_sum / df_residual
+    errors = np.sqrt(variance * np.diag(fit.covariance(n)))
+    explained = fit.total_sum - fit.residual_sum
+    with np.errstate(divide="ignore"):
+        f_statistic = float(np.divide(explained / p, variance)) if p else float("nan")
+        log_likelihood = float(-0.5 * n * (np.log(2 * np.pi * fit.residual_sum / n) + 1))
+    return LinearRegressionResult(
+        outcome=outcome.code,
+        n=int(n),
+        excluded=cohort.size.excluded,
+        coefficients=coefficients(
+            (INTERCEPT, *design.labels[:-1]),
+            np.concatenate([[fit.intercept], fit.slopes]),
+            errors,
+            stats.t(df_residual),
+            parameters.confidence,
+        ),
+        references=full.references(everything.cells),
+        dropped=tuple(
+            label for label, patients in zip(full.labels, everything.cells, strict=True) if not patients
+        ),
+        residual_std_error=float(np.sqrt(variance)),
+        df_model=p,
+        df_residual=df_residual,
+        r_squared=explained / fit.total_sum,
+        r_squared_adjusted=1.0 - (1.0 - explained / fit.total_sum) * (n - 1) / df_residual,
+        f_statistic=f_statistic,
+        f_p_value=float(stats.f.sf(f_statistic, p, df_residual)),
+        log_likelihood=log_likelihood,
+        aic=-2 * log_likelihood + 2 * (p + 2),
+        bic=-2 * log_likelihood + np.log(n) * (p + 2),
+        confidence=parameters.confidence,
+    )
