@@ -1,0 +1,35 @@
+"""Writing a file so that a reader, or a machine that stops, sees all of it or nothing."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace path by content in one step: temporary file beside it, fsync, rename, fsync of the folder.
+
+    After a kill at any moment path holds the former or the new content; a `.partial` file may
+    be left beside it. Raises OSError where the disk refuses.
+    """
+    descriptor, name = tempfile.mkstemp(
+        prefix=f".{path.name}.", suffix=".partial", dir=path.parent
+    )
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the renames of a folder's files survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,59 @@
+"""The home folder: everything one installation keeps, in one place."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+HOME_VARIABLE = "MIP_HOME"
+DEFAULT_HOME = "~/.local/share/mip"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folders and files of one installation, below `path`."""
+
+    path: Path
+
+    @classmethod
+    def default(cls) -> "Home":
+        """The folder that the environment variable MIP_HOME names, else ~/.local/share/mip."""
+        return cls(
+            Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME).expanduser().absolute()
+        )
+
+    @property
+    def models(self) -> Path:
+        return self.path / "models"
+
+    @property
+    def datasets(self) -> Path:
+        return self.path / "datasets"
+
+    @property
+    def inbox(self) -> Path:
+        return self.path / "inbox"
+
+    @property
+    def keys(self) -> Path:
+        return self.path / "keys"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def state_db(self) -> Path:
+        return self.path / "state.db"
+
+    def prepare(self) -> "Home":
+        """Make the folders, readable by their owner alone; raises OSError where that is refused."""
+        for folder in (
+            self.path,
+            self.models,
+            self.datasets,
+            self.inbox,
+            self.keys,
+            self.logs,
+        ):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self
