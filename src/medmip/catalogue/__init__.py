@@ -1,1 +1,1 @@
-"""Data models: common data elements, their groups, levels, bounds and units; and the home folder."""
+"""Data models: common data elements, their groups, levels, bounds, units; and the home folder."""

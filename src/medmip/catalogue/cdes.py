@@ -18,9 +18,7 @@ from medmip.catalogue.data_model import DataModel, Group
 from medmip.catalogue.errors import CatalogueError
 from medmip.catalogue.variable import DATASET, Enumeration, Variable, VariableType
 
-MAXIMUM_DEPTH = (
-    100  # groups within groups; Python's own recursion ends at about 1,000 frames
-)
+MAXIMUM_DEPTH = 100  # groups within groups; Python's own recursion ends at about 1,000 frames
 
 _MODEL_FIELDS = {
     "code": Field(str, required=True),
@@ -98,9 +96,7 @@ def write_cdes(model: DataModel) -> str:
 def _parse(text: str | bytes, where: str | None) -> Json:
     remedy = "Save the file as JSON in UTF-8."
     try:
-        decoded = (
-            text if isinstance(text, str) else text.decode(json.detect_encoding(text))
-        )
+        decoded = text if isinstance(text, str) else text.decode(json.detect_encoding(text))
         parsed: Json = json.loads(
             decoded.removeprefix("\ufeff"), object_pairs_hook=RepeatingObject.of_pairs
         )
@@ -156,35 +152,25 @@ class _Reader:
                 kind = "longitudinal model" if model.longitudinal else "model"
                 self.problems.add("$", f"A {kind} needs the variable “{code}”.")
             elif (variable := model.all_variables.get(code)) and variable.is_numeric:
-                self.problems.add(
-                    f"{self.seen[code]}.type", f"“{code}” must be nominal or text."
-                )
+                self.problems.add(f"{self.seen[code]}.type", f"“{code}” must be nominal or text.")
 
-    def groups(
-        self, values: dict[str, Json], path: str, depth: int
-    ) -> tuple[Group, ...]:
+    def groups(self, values: dict[str, Json], path: str, depth: int) -> tuple[Group, ...]:
         raw = cast(list[Json], values.get("groups", []))
         if raw and depth > MAXIMUM_DEPTH:
-            self.problems.add(
-                f"{path}.groups", f"Nest groups at most {MAXIMUM_DEPTH} deep."
-            )
+            self.problems.add(f"{path}.groups", f"Nest groups at most {MAXIMUM_DEPTH} deep.")
             return ()
         groups = []
         codes: dict[str, str] = {}
         for index, item in enumerate(raw):
             place = f"{path}.groups[{index}]"
             if not isinstance(item, dict):
-                self.problems.add(
-                    place, "A group is an object with code, label and variables."
-                )
+                self.problems.add(place, "A group is an object with code, label and variables.")
                 continue
             group = fields_of(item, place, _GROUP_FIELDS, self.problems)
             check_code(group, place, "group", self.problems)
             code = _text(group, "code")
             if code in codes:
-                self.problems.add(
-                    f"{place}.code", f"“{code}” is already {codes[code]}."
-                )
+                self.problems.add(f"{place}.code", f"“{code}” is already {codes[code]}.")
             codes.setdefault(code, place)
             groups.append(
                 Group(
@@ -203,9 +189,7 @@ class _Reader:
         for index, item in enumerate(raw):
             place = f"{path}.variables[{index}]"
             if not isinstance(item, dict):
-                self.problems.add(
-                    place, "A variable is an object with code, label and type."
-                )
+                self.problems.add(place, "A variable is an object with code, label and type.")
                 continue
             variable = self.variable(item, place)
             if variable is not None:
@@ -218,9 +202,7 @@ class _Reader:
         code = _text(values, "code")
         # DuckDB compares column names without case, so codes that differ by case collide
         if code and (before := self.seen.setdefault(code.lower(), path)) != path:
-            self.problems.add(
-                f"{path}.code", f"“{code}” is already the code of {before}."
-            )
+            self.problems.add(f"{path}.code", f"“{code}” is already the code of {before}.")
         levels = self.levels(values, path)
         type_ = check_sql_type(values, path, self.problems)
         if type_ is None:
@@ -246,9 +228,7 @@ class _Reader:
         for index, item in enumerate(raw):
             place = f"{path}.enumerations[{index}]"
             if not isinstance(item, dict):
-                self.problems.add(
-                    place, 'A level is an object {"code": …, "label": …}.'
-                )
+                self.problems.add(place, 'A level is an object {"code": …, "label": …}.')
                 continue
             level = fields_of(item, place, _LEVEL_FIELDS, self.problems)
             check_code(level, place, "level", self.problems)
@@ -291,12 +271,9 @@ def _raw_variable(variable: Variable) -> Json:
     }
     if variable.enumerations:
         raw["enumerations"] = [
-            {"code": level.code, "label": level.label}
-            for level in variable.enumerations
+            {"code": level.code, "label": level.label} for level in variable.enumerations
         ]
     for name, bound in (("minValue", variable.minimum), ("maxValue", variable.maximum)):
         if bound is not None:
-            raw[name] = (
-                int(bound) if bound.is_integer() and abs(bound) < 2**53 else bound
-            )
+            raw[name] = int(bound) if bound.is_integer() and abs(bound) < 2**53 else bound
     return raw

@@ -82,7 +82,7 @@ class RepeatingObject(dict[str, Json]):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of an object: its Python type (float takes any number) and whether it must be there."""
+    """One field of an object: its Python type (float is any number), and whether it must be."""
 
     type: type
     required: bool = False
@@ -115,11 +115,7 @@ def fields_of(
 
 def _is_a(value: Json, type_: type) -> bool:
     if type_ is float:
-        return (
-            isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and _is_finite(value)
-        )
+        return isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
     if isinstance(value, str):
         return type_ is str and _is_text(value)
     return isinstance(value, type_)
@@ -133,14 +129,10 @@ def _is_finite(value: float) -> bool:
 
 
 def _is_text(value: str) -> bool:
-    return "\0" not in value and not any(
-        "\ud800" <= letter <= "\udfff" for letter in value
-    )
+    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
-def check_code(
-    values: dict[str, Json], path: str, kind: str, problems: Problems
-) -> None:
+def check_code(values: dict[str, Json], path: str, kind: str, problems: Problems) -> None:
     """The code (or version) of a model, group, variable or level has its shape."""
     name = "version" if kind == "version" else "code"
     code = values.get(name)
@@ -148,9 +140,7 @@ def check_code(
         problems.add(f"{path}.{name}", f"“{code}”: {_SHAPES[kind].rule}.")
 
 
-def check_sql_type(
-    values: dict[str, Json], path: str, problems: Problems
-) -> VariableType | None:
+def check_sql_type(values: dict[str, Json], path: str, problems: Problems) -> VariableType | None:
     """The variable's type, known and kept in a column that fits; None where it is not."""
     given = values.get("type")
     if not isinstance(given, str):
@@ -178,9 +168,7 @@ def check_levels(
     elif has_levels and categorical is False:
         problems.add(f"{path}.isCategorical", "Must be true: the variable has levels.")
     elif categorical is True and type_ is not VariableType.NOMINAL:
-        problems.add(
-            f"{path}.isCategorical", f"Must be false: the variable is {type_}."
-        )
+        problems.add(f"{path}.isCategorical", f"Must be false: the variable is {type_}.")
     elif categorical is True and not has_levels and values.get("code") != DATASET:
         problems.add(path, "A categorical variable needs its levels in “enumerations”.")
 

@@ -76,9 +76,7 @@ class DataModel(BaseModel):
     @cached_property
     def _placed(self) -> dict[str, tuple[Variable, tuple[str, ...]]]:
         own = {variable.code: (variable, ()) for variable in self.variables}
-        return own | dict(
-            placed for group in self.groups for placed in _placed(group, ())
-        )
+        return own | dict(placed for group in self.groups for placed in _placed(group, ()))
 
 
 def _placed(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 HOME_VARIABLE = "MIP_HOME"
 DEFAULT_HOME = "~/.local/share/mip"
+PUBLISHED_RECORD = "published.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +18,7 @@ class Home:
     @classmethod
     def default(cls) -> "Home":
         """The folder that the environment variable MIP_HOME names, else ~/.local/share/mip."""
-        return cls(
-            Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME).expanduser().absolute()
-        )
+        return cls(Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME).expanduser().absolute())
 
     @property
     def models(self) -> Path:
@@ -44,6 +43,15 @@ class Home:
     @property
     def state_db(self) -> Path:
         return self.path / "state.db"
+
+    def dataset_folder(self, model: str, dataset: str) -> Path:
+        """Where the snapshots of a dataset lie, and its `published.json`; model is a key."""
+        return self.datasets / model.replace(":", "_") / dataset
+
+    def published(self, model: str) -> list[str]:
+        """The datasets published under a model's key, by code."""
+        records = self.dataset_folder(model, "").glob(f"*/{PUBLISHED_RECORD}")
+        return sorted(record.parent.name for record in records)
 
     def prepare(self) -> "Home":
         """Make the folders, readable by their owner alone; raises OSError where that is refused."""

@@ -73,9 +73,7 @@ class Variable(BaseModel):
         except KeyError:
             raise UnknownLevel(
                 f"{self.code} has no level “{code}”.",
-                remedy=f"Its levels are {', '.join(self.levels)}."
-                if self.levels
-                else None,
+                remedy=f"Its levels are {', '.join(self.levels)}." if self.levels else None,
             ) from None
 
     @cached_property
