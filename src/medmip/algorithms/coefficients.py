@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from scipy.stats import rv_continuous
+from scipy.stats.distributions import rv_frozen
 
 from medmip.algorithms.views import Chart, Table, chart, table
 from medmip.fold.statistic import FloatArray
@@ -31,7 +31,7 @@ def coefficients(
     terms: Sequence[str],
     estimates: FloatArray,
     std_errors: FloatArray,
-    distribution: rv_continuous,
+    distribution: rv_frozen,
     confidence: float,
 ) -> tuple[Coefficient, ...]:
     """Tests against zero and confidence intervals; estimates and std_errors are (p,).
@@ -79,10 +79,18 @@ def coefficient_table(
 def forest_plot(rows: Sequence[Coefficient], confidence: float, title: str, axis: str) -> Chart:
     """Estimates with their confidence intervals against zero, the intercept left out."""
     drawn = [row for row in rows if row.term != INTERCEPT]
-    data = alt.Data(values=[row.model_dump(include={"term", "estimate", "lower", "upper"}) for row in drawn])
+    data = alt.Data(
+        values=[row.model_dump(include={"term", "estimate", "lower", "upper"}) for row in drawn]
+    )
     order = [row.term for row in drawn]
-    base = alt.Chart(data).encode(y=alt.Y("term:N", sort=order, title=None, axis=alt.Axis(labelLimit=320)))
-    rule = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 4], color="#888").encode(x="zero:Q")
+    base = alt.Chart(data).encode(
+        y=alt.Y("term:N", sort=order, title=None, axis=alt.Axis(labelLimit=320))
+    )
+    rule = (
+        alt.Chart(alt.Data(values=[{"zero": 0}]))
+        .mark_rule(strokeDash=[4, 4], color="#888")
+        .encode(x="zero:Q")
+    )
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("lower:Q", title=axis), x2="upper:Q")
     points = base.mark_point(filled=True, size=70, opacity=1).encode(
         x="estimate:Q",

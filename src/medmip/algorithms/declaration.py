@@ -1,4 +1,4 @@
-"""An algorithm's declaration: from it come form, check, help, schema, documentation and guard rule."""
+"""An algorithm's declaration: from it come form, check, help, schema and documentation."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -91,7 +91,9 @@ def algorithm(
     return declare
 
 
-def level_of(role: Literal["y", "x"], title: str, description: str, default: str | None = None) -> Any:  # noqa: ANN401
+def level_of(
+    role: Literal["y", "x"], title: str, description: str, default: str | None = None
+) -> Any:  # noqa: ANN401
     """The field of a parameter whose choices are the levels of the variable in a role."""
     extra: dict[str, Any] = {"level_of": role}
     if default is None:

@@ -77,7 +77,9 @@ class LinearRegressionResult(Result):
         ]
         note = "; ".join(f"reference of {name}: {level}" for name, level in self.references.items())
         return [
-            coefficient_table(self.coefficients, self.confidence, "t").model_copy(update={"note": note}),
+            coefficient_table(self.coefficients, self.confidence, "t").model_copy(
+                update={"note": note}
+            ),
             forest_plot(
                 self.coefficients,
                 self.confidence,
@@ -111,7 +113,7 @@ class LinearRegressionResult(Result):
 def linear_regression(
     cohort: Cohort, parameters: LinearRegressionParameters
 ) -> LinearRegressionResult:
-    """y = b0 + x'b by least squares.
+    """Least squares of y = b0 + x'b.
 
     Raises CannotCompute where covariates are constant or collinear, naming them, or where the
     outcome is constant or there are no more records than coefficients.
@@ -160,7 +162,9 @@ def linear_regression(
         ),
         references=full.references(everything.cells),
         dropped=tuple(
-            label for label, patients in zip(full.labels, everything.cells, strict=True) if not patients
+            label
+            for label, patients in zip(full.labels, everything.cells, strict=True)
+            if not patients
         ),
         residual_std_error=float(np.sqrt(variance)),
         df_model=p,

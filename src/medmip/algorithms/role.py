@@ -40,7 +40,7 @@ class Role:
     minimum: int
     maximum: int | None
     label: str
-    help: str = ""
+    hint: str = ""
 
     def problem(self, number: int) -> str | None:
         """What is wrong with this number of variables, or None."""
@@ -55,11 +55,13 @@ class Role:
         return f"{' or '.join(self.kinds.names)} variable{'' if number == 1 else 's'}"
 
 
-def one(kinds: Kind, label: str, help: str = "") -> Role:  # noqa: A002
+def one(kinds: Kind, label: str, hint: str = "") -> Role:
     """Exactly one variable."""
-    return Role(kinds, 1, 1, label, help)
+    return Role(kinds, 1, 1, label, hint)
 
 
-def many(kinds: Kind, label: str, help: str = "", *, at_least: int = 1, at_most: int | None = None) -> Role:  # noqa: A002
+def many(
+    kinds: Kind, label: str, hint: str = "", *, at_least: int = 1, at_most: int | None = None
+) -> Role:
     """Several variables; at_least 0 makes the role optional."""
-    return Role(kinds, at_least, at_most, label, help)
+    return Role(kinds, at_least, at_most, label, hint)

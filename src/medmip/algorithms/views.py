@@ -55,11 +55,13 @@ def table(
     rows: Sequence[Mapping[str, object]],
     note: str = "",
 ) -> Table:
-    """A table from (key, label, format) columns and rows by key; NumPy scalars become plain ones."""
+    """A table from (key, label, format) columns and rows by key, of plain or NumPy scalars."""
     return Table(
         title=title,
         note=note,
-        columns=tuple(TableColumn(key=key, label=label, format=form) for key, label, form in columns),
+        columns=tuple(
+            TableColumn(key=key, label=label, format=form) for key, label, form in columns
+        ),
         rows=tuple({key: plain(row.get(key)) for key, _, _ in columns} for row in rows),
     )
 

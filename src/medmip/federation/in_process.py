@@ -66,19 +66,9 @@ class Watcher(Protocol):
     """Whoever follows a run: told of its progress, asked whether to stop."""
 
     def advanced(self, rounds: int, fraction: float | None) -> None:
-        """rounds finished so far, and how much of the present one, 0 to 1, where known."""
+        """Rounds finished so far, and how much of the present one, 0 to 1, where known."""
 
     def cancelled(self) -> bool: ...
-
-
-class Unwatched:
-    """A run that nobody follows."""
-
-    def advanced(self, rounds: int, fraction: float | None) -> None:
-        return
-
-    def cancelled(self) -> bool:
-        return False
 
 
 @dataclass(frozen=True)
@@ -93,7 +83,7 @@ def open_cohort(
     sites: Sequence[Site], spec: CohortSpec, access: Access, watcher: Watcher | None = None
 ) -> Cohort:
     """The cohort of a request, once every site's guard has let it in; raises Refused."""
-    transport = InProcess(sites, spec, access, watcher or Unwatched())
+    transport = InProcess(sites, spec, access, watcher)
     size = transport.admit()
     guards = [site.guard.policy for site in sites]
     return Cohort(
@@ -112,7 +102,7 @@ class InProcess:
     """Folds over sites in this process; each site's guard checks what leaves it."""
 
     def __init__(
-        self, sites: Sequence[Site], spec: CohortSpec, access: Access, watcher: Watcher
+        self, sites: Sequence[Site], spec: CohortSpec, access: Access, watcher: Watcher | None
     ) -> None:
         self._watcher = watcher
         self._spec = spec
@@ -123,9 +113,7 @@ class InProcess:
 
     def admit(self) -> CohortSize:
         """Counts the cohort and asks every site's guard; raises Refused."""
-        counts = [
-            self._sum(part, dataset_counts, len(self._spec.datasets)) for part in self._parts
-        ]
+        counts = [self._sum(part, dataset_counts, len(self._spec.datasets)) for part in self._parts]
         self._patients = [0 if count is None else int(count.patients.sum()) for count in counts]
         self._records = int(sum(count.records.sum() for count in counts if count is not None))
         everyone_empty = not any(self._patients)
@@ -144,16 +132,14 @@ class InProcess:
             size.records for part in self._parts for size in part.site.engine.sizes(part.selection)
         )
         datasets = tuple(
-            DatasetSize(code, *(_unmasked(field[index]) for field in (total.records, total.patients)))
+            DatasetSize(
+                code, *(_unmasked(field[index]) for field in (total.records, total.patients))
+            )
             for index, code in enumerate(self._spec.datasets)
         )
-        return CohortSize(
-            self._records, sum(self._patients), selected - self._records, datasets
-        )
+        return CohortSize(self._records, sum(self._patients), selected - self._records, datasets)
 
-    def fold(
-        self, kernel: Callable[[Block, State], S], state: State, cells: Sequence[str]
-    ) -> S:
+    def fold(self, kernel: Callable[[Block, State], S], state: State, cells: Sequence[str]) -> S:
         total: S | None = None
         for part, patients in zip(self._parts, self._patients, strict=True):
             local = self._sum(part, kernel, state)
@@ -164,21 +150,23 @@ class InProcess:
         if total is None:
             raise RuntimeError("a cohort was admitted without records")
         self._rounds += 1
-        self._watcher.advanced(self._rounds, None)
+        self._advance(None)
         return total
 
-    def _sum(
-        self, part: "_Part", kernel: Callable[[Block, State], S], state: State
-    ) -> S | None:
+    def _advance(self, fraction: float | None) -> None:
+        if self._watcher is not None:
+            self._watcher.advanced(self._rounds, fraction)
+
+    def _sum(self, part: "_Part", kernel: Callable[[Block, State], S], state: State) -> S | None:
         seen = 0
 
         def each(block: Block) -> None:
             nonlocal seen
-            if self._watcher.cancelled():
+            if self._watcher is not None and self._watcher.cancelled():
                 raise Cancelled
             seen += block.records
             if self._records:
-                self._watcher.advanced(self._rounds, min(1.0, seen / self._records))
+                self._advance(min(1.0, seen / self._records))
 
         return fold_blocks(part.blocks(), kernel, state, each=each)
 
@@ -248,4 +236,4 @@ def dataset_counts(block: Block, datasets: int) -> DatasetCounts:
 
 
 def _unmasked(value: object) -> int | None:
-    return None if value is np.ma.masked else int(value)
+    return None if value is np.ma.masked else int(np.asarray(value))

@@ -20,7 +20,7 @@ class BlockCache:
         self._lock = threading.Lock()
 
     def blocks(self, key: str, load: Callable[[], Iterator[Block]]) -> Iterator[Block]:
-        """The blocks under this key, from memory where they are, else from `load`, kept if they fit."""
+        """The blocks under this key: from memory, else from `load`, and kept if they fit."""
         with self._lock:
             kept = self._kept.get(key)
             if kept is not None:

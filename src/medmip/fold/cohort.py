@@ -39,9 +39,7 @@ class CohortSize:
 class Transport(Protocol):
     """The road from a cohort's records to their sum: one process, a cluster, a federation."""
 
-    def fold(
-        self, kernel: Callable[[Block, State], S], state: State, cells: Sequence[str]
-    ) -> S:
+    def fold(self, kernel: Callable[[Block, State], S], state: State, cells: Sequence[str]) -> S:
         """The guarded sum of kernel over all records; raises Refused or Cancelled."""
 
 

@@ -57,7 +57,7 @@ class Design:
         levels gives each nominal variable's level codes in the data model's order.
         """
         by_code = {variable.code: variable for variable in variables}
-        terms = [(variable.code,) for variable in variables]
+        terms: list[tuple[str, ...]] = [(variable.code,) for variable in variables]
         terms += [tuple(interaction) for interaction in interactions]
         columns = []
         for index, term in enumerate(terms):
@@ -126,7 +126,7 @@ class Design:
         ]
 
     def encode(self, block: Block) -> FloatArray:
-        """The design matrix of a block, (n, p) float64, column-major; NaN where a factor is missing."""
+        """The design matrix of a block, (n, p) float64, column-major; NaN where missing."""
         out = np.empty((block.records, len(self.columns)), order="F")
         for index, column in enumerate(self.columns):
             first, *others = column.factors

@@ -25,18 +25,19 @@ def encoded_blocks(
             if batch.num_rows:
                 yield _encode(batch, index, layout, longitudinal=False)
             continue
+        joined = batch
         if held is not None and held[0] != index:
             yield _encode(held[1], held[0], layout, longitudinal=True)
         elif held is not None:
-            batch = pa.concat_batches([held[1], batch])
+            joined = pa.concat_batches([held[1], batch])
         held = None
-        if batch.num_rows == 0:
+        if joined.num_rows == 0:
             continue
-        patients = batch.column(PATIENT_COLUMN).to_numpy()
+        patients = joined.column(PATIENT_COLUMN).to_numpy()
         last = int(np.searchsorted(patients, patients[-1]))
         if last:
-            yield _encode(batch.slice(0, last), index, layout, longitudinal=True)
-        held = (index, batch.slice(last))
+            yield _encode(joined.slice(0, last), index, layout, longitudinal=True)
+        held = (index, joined.slice(last))
     if held is not None:
         yield _encode(held[1], held[0], layout, longitudinal=True)
 

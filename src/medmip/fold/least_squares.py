@@ -17,7 +17,7 @@ COLLINEAR = 1e-12
 _ROUNDS = 6
 
 
-class Collinear(Exception):  # noqa: N818
+class Collinear(Exception):
     """The columns are linearly dependent; columns are the labels that depend on each other."""
 
     def __init__(self, columns: tuple[str, ...]) -> None:
@@ -45,7 +45,7 @@ class LeastSquares:
         return float(self.mean_y - self.mean_x @ self.slopes)
 
     def covariance(self, records: float) -> FloatArray:
-        """(X'X)^-1 with the intercept first, (p + 1, p + 1), for the variance of one residual of 1."""
+        """The inverse of X'X with the intercept first, (p + 1, p + 1)."""
         lean = self.inverse @ self.mean_x
         top = 1.0 / records + self.mean_x @ lean
         return np.block([[np.array([[top]]), -lean[None, :]], [-lean[:, None], self.inverse]])
@@ -98,7 +98,9 @@ def least_squares(cohort: Cohort, design: Design, moments: Moments) -> LeastSqua
     scatter, mean = moments.scatter, moments.mean
     total_sum = float(scatter[-1, -1])
     spread = np.sqrt(np.diag(scatter)[:-1])
-    if not np.all(spread > 1e-14 * np.sqrt(moments.records) * np.maximum(np.abs(mean[:-1]), 1e-300)):
+    if not np.all(
+        spread > 1e-14 * np.sqrt(moments.records) * np.maximum(np.abs(mean[:-1]), 1e-300)
+    ):
         constant = np.flatnonzero(
             spread <= 1e-14 * np.sqrt(moments.records) * np.maximum(np.abs(mean[:-1]), 1e-300)
         )

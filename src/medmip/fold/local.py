@@ -1,4 +1,4 @@
-"""The fold itself, over blocks in this process: threads share the work, order never changes a sum."""
+"""The fold over blocks in this process: threads share the work, order changes no sum."""
 
 import os
 from collections import deque
@@ -19,10 +19,10 @@ Kernel = Callable[[Block, State], S]
 
 THREADS = max(1, os.cpu_count() or 1)
 _IN_FLIGHT = 2 * THREADS
-"""Blocks handed to threads ahead of the sum: enough to keep them busy, few enough to bound memory."""
+"""Blocks handed to threads ahead of the sum: enough to be busy, few enough to bound memory."""
 
 
-class Cancelled(Exception):  # noqa: N818
+class Cancelled(Exception):
     """The run was cancelled by a person; no result."""
 
 

@@ -89,7 +89,7 @@ def moments(block: Block, state: MomentsState) -> Moments:
         shift = np.where(indicators > 0, 0.0, x.mean(axis=0) if block.records else 0.0)
     centred = np.subtract(x, shift, order="F")
     return Moments(
-        records=np.float64(block.records),
+        records=np.array(float(block.records)),
         cells=column_cells(block, state.design, x),
         shift=shift,
         total=centred.sum(axis=0),
@@ -98,7 +98,7 @@ def moments(block: Block, state: MomentsState) -> Moments:
 
 
 def column_cells(block: Block, design: Design, x: FloatArray) -> Cells:
-    """Patients behind each design column, (p,): those whose indicator is 1, or all for a numeric one."""
+    """Patients behind each design column, (p,): whose indicator is 1; all for a numeric one."""
     cells = np.full(len(design.columns), block.patients, dtype=np.int64)
     for index in np.flatnonzero(design.indicators):
         if block.patient is None:

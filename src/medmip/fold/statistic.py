@@ -1,7 +1,6 @@
-"""What may be added: a statistic declares, field by field, how it combines and what the guard checks."""
+"""What may be added: a statistic declares for each field how it combines and is guarded."""
 
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import Annotated, ClassVar, Literal, Self, get_type_hints
 
 import numpy as np
@@ -83,22 +82,26 @@ def sum_over(cells: str) -> FieldKind:
     return FieldKind("add", cells=cells)
 
 
-@cache
+_known: dict[type[Statistic], dict[str, FieldKind]] = {}
+
+
 def field_kinds(statistic: type[Statistic]) -> dict[str, FieldKind]:
     """The declared kind of every field of a statistic, in order.
 
     Raises TypeError where a field is not declared by kind: nothing undeclared may leave a site.
     """
+    if statistic in _known:
+        return _known[statistic]
     hints = get_type_hints(statistic, include_extras=True)
     kinds: dict[str, FieldKind] = {}
     for field in fields(statistic):
-        declared = [
-            note for note in getattr(hints[field.name], "__metadata__", ()) if isinstance(note, FieldKind)
-        ]
+        notes = getattr(hints[field.name], "__metadata__", ())
+        declared = [note for note in notes if isinstance(note, FieldKind)]
         if len(declared) != 1:
             raise TypeError(
-                f"{statistic.__name__}.{field.name} must be declared as Count, Cells, Rank, Sum, Min, "
-                "Max or Shift"
+                f"{statistic.__name__}.{field.name} must be declared as Count, Cells, Rank, Sum, "
+                "Min, Max or Shift"
             )
         kinds[field.name] = declared[0]
+    _known[statistic] = kinds
     return kinds

@@ -46,7 +46,14 @@ class Witness(Protocol):
     """Whoever writes down releases and refusals; what is not written down is not released."""
 
     def record(
-        self, access: Access, *, statistic: str, verdict: str, rule: str, reason: str, suppressed: int
+        self,
+        access: Access,
+        *,
+        statistic: str,
+        verdict: str,
+        rule: str,
+        reason: str,
+        suppressed: int,
     ) -> None: ...
 
 
@@ -88,7 +95,7 @@ class Guard:
     def admit(
         self, access: Access, patients: int, rows: Callable[[], Sequence[SnapshotRows]]
     ) -> None:
-        """Lets a cohort be analysed; raises Refused where it is too small or too like an earlier one.
+        """Lets a cohort be analysed; raises Refused where it is too small or like an earlier one.
 
         patients is the number analysed over all datasets; rows tells whom the cohort holds, by
         the policy's overlap rule (nobody where it is off), and is asked only for a new cohort.
@@ -109,9 +116,7 @@ class Guard:
             access, statistic="cohort", verdict="admitted", rule="", reason="", suppressed=0
         )
 
-    def release(
-        self, access: Access, statistic: S, patients: int, cells: Sequence[str] = ()
-    ) -> S:
+    def release(self, access: Access, statistic: S, patients: int, cells: Sequence[str] = ()) -> S:
         """The statistic as it may leave: small counts masked, with whatever rests on them.
 
         patients is the number of patients in the cohort; cells names the cells of the Cells
@@ -129,7 +134,7 @@ class Guard:
         return released
 
     def shown(self, patients: int) -> int | None:
-        """A number of patients as it may be told: None where it is below the minimum, but not zero."""
+        """A number of patients as it may be told: None where it is small, but not zero."""
         return patients if patients == 0 or patients >= self.policy.minimum_cell else None
 
     def _refuse(self, access: Access, name: str, refusal: Refused) -> None:
@@ -148,7 +153,7 @@ class Guard:
             raise Refused(
                 f"The cohort has fewer than {self.policy.minimum_patients} patients",
                 rule="minimum_patients",
-                remedy="Widen the filter, add datasets, or leave out variables that are often missing.",
+                remedy="Widen the filter, add datasets, or leave out variables often missing.",
             )
 
     def _check_parameters(self, parameters: int, patients: int) -> None:
@@ -206,16 +211,15 @@ class Guard:
         suppressed = int(sum(mask.sum() for mask in masks.values()))
         return (replace(statistic, **changed) if changed else statistic), suppressed
 
-    def _small(
-        self, counts: IntArray, kind: FieldKind, cells: Sequence[str]
-    ) -> BoolArray:
+    def _small(self, counts: IntArray, kind: FieldKind, cells: Sequence[str]) -> BoolArray:
         counts = np.asarray(counts)
         small = (counts > 0) & (counts < self.policy.minimum_cell)
         if kind.small == "refuse" and small.any():
-            names = [cells[index] for index in np.flatnonzero(small.ravel()) if index < len(cells)]
+            names = [cells[index] for index in np.flatnonzero(small).tolist() if index < len(cells)]
             named = f" ({', '.join(names)})" if names else ""
             raise Refused(
-                f"The analysis rests on a group of fewer than {self.policy.minimum_cell} patients{named}",
+                f"The analysis rests on a group of fewer than {self.policy.minimum_cell} "
+                f"patients{named}",
                 rule="minimum_cell",
                 remedy="Filter that level out, or join it with another.",
             )
@@ -224,26 +228,20 @@ class Guard:
         return np.asarray(small)
 
 
-def _complemented(
-    counts: IntArray, small: BoolArray
-) -> BoolArray:
+def _complemented(counts: IntArray, small: BoolArray) -> BoolArray:
     """Masks one more cell in each last-axis row that has exactly one masked: the smallest other."""
-    masked = np.array(np.atleast_2d(small))
-    table = np.atleast_2d(counts).reshape(masked.shape)
-    for row_counts, row in zip(
-        table.reshape(-1, table.shape[-1]), masked.reshape(-1, table.shape[-1]), strict=True
-    ):
+    size = counts.shape[-1] if counts.ndim else 1
+    masked = small.reshape(-1, size).copy()
+    for row_counts, row in zip(counts.reshape(-1, size), masked, strict=True):
         others = np.flatnonzero(~row & (row_counts > 0))
         if row.sum() == 1 and others.size:
             row[others[np.argmin(row_counts[others])]] = True
-    return masked.reshape(np.shape(counts))
+    return masked.reshape(counts.shape)
 
 
-def _mask_leading(
-    value: FloatArray, mask: BoolArray
-) -> np.ma.MaskedArray[Any, Any]:
+def _mask_leading(value: FloatArray, mask: BoolArray) -> np.ma.MaskedArray[Any, Any]:
     value = np.asarray(value)
-    expanded = mask.reshape(mask.shape + (1,) * (value.ndim - mask.ndim))
+    expanded = mask.reshape((*mask.shape, *(1 for _ in range(value.ndim - mask.ndim))))
     return np.ma.masked_array(value, np.broadcast_to(expanded, value.shape))
 
 

@@ -87,7 +87,8 @@ class DuckDBEngine:
 
     def _patients(self, snapshot: Snapshot) -> IntArray:
         sql = f"SELECT {_quoted(PATIENT_COLUMN)} FROM read_parquet(?)"  # noqa: S608
-        return self._read_all(sql, [str(snapshot.path)]).column(0).to_numpy().astype(np.int64)
+        column = self._read_all(sql, [str(snapshot.path)]).column(0)
+        return np.asarray(column.to_numpy(), dtype=np.int64)
 
     def _read(self, sql: str, parameters: list[object]) -> Iterator[pa.RecordBatch]:
         with self._lock:
@@ -145,7 +146,9 @@ def _nominal(code: str, levels: tuple[str, ...], snapshot: Snapshot) -> str:
     if code not in snapshot.variables:
         return f"CAST(NULL AS INTEGER) AS {_quoted(code)}"
     members = ", ".join("'" + level.replace("'", "''") + "'" for level in levels)
-    return f"CAST(enum_code(CAST({_quoted(code)} AS ENUM({members}))) AS INTEGER) AS {_quoted(code)}"
+    return (
+        f"CAST(enum_code(CAST({_quoted(code)} AS ENUM({members}))) AS INTEGER) AS {_quoted(code)}"
+    )
 
 
 def _quoted(identifier: str) -> str:
