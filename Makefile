@@ -40,6 +40,9 @@ demo: $(READY)/run $(STATIC) ## start MIP with synthetic data: make demo PORT=80
 test: $(READY)/dev $(STATIC) ## run every test; ARGS="-k name" chooses
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
+.PHONY: ready
+ready: $(READY)/dev $(STATIC)
+
 .PHONY: lint
 lint: $(READY)/dev portal/node_modules/.ready ## check style, types and layers of Python and TypeScript
 	$(BIN)/ruff check
