@@ -105,10 +105,10 @@ def parse_filter(document: object, model: DataModel, *, path: str = "filters") -
     if document is None:
         return None
     reader = _Reader(model)
-    parsed = reader.group(document, path, depth=1)
+    parsed = reader.root(document, path)
     if reader.problems:
         raise RequestError("The filter is not valid", fields=tuple(reader.problems))
-    return parsed if parsed is not None and parsed.rules else None
+    return parsed
 
 
 def compile_filter(filter_: Filter, present: Collection[str]) -> Sql:
@@ -144,6 +144,14 @@ def quoted(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+class _Offence(Exception):
+    """One place of a document that breaks a rule."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(message)
+        self.problem = FieldProblem(path, message)
+
+
 class _Reader:
     """Reads a document and collects every problem, so that a person mends all in one go."""
 
@@ -152,113 +160,109 @@ class _Reader:
         self._rules = 0
         self.problems: list[FieldProblem] = []
 
-    def _problem(self, path: str, message: str) -> None:
-        self.problems.append(FieldProblem(path, message))
+    def root(self, document: object, path: str) -> Filter | None:
+        """The filter, or None where there is none or problems has grown."""
+        try:
+            root = self.group(document, path, depth=1)
+        except _Offence as offence:
+            self.problems.append(offence.problem)
+            return None
+        return root if root.rules else None
 
-    def group(self, document: object, path: str, depth: int) -> Filter | None:
+    def group(self, document: object, path: str, depth: int) -> Filter:
         if not isinstance(document, dict):
-            return self._problem(path, "must be a group with a condition and rules")
+            raise _Offence(path, "must be a group with a condition and rules")
         if depth > MAX_DEPTH:
-            return self._problem(path, f"groups are nested deeper than {MAX_DEPTH}")
+            raise _Offence(path, f"groups are nested deeper than {MAX_DEPTH}")
         condition = str(document.get("condition", "AND")).upper()
         if condition not in ("AND", "OR"):
-            self._problem(f"{path}.condition", "must be AND or OR")
+            raise _Offence(f"{path}.condition", "must be AND or OR")
         negated = document.get("not", False)
         if not isinstance(negated, bool):
-            self._problem(f"{path}.not", "must be true or false")
+            raise _Offence(f"{path}.not", "must be true or false")
         if document.get("valid", True) is not True:
-            self._problem(f"{path}.valid", "the query builder marked this group as not valid")
+            raise _Offence(f"{path}.valid", "the query builder marked this group as not valid")
         members = document.get("rules")
         if not isinstance(members, list):
-            return self._problem(f"{path}.rules", "must be a list of rules and groups")
+            raise _Offence(f"{path}.rules", "must be a list of rules and groups")
         if not members and depth > 1:
-            self._problem(f"{path}.rules", "a group inside a filter needs at least one rule")
+            raise _Offence(f"{path}.rules", "a group inside a filter needs at least one rule")
         self._rules += len(members)
         if self._rules > MAX_RULES:
-            return self._problem(f"{path}.rules", f"a filter may have at most {MAX_RULES} rules")
+            raise _Offence(f"{path}.rules", f"a filter may have at most {MAX_RULES} rules")
         rules = tuple(self._members(members, path, depth))
-        if self.problems:
-            return None
         return Filter(condition="OR" if condition == "OR" else "AND", rules=rules, negated=negated)
 
     def _members(self, members: list[object], path: str, depth: int) -> Iterable[Rule | Filter]:
         for index, member in enumerate(members):
             place = f"{path}.rules[{index}]"
             is_group = isinstance(member, dict) and ("rules" in member or "condition" in member)
-            part = self.group(member, place, depth + 1) if is_group else self.rule(member, place)
-            if part is not None:
-                yield part
+            try:
+                yield self.group(member, place, depth + 1) if is_group else self.rule(member, place)
+            except _Offence as offence:
+                self.problems.append(offence.problem)
 
-    def rule(self, document: object, path: str) -> Rule | None:
+    def rule(self, document: object, path: str) -> Rule:
         if not isinstance(document, dict):
-            return self._problem(path, "must be a rule with field, operator and value")
+            raise _Offence(path, "must be a rule with field, operator and value")
         variable = self._variable(document.get("field", document.get("id")), f"{path}.field")
         name = document.get("operator")
         if not isinstance(name, str) or name not in tuple(Operator):
             known = ", ".join(Operator)
-            return self._problem(f"{path}.operator", f"is not known; known are {known}")
-        if variable is None:
-            return None
+            raise _Offence(f"{path}.operator", f"is not known; known are {known}")
         operator = Operator(name)
         if operator in _ORDERED and not variable.is_numeric:
-            return self._problem(
+            raise _Offence(
                 f"{path}.operator", f"{variable.code} has no order; use equal, in or is_null"
             )
         values = self._values(operator, document.get("value"), variable, f"{path}.value")
-        if values is None:
-            return None
         return Rule(field=variable.code, operator=operator, values=values)
 
-    def _variable(self, field: object, path: str) -> Variable | None:
+    def _variable(self, field: object, path: str) -> Variable:
         if not isinstance(field, str):
-            return self._problem(path, "must be the code of a variable")
+            raise _Offence(path, "must be the code of a variable")
         try:
             return self._model.variable(field)
         except MipError as error:
-            return self._problem(path, " ".join(filter(None, (error.what, error.remedy))))
+            raise _Offence(path, " ".join(filter(None, (error.what, error.remedy)))) from None
 
     def _values(
         self, operator: Operator, value: object, variable: Variable, path: str
-    ) -> tuple[int | float | str, ...] | None:
+    ) -> tuple[int | float | str, ...]:
         if operator in _NULLS:
             return ()
         if operator not in _PAIRS | _LISTS:
-            single = self._value(value, variable, path)
-            return None if single is None else (single,)
+            return (self._value(value, variable, path),)
         if not isinstance(value, list) or not value or len(value) > MAX_VALUES:
-            return self._problem(path, f"must be a list of 1 to {MAX_VALUES} values")
+            raise _Offence(path, f"must be a list of 1 to {MAX_VALUES} values")
         if operator in _PAIRS and len(value) != 2:
-            return self._problem(path, "must be a list of two values, the lower first")
+            raise _Offence(path, "must be a list of two values, the lower first")
         values = tuple(
-            checked
-            for index, member in enumerate(value)
-            if (checked := self._value(member, variable, f"{path}[{index}]")) is not None
+            self._value(member, variable, f"{path}[{index}]") for index, member in enumerate(value)
         )
-        if len(values) < len(value):
-            return None
         if operator in _PAIRS and float(values[0]) > float(values[1]):
-            return self._problem(path, "the lower value comes first")
+            raise _Offence(path, "the lower value comes first")
         return values
 
-    def _value(self, value: object, variable: Variable, path: str) -> int | float | str | None:
+    def _value(self, value: object, variable: Variable, path: str) -> int | float | str:
         if variable.is_numeric:
             number = _number(value)
             if number is None:
-                self._problem(path, f"{variable.code} is compared with a finite number")
+                raise _Offence(path, f"{variable.code} is compared with a finite number")
             return number
         if isinstance(value, int) and not isinstance(value, bool) and variable.is_nominal:
             value = str(value)
         if not isinstance(value, str) or not _is_unicode(value):
-            return self._problem(path, f"{variable.code} is compared with a text")
+            raise _Offence(path, f"{variable.code} is compared with a text")
         if variable.is_nominal and variable.levels and value not in variable.levels:
             levels = ", ".join(variable.levels[:20])
-            return self._problem(path, f"is no level of {variable.code}; its levels are {levels}")
+            raise _Offence(path, f"is no level of {variable.code}; its levels are {levels}")
         return value
 
 
 def _number(value: object) -> int | float | None:
     """A finite number, also one written as text, as query builders send what is typed in."""
-    if isinstance(value, str):
+    if isinstance(value, str) and "_" not in value:
         try:
             value = int(value) if value.strip().lstrip("+-").isdecimal() else float(value)
         except ValueError:

@@ -1,0 +1,63 @@
+"""The file format of snapshots: how they are written, and what is checked of one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from medmip.store.errors import StoreError
+
+PATIENT_COLUMN = "__patient"
+ROW_GROUP = 131_072
+COMPRESSION = "zstd"
+
+_TYPES = (pa.types.is_float64, pa.types.is_int64, pa.types.is_string)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a snapshot's file holds."""
+
+    records: int
+    patients: int
+    variables: tuple[str, ...]
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a table as a snapshot's file."""
+    pq.write_table(table, path, compression=COMPRESSION, row_group_size=ROW_GROUP)
+
+
+def contents(path: Path) -> Contents:
+    """Check a snapshot's file and count what it holds; raises StoreError.
+
+    Columns are DOUBLE, BIGINT or VARCHAR, and `__patient`, which numbers the patients
+    0 … patients - 1 without a gap.
+    """
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError):
+        raise StoreError("The file is no Parquet file that can be read.") from None
+    with file:
+        schema = file.schema_arrow
+        if PATIENT_COLUMN not in schema.names:
+            raise StoreError(f"A snapshot needs the column {PATIENT_COLUMN}.")
+        variables = tuple(name for name in schema.names if name != PATIENT_COLUMN)
+        if len(set(schema.names)) < len(schema.names):
+            raise StoreError("A snapshot has each column once.")
+        for name in variables:
+            if not any(suits(schema.field(name).type) for suits in _TYPES):
+                raise StoreError(f"The column {name} is not DOUBLE, BIGINT or VARCHAR.")
+        if not pa.types.is_integer(schema.field(PATIENT_COLUMN).type):
+            raise StoreError(f"The column {PATIENT_COLUMN} holds integers.")
+        column = file.read(columns=[PATIENT_COLUMN]).column(0)
+    if not len(column):
+        raise StoreError("A snapshot needs at least one record.")
+    if column.null_count:
+        raise StoreError(f"The column {PATIENT_COLUMN} has missing values.")
+    patients = column.to_numpy().astype(np.int64, copy=False)
+    if patients.min() < 0 or patients.max() >= len(patients) or not np.bincount(patients).all():
+        raise StoreError(f"The column {PATIENT_COLUMN} numbers patients from 0 without a gap.")
+    return Contents(len(patients), int(patients.max()) + 1, variables)

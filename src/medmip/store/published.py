@@ -1,0 +1,125 @@
+"""The list of a dataset's published versions, and which of them is current."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from medmip.catalogue.atomic_file import write_atomically
+from medmip.store.errors import StoreError
+
+POINTER = "published.json"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One version of one dataset.
+
+    hash is the SHA-256 of the Parquet file at path; variables are the codes that it holds;
+    source is the name of the file that it was imported from.
+    """
+
+    model: str
+    dataset: str
+    hash: str
+    path: Path
+    records: int
+    patients: int
+    variables: tuple[str, ...]
+    source: str
+    published: datetime
+    version: int
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class Published:
+    """Every version of one dataset, oldest first, and the number of the current one."""
+
+    versions: tuple[Snapshot, ...]
+    number: int
+
+    @property
+    def current(self) -> Snapshot:
+        return next(version for version in self.versions if version.version == self.number)
+
+    @property
+    def following(self) -> int:
+        """The number of the next version."""
+        return max(version.version for version in self.versions) + 1
+
+    @classmethod
+    def read(cls, folder: Path) -> "Published | None":
+        """What is published in a folder, None where nothing is; raises StoreError."""
+        try:
+            document = json.loads((folder / POINTER).read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            raise _damaged(folder) from None
+        try:
+            published = cls(
+                tuple(_snapshot(document, entry, folder) for entry in document["versions"]),
+                int(document["current"]),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise _damaged(folder) from None
+        if published.number not in [version.version for version in published.versions]:
+            raise _damaged(folder)
+        return published
+
+    def write(self, folder: Path) -> None:
+        """Make this the list of a folder, in one step."""
+        document = {
+            "model": self.current.model,
+            "dataset": self.current.dataset,
+            "current": self.number,
+            "versions": [_entry(version) for version in self.versions],
+        }
+        write_atomically(folder / POINTER, json.dumps(document, indent=1).encode())
+
+
+def _snapshot(
+    document: Mapping[str, str], entry: Mapping[str, str | int | list[str]], folder: Path
+) -> Snapshot:
+    return Snapshot(
+        model=document["model"],
+        dataset=document["dataset"],
+        hash=str(entry["hash"]),
+        path=folder / f"{entry['hash']}.parquet",
+        records=_integer(entry["records"]),
+        patients=_integer(entry["patients"]),
+        variables=_texts(entry["variables"]),
+        source=str(entry["source"]),
+        published=datetime.fromisoformat(str(entry["published"])),
+        version=_integer(entry["version"]),
+        synthetic=bool(entry["synthetic"]),
+    )
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    return tuple(str(member) for member in value)
+
+
+def _entry(snapshot: Snapshot) -> dict[str, object]:
+    entry = asdict(replace(snapshot, path=Path()))
+    for implied in ("model", "dataset", "path"):
+        del entry[implied]
+    return entry | {"published": snapshot.published.isoformat()}
+
+
+def _damaged(folder: Path) -> StoreError:
+    return StoreError(
+        "The list of published versions is damaged.",
+        where=str(folder / POINTER),
+        remedy="Restore the file from a backup, or import the dataset again.",
+    )

@@ -1,0 +1,241 @@
+"""Published datasets: immutable snapshots named by their content; one of each is current."""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+
+import pyarrow as pa
+
+from medmip.catalogue.atomic_file import sync_folder
+from medmip.catalogue.home import Home
+from medmip.store.errors import StoreBusy, StoreError, UnknownDataset
+from medmip.store.parquet import Contents, contents, write_table
+from medmip.store.published import POINTER, Published, Snapshot
+
+__all__ = ["Datasets", "Snapshot", "file_hash", "is_dataset_code"]
+
+Snapshots = list[Snapshot]
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}:[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
+_PARTIAL = ".partial"
+_LOCK_PATIENCE = 60.0
+"""Seconds to wait for another publisher; a publication itself holds the lock for a few."""
+
+
+def is_dataset_code(code: str) -> bool:
+    """Whether a dataset may have this code: letters, digits, `_`, `.` and `-`, at most 100."""
+    return _CODE.fullmatch(code) is not None
+
+
+class Datasets:
+    """The published datasets of a home; readers need no lock, publishers take turns."""
+
+    def __init__(self, home: Home) -> None:
+        self._root = home.datasets
+
+    def publish(
+        self,
+        data: pa.Table | Path,
+        model: str,
+        dataset: str,
+        source: str,
+        synthetic: bool = False,
+        *,
+        move: bool = False,
+    ) -> Snapshot:
+        """Make data the current version of a dataset, wholly or not at all.
+
+        data is a table, or a Parquet file (moved into the store where move says so, else
+        copied), with a column for each variable and `__patient`, integers 0 … patients - 1.
+        The column `dataset` is added to a table that lacks it. Content equal to the current
+        version's publishes nothing new. Raises StoreError where data or names break the rules,
+        StoreBusy where another publisher does not finish.
+        """
+        folder = self._folder(model, dataset)
+        with self._locked():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_folder(folder.parent)
+            former = self._published(model, dataset)
+            _clean(folder, keep={version.hash for version in former.versions} if former else set())
+            partial = folder / f"{token_hex(8)}{_PARTIAL}"
+            try:
+                held = _bring(data, partial, dataset, move=move)
+                digest = file_hash(partial)
+                if former and (former.current.hash, former.current.synthetic) == (
+                    digest,
+                    synthetic,
+                ):
+                    return former.current
+                path = folder / f"{digest}.parquet"
+                _settle(partial, path)
+            finally:
+                partial.unlink(missing_ok=True)
+            snapshot = Snapshot(
+                model=model,
+                dataset=dataset,
+                hash=digest,
+                path=path,
+                records=held.records,
+                patients=held.patients,
+                variables=held.variables,
+                source=Path(source).name,
+                published=datetime.now(UTC),
+                version=former.following if former else 1,
+                synthetic=synthetic,
+            )
+            versions = (*former.versions, snapshot) if former else (snapshot,)
+            Published(versions, snapshot.version).write(folder)
+        return snapshot
+
+    def current(self, model: str, dataset: str) -> Snapshot:
+        """The version that analyses see; raises UnknownDataset."""
+        return self._existing(model, dataset).current
+
+    def versions(self, model: str, dataset: str) -> Snapshots:
+        """Every version, oldest first; raises UnknownDataset."""
+        return [*self._existing(model, dataset).versions]
+
+    def list(self, model: str | None = None) -> Snapshots:
+        """The current version of every dataset, of one model or of all, by model and name."""
+        found = []
+        for pointer in self._root.glob(f"*/*/{POINTER}"):
+            published = Published.read(pointer.parent)
+            if published and model in (None, published.current.model):
+                found.append(published.current)
+        return sorted(found, key=lambda snapshot: (snapshot.model, snapshot.dataset))
+
+    def rollback(self, model: str, dataset: str, version: int) -> Snapshot:
+        """Make a former version current again; raises UnknownDataset, StoreError."""
+        with self._locked():
+            versions = self._existing(model, dataset).versions
+            for snapshot in versions:
+                if snapshot.version == version:
+                    self.verify(snapshot)
+                    Published(versions, version).write(snapshot.path.parent)
+                    return snapshot
+        known = ", ".join(str(snapshot.version) for snapshot in versions)
+        raise UnknownDataset(
+            f"{model} {dataset} has no version {version}.", remedy=f"Its versions are {known}."
+        )
+
+    def remove(self, model: str, dataset: str) -> None:
+        """Unpublish a dataset and delete all its versions; raises UnknownDataset."""
+        with self._locked():
+            self._existing(model, dataset)
+            folder = self._folder(model, dataset)
+            doomed = self._root / f"{token_hex(8)}{_PARTIAL}"
+            folder.rename(doomed)
+            sync_folder(folder.parent)
+            sync_folder(self._root)
+            shutil.rmtree(doomed)
+
+    def verify(self, snapshot: Snapshot) -> None:
+        """Read a snapshot's whole file; raises StoreError where it is gone or was changed."""
+        try:
+            sound = file_hash(snapshot.path) == snapshot.hash
+        except OSError:
+            sound = False
+        if not sound:
+            raise StoreError(
+                f"Version {snapshot.version} of {snapshot.dataset} is missing or was changed.",
+                where=str(snapshot.path),
+                remedy="Import the dataset again, or roll back to another version.",
+            )
+
+    def _existing(self, model: str, dataset: str) -> Published:
+        published = self._published(model, dataset)
+        if published is None:
+            raise UnknownDataset(
+                f"{model} has no dataset “{dataset}”.", remedy="See them with: mip data list"
+            )
+        return published
+
+    def _published(self, model: str, dataset: str) -> Published | None:
+        folder = self._folder(model, dataset)
+        published = Published.read(folder)
+        if published and (published.current.model, published.current.dataset) != (model, dataset):
+            raise StoreError(
+                f"The folder of {model} {dataset} holds another model's data.", where=str(folder)
+            )
+        return published
+
+    def _folder(self, model: str, dataset: str) -> Path:
+        if not _MODEL.fullmatch(model):
+            raise StoreError(
+                "A data model is named code:version, in letters, digits, `_`, `.` and `-`."
+            )
+        if not is_dataset_code(dataset):
+            raise StoreError(
+                "A dataset's code is made of letters, digits, `_`, `.` and `-`, 100 at most."
+            )
+        return self._root / model.replace(":", "_") / dataset
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One publisher at a time, over processes and threads; a killed one's lock is free."""
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _lock(descriptor)
+            for doomed in self._root.glob(f"*{_PARTIAL}"):
+                shutil.rmtree(doomed, ignore_errors=True)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal; raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _lock(descriptor: int) -> None:
+    deadline = time.monotonic() + _LOCK_PATIENCE
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise StoreBusy(
+                    "Another import has been publishing for a minute.",
+                    remedy="Wait until it has finished, then try again.",
+                ) from None
+            time.sleep(0.02)
+
+
+def _bring(data: pa.Table | Path, partial: Path, dataset: str, *, move: bool) -> Contents:
+    """Put data at partial, on disk for good, and check it."""
+    if isinstance(data, pa.Table):
+        if "dataset" not in data.column_names:
+            data = data.append_column("dataset", pa.repeat(dataset, data.num_rows))
+        write_table(data, partial)
+    elif move:
+        shutil.move(data, partial)
+    else:
+        shutil.copyfile(data, partial)
+    partial.chmod(0o600)
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    return contents(partial)
+
+
+def _settle(partial: Path, path: Path) -> None:
+    os.replace(partial, path)
+    sync_folder(path.parent)
+
+
+def _clean(folder: Path, keep: set[str]) -> None:
+    """Remove what a killed publisher left: partial files, and content that no version names."""
+    for file in folder.iterdir():
+        leftover = file.suffix == _PARTIAL
+        if leftover or (file.suffix == ".parquet" and file.stem not in keep):
+            file.unlink(missing_ok=True)
