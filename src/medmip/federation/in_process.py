@@ -98,6 +98,24 @@ def open_cohort(
     )
 
 
+def preview_cohort(
+    sites: Sequence[Site], spec: CohortSpec, access: Access
+) -> dict[str, int | None]:
+    """About how many patients each dataset has in a cohort that is still being built.
+
+    Rounded down by every site's guard; None where fewer than the minimum.
+    """
+    told: dict[str, int | None] = dict.fromkeys(spec.datasets, 0)
+    for site in sites:
+        part = _Part.of(site, spec, access)
+        sizes = site.engine.sizes(part.selection)
+        counts = site.guard.preview(part.access, [size.patients for size in sizes])
+        for snapshot, count in zip(part.selection.snapshots, counts, strict=True):
+            before = told[snapshot.dataset]
+            told[snapshot.dataset] = None if before is None or count is None else before + count
+    return told
+
+
 class InProcess:
     """Folds over sites in this process; each site's guard checks what leaves it."""
 

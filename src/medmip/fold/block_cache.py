@@ -14,7 +14,7 @@ class BlockCache:
     whatever the number of records.
     """
 
-    def __init__(self, capacity: int = 256 * 2**20) -> None:
+    def __init__(self, capacity: int = 2**30) -> None:
         self.capacity = capacity
         self._kept: OrderedDict[str, tuple[int, list[Block]]] = OrderedDict()
         self._lock = threading.Lock()
@@ -33,13 +33,13 @@ class BlockCache:
         for block in load():
             yield block
             if collected is not None:
-                size += block.nbytes
+                # Beside a block with nominal variables its design matrix is remembered too.
+                size += block.nbytes * (2 if block.layout.nominal else 1)
                 collected.append(block)
-                # A design matrix of the same size may be remembered beside each block.
-                if 2 * size > self.capacity:
+                if size > self.capacity:
                     collected = None
         if collected is not None:
-            self._keep(key, 2 * size, collected)
+            self._keep(key, size, collected)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -133,9 +133,23 @@ class Guard:
         )
         return released
 
-    def shown(self, patients: int) -> int | None:
-        """A number of patients as it may be told: None where it is small, but not zero."""
-        return patients if patients == 0 or patients >= self.policy.minimum_cell else None
+    def preview(self, access: Access, patients: Sequence[int]) -> list[int | None]:
+        """Numbers of patients told while a filter is being built, one for each dataset.
+
+        They are rounded down to a multiple of the minimum per cell, so that two near filters tell
+        nobody apart, and None below it; nothing about the cohort is remembered.
+        """
+        step = self.policy.minimum_cell
+        told = [None if 0 < count < step else count // step * step for count in patients]
+        self._witness.record(
+            access,
+            statistic="preview",
+            verdict="released",
+            rule="",
+            reason="",
+            suppressed=told.count(None),
+        )
+        return told
 
     def _refuse(self, access: Access, name: str, refusal: Refused) -> None:
         self._witness.record(
