@@ -8,8 +8,9 @@ from pathlib import Path
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace path by content in one step.
 
-    A temporary file beside it is written, synced and renamed, then the folder is synced. After a kill at any moment path holds the former or the new content; a `.partial` file may
-    be left beside it. Raises OSError where the disk refuses.
+    A temporary file beside it is written, synced and renamed, then the folder is synced. After a
+    kill at any moment path holds the former or the new content; a `.partial` file may be left
+    beside it. Raises OSError where the disk refuses.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
     try:
