@@ -1,0 +1,194 @@
+"""Parts of the documents that are derived from the code while they are built.
+
+A page says `<!-- derived: name -->` where the part belongs.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from medmip.algorithms.declaration import Algorithm
+from medmip.algorithms.registry import registry
+from medmip.algorithms.role import Role
+from medmip.cli.main import app
+from medmip.privacy.policy import Policy
+from medmip.store.filters import Operator
+from medmip.web.application import create_app
+
+MARK = re.compile(r"^<!-- derived: ([a-z]+) -->$", re.MULTILINE)
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """MkDocs calls this for every page."""
+    return MARK.sub(lambda match: PARTS[match[1]](), markdown)
+
+
+def algorithms() -> str:
+    """A section for each declared algorithm."""
+    sections = []
+    question = ""
+    for algorithm in registry().values():
+        if algorithm.question != question:
+            question = algorithm.question
+            sections.append(f"## {question}")
+        sections.append(_algorithm(algorithm))
+    return "\n\n".join(sections)
+
+
+def _algorithm(algorithm: Algorithm[Any, Any]) -> str:
+    schema = algorithm.parameters.model_json_schema()
+    parameters = [
+        (
+            f"`{name}`",
+            _sentence(field.get("title", ""), field.get("description", "")),
+            f"`{_value(field['default'])}`" if "default" in field else "required",
+            _bounds(field),
+        )
+        for name, field in schema.get("properties", {}).items()
+    ]
+    dropped = "dropped" if algorithm.missing == "drop" else "kept and counted"
+    lines = [
+        f"### {algorithm.label} {{#{algorithm.name}}}",
+        algorithm.description,
+        f"- Name in requests: `{algorithm.name}`, version {algorithm.version}",
+        f"- `y`: {_role(algorithm.y)}",
+        f"- `x`: {_role(algorithm.x)}",
+        f"- Records with a missing value are {dropped}.",
+        f"- What leaves the hospital: {algorithm.discloses}",
+    ]
+    head, items = "\n\n".join(lines[:2]), "\n".join(lines[2:])
+    table = _table(("Parameter", "", "Default", "Bounds"), parameters) if parameters else ""
+    return f"{head}\n\n{items}\n\n{table}".rstrip()
+
+
+def _role(role: Role | None) -> str:
+    if role is None:
+        return "none"
+    if role.minimum == role.maximum:
+        number = str(role.minimum)
+    elif role.maximum is None:
+        number = f"{role.minimum} or more"
+    else:
+        number = f"{role.minimum} to {role.maximum}"
+    words = f"{role.label}: {number}, {' or '.join(role.kinds.names)}"
+    return f"{words}. {role.help}".rstrip()
+
+
+def _bounds(field: dict[str, Any]) -> str:
+    names = {
+        "minimum": "≥",
+        "exclusiveMinimum": ">",
+        "maximum": "≤",
+        "exclusiveMaximum": "<",
+    }
+    nested = [field, *field.get("anyOf", [])]
+    bounds = [
+        f"{sign} {part[key]}" for part in nested for key, sign in names.items() if key in part
+    ]
+    if "level_of" in field:
+        bounds.append(f"a level of the variable in `{field['level_of']}`")
+    for part in nested:
+        bounds += [f"`{choice}`" for choice in part.get("enum", [])]
+    return ", ".join(bounds)
+
+
+def commands() -> str:
+    """A section for each command of `mip`."""
+    return "\n\n".join(_command(path, command) for path, command in every_command())
+
+
+def every_command() -> Iterator[tuple[str, Any]]:
+    """The words and the parsed declaration of every command that a person may type."""
+
+    def walk(path: str, command: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+        if not isinstance(command, TyperGroup):
+            yield path, command
+            return
+        for name, child in command.commands.items():
+            if not child.hidden:
+                yield from walk(f"{path} {name}", child)
+
+    return walk("mip", get_command(app))
+
+
+def _command(path: str, command: Any) -> str:  # noqa: ANN401
+    shown = [one for one in command.params if not getattr(one, "hidden", False)]
+    arguments = [one for one in shown if one.param_type_name == "argument"]
+    options = [one for one in shown if one.param_type_name == "option"]
+    usage = " ".join([path, *(["[OPTIONS]"] if options else []), *map(_metavar, arguments)])
+    rows = [
+        (
+            ", ".join(f"`{name}`" for name in (*one.opts, *one.secondary_opts))
+            if one.param_type_name == "option"
+            else f"`{_metavar(one)}`",
+            (getattr(one, "help", "") or "").replace("\n", " "),
+            _setting(one),
+        )
+        for one in (*arguments, *options)
+        if one.name != "help"
+    ]
+    table = _table(("", "", "Setting"), rows) if rows else ""
+    return f"## {path}\n\n{command.help or ''}\n\n```\n{usage}\n```\n\n{table}".rstrip()
+
+
+def _metavar(argument: Any) -> str:  # noqa: ANN401
+    name = (argument.metavar or argument.name or "").upper()
+    name = f"{name}…" if argument.nargs == -1 else name
+    return name if argument.required else f"[{name}]"
+
+
+def _setting(parameter: Any) -> str:  # noqa: ANN401
+    named = parameter.envvar
+    names = [named] if isinstance(named, str) else list(named or ())
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def routes() -> str:
+    """A row for each route of the HTTP API."""
+    rows = [
+        (f"`{method.upper()} {path}`", operation.get("summary", ""))
+        for path, operations in create_app().openapi()["paths"].items()
+        for method, operation in operations.items()
+    ]
+    return _table(("Route", ""), rows)
+
+
+def policy() -> str:
+    """A row for each threshold of the policy."""
+    rows = [
+        (f"`{name}`", _sentence(field.title or "", field.description or ""), _value(field.default))
+        for name, field in Policy.model_fields.items()
+    ]
+    return _table(("Rule", "", "Default"), rows)
+
+
+def operators() -> str:
+    """The operators of a filter's rules."""
+    return ", ".join(f"`{operator.value}`" for operator in Operator)
+
+
+def _sentence(title: str, text: str) -> str:
+    return f"**{title}.** {text}" if title else text
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value in ([], ()):
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    part.__name__: part for part in (algorithms, commands, routes, policy, operators)
+}
