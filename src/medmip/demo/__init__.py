@@ -1,0 +1,1 @@
+"""Synthetic cohorts for the demonstration: invented patients, published orders of magnitude."""

@@ -1,0 +1,1 @@
+"""What the synthetic cohorts are like, as tables."""

@@ -1,0 +1,129 @@
+"""Synthetic cohorts: invented patients whose groups differ as published studies say."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medmip.catalogue.data_model import DataModel
+from medmip.catalogue.model_store import shipped_models
+from medmip.catalogue.variable import VariableType
+from medmip.demo.brain import HIPPOCAMPUS, volumes
+from medmip.demo.patients import Patients
+from medmip.demo.specification import CohortSpec, Measure, Specification, specification
+
+MODEL = "dementia:1.0"
+AGE_BANDS = (50, 60, 70, 80)
+VOLUME_DECIMALS = 4
+
+FloatArray: TypeAlias = NDArray[np.float64]
+Columns: TypeAlias = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class SyntheticCohort:
+    """A cohort as its file would hold it: text by variable code, empty where missing."""
+
+    dataset: str
+    label: str
+    model: str
+    columns: Columns
+
+    @property
+    def patients(self) -> int:
+        return len(self.columns["subjectcode"])
+
+    def csv(self) -> str:
+        """The file's text: a header, a line for each patient; no value needs quotes."""
+        lines = [",".join(self.columns)]
+        lines += [",".join(row) for row in zip(*self.columns.values(), strict=True)]
+        return "\n".join(lines) + "\n"
+
+
+def synthetic_cohorts() -> tuple[SyntheticCohort, ...]:
+    """The three cohorts of the demonstration, the same in every byte each time."""
+    spec = specification()
+    model = next(model for model in shipped_models() if model.key == MODEL)
+    return tuple(_cohort(cohort, spec, model) for cohort in spec.cohorts)
+
+
+def _cohort(cohort: CohortSpec, spec: Specification, model: DataModel) -> SyntheticCohort:
+    rng = np.random.Generator(np.random.PCG64(cohort.seed))
+    patients = Patients.draw(cohort, spec, rng)
+    made = dict(_columns(cohort, spec, model, patients, rng))
+    in_order = {code: made[code] for code in model.all_variables if code in made}
+    return SyntheticCohort(cohort.dataset, cohort.label, model.key, in_order)
+
+
+def _columns(
+    cohort: CohortSpec,
+    spec: Specification,
+    model: DataModel,
+    patients: Patients,
+    rng: np.random.Generator,
+) -> Iterator[tuple[str, list[str]]]:
+    measured = {
+        panel: rng.random(patients.count) < cohort.measured[panel] for panel in cohort.measured
+    }
+
+    def present(panel: str, values: list[str]) -> list[str]:
+        return [
+            value if there else "" for value, there in zip(values, measured[panel], strict=True)
+        ]
+
+    name = cohort.dataset.removesuffix("-synthetic")
+    yield "dataset", [cohort.dataset] * patients.count
+    yield "subjectcode", [f"synthetic-{name}-{n:05}" for n in range(1, patients.count + 1)]
+    yield "subjectage", _written(patients.age, 2)
+    yield "subjectageyears", _written(np.floor(patients.age), 0)
+    bands = model.variable("agegroup").levels
+    yield "agegroup", [bands[band] for band in np.digitize(patients.age, AGE_BANDS)]
+    yield "gender", ["M" if male else "F" for male in patients.male]
+    yield from patients.levels.items()
+    yield "apoe4", present("apoe4", _written(patients.apoe4, 0))
+
+    brain = volumes(cohort, spec, model, patients, rng)
+    for code, volume in brain.cm3.items():
+        yield code, present("mri", _written(volume, VOLUME_DECIMALS))
+    factors = patients.factors | {HIPPOCAMPUS: brain.hippocampus}
+    for code, measure in spec.measures.items():
+        panel = next((panel for panel, codes in spec.panels.items() if code in codes), code)
+        values = _values(measure, model, code, factors, rng)
+        if panel in measured:
+            yield code, present(panel, _written(values, measure.decimals))
+    if "updrshy" in measured:
+        yield "updrshy", present("updrshy", patients.stages)
+    if "handedness" in measured:
+        hands = rng.choice([*spec.handedness], size=patients.count, p=[*spec.handedness.values()])
+        yield "handedness", present("handedness", hands.tolist())
+    if "alleles" in measured:
+        for code, frequency in spec.alleles.items():
+            copies = rng.binomial(2, frequency, patients.count)
+            yield code, present("alleles", [str(number) for number in copies])
+
+
+def _values(
+    measure: Measure,
+    model: DataModel,
+    code: str,
+    factors: dict[str, FloatArray],
+    rng: np.random.Generator,
+) -> FloatArray:
+    count = len(next(iter(factors.values())))
+    spread = np.hypot(measure.spread, measure.reserve * factors["alzheimer"])
+    values = measure.intercept + spread * rng.standard_normal(count)
+    for factor, coefficient in measure.factors.items():
+        values = values + coefficient * factors[factor]
+    if measure.scale == "log":
+        values = np.exp(values)
+    variable = model.variable(code)
+    if variable.type is VariableType.INTEGER:
+        values = np.round(values)
+    return np.clip(values, variable.minimum, variable.maximum)
+
+
+def _written(values: FloatArray, decimals: int) -> list[str]:
+    pattern = f"%.{decimals}f"
+    return [pattern % value for value in values.tolist()]
