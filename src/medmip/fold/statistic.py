@@ -23,6 +23,8 @@ class FieldKind:
     cells: the name of a Count field; where one of its cells is masked, this field is masked
     along its leading axes too.
     extreme: the field holds single patients' values (minima, maxima).
+    margins: the axes of a Count field along which totals are released too, so that a single
+    masked cell of a line could be worked out from them.
     """
 
     combine: Literal["add", "min", "max", "same"]
@@ -30,6 +32,7 @@ class FieldKind:
     small: Literal["suppress", "refuse", "keep"] = "suppress"
     cells: str | None = None
     extreme: bool = False
+    margins: tuple[int, ...] = (-1,)
 
 
 Count = Annotated[IntArray, FieldKind("add", counts=True)]
@@ -75,6 +78,11 @@ class Statistic:
     def supported_parameters(self) -> int:
         """The number of model parameters that may be estimated from this statistic."""
         return self.parameters
+
+
+def count_with(margins: tuple[int, ...]) -> FieldKind:
+    """The kind of a table of patients whose totals along these axes are released too."""
+    return FieldKind("add", counts=True, margins=margins)
 
 
 def sum_over(cells: str) -> FieldKind:

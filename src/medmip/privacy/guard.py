@@ -238,19 +238,32 @@ class Guard:
                 remedy="Filter that level out, or join it with another.",
             )
         if self.policy.complementary and small.any():
-            small = _complemented(counts, small)
+            small = _complemented(counts, small, kind.margins)
         return np.asarray(small)
 
 
-def _complemented(counts: IntArray, small: BoolArray) -> BoolArray:
-    """Masks one more cell in each last-axis row that has exactly one masked: the smallest other."""
-    size = counts.shape[-1] if counts.ndim else 1
-    masked = small.reshape(-1, size).copy()
-    for row_counts, row in zip(counts.reshape(-1, size), masked, strict=True):
-        others = np.flatnonzero(~row & (row_counts > 0))
-        if row.sum() == 1 and others.size:
-            row[others[np.argmin(row_counts[others])]] = True
-    return masked.reshape(counts.shape)
+def _complemented(counts: IntArray, small: BoolArray, margins: tuple[int, ...]) -> BoolArray:
+    """Masks one more cell, the smallest other, in each line that has exactly one masked.
+
+    Lines run along each of the margins; repeated until no line has a single masked cell, since
+    a cell masked for one line may be the only one of another.
+    """
+    masked = small.copy()
+    if not counts.ndim:
+        return masked
+    changed = True
+    while changed:
+        changed = False
+        for axis in margins:
+            lines = np.moveaxis(masked, axis, -1)
+            numbers = np.moveaxis(counts, axis, -1)
+            for index in np.argwhere(lines.sum(axis=-1) == 1):
+                line, line_counts = lines[tuple(index)], numbers[tuple(index)]
+                others = np.flatnonzero(~line & (line_counts > 0))
+                if others.size:
+                    line[others[np.argmin(line_counts[others])]] = True
+                    changed = True
+    return masked
 
 
 def _mask_leading(value: FloatArray, mask: BoolArray) -> np.ma.MaskedArray[Any, Any]:

@@ -1,0 +1,1 @@
+"""The command `mip`: a thin face, one module a noun."""

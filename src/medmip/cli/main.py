@@ -1,0 +1,47 @@
+"""`mip`: the commands, and the one place where errors become messages and exit codes."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from medmip.cli.algorithms import algorithms_app
+from medmip.cli.audit import audit_app
+from medmip.cli.data import data_app
+from medmip.cli.experiment import experiment_app
+from medmip.cli.model import model_app
+from medmip.cli.run import run
+from medmip.cli.serve import demo, doctor, serve
+from medmip.errors import MipError
+
+app = typer.Typer(
+    name="mip",
+    help="Medical Informatics Platform: analyse clinical data inside the hospital that holds it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(demo)
+app.command()(serve)
+app.command()(doctor)
+app.add_typer(model_app, name="model")
+app.add_typer(data_app, name="data")
+app.add_typer(algorithms_app, name="algorithms")
+app.command()(run)
+app.add_typer(experiment_app, name="experiment")
+app.add_typer(audit_app, name="audit")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command; exits 0 when done, 1 when refused or failed, 2 when misused."""
+    try:
+        app(args=arguments, prog_name="mip")
+    except MipError as error:
+        typer.echo(f"{error.title}: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader of a pipe, such as head, has seen enough.
+        sys.stderr.close()
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,23 @@
+"""Options that many commands share."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from medmip.catalogue.home import Home
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="The home folder; else MIP_HOME, else ~/.local/share/mip."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def opened(home: Path | None) -> "Home":
+    """The home folder, ready for use."""
+    from medmip.catalogue.home import Home
+
+    chosen = Home.default() if home is None else Home(home.expanduser().absolute())
+    return chosen.prepare()

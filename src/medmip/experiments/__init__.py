@@ -1,0 +1,1 @@
+"""Runs: requests, their validation, states, results and provenance."""

@@ -1,0 +1,103 @@
+"""An experiment: a request with its state, progress, result and provenance."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from medmip.algorithms.views import Chart, Table
+from medmip.experiments.request import Request
+
+
+class State(StrEnum):
+    """Where an experiment stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        return self not in (State.QUEUED, State.RUNNING)
+
+
+class Progress(BaseModel):
+    """How far a run is; fraction, 0 to 1, is of the present round, null where unknown."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rounds: int = 0
+    fraction: float | None = None
+    message: str = ""
+
+
+class Trouble(BaseModel):
+    """Why an experiment was refused or failed, and what to do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    title: str
+    detail: str
+    remedy: str | None = None
+    errors: tuple[dict[str, str], ...] = ()
+
+
+class SnapshotUsed(BaseModel):
+    """The exact version of a dataset that a result rests on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    dataset: str
+    hash: str
+    version: int
+
+
+class Provenance(BaseModel):
+    """What a result rests on: versions, snapshots and the cohort's size."""
+
+    model_config = ConfigDict(frozen=True)
+
+    software: str
+    algorithm_version: str
+    snapshots: tuple[SnapshotUsed, ...]
+    records: int
+    patients: int
+    excluded: int
+
+
+class Outcome(BaseModel):
+    """A result: its data by stable names, and the views that show it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    data: dict[str, Any]
+    views: tuple[Table | Chart, ...]
+
+
+class Summary(BaseModel):
+    """An experiment without its result."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+    state: State
+    algorithm: str
+    request: Request
+    created: datetime
+    started: datetime | None = None
+    finished: datetime | None = None
+    duration: float | None = Field(None, description="Seconds from start to end.")
+    progress: Progress
+    problem: Trouble | None = None
+    provenance: Provenance | None = None
+
+
+class Experiment(Summary):
+    """An experiment with its result."""
+
+    result: Outcome | None = None

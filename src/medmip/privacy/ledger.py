@@ -1,0 +1,167 @@
+"""The ledger: every release and refusal, append-only, each row sealed to the one before."""
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from sqlalchemy import Connection, Engine, desc, func, insert, select
+
+from medmip.catalogue.atomic_file import sync_folder, write_atomically
+from medmip.catalogue.home import Home
+from medmip.privacy.guard import Access, BoolArray
+from medmip.store.state import cohorts, ledger
+
+_FIRST = "0" * 64
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One release or refusal; hash seals it together with the row before (previous)."""
+
+    number: int
+    at: str
+    user: str
+    experiment: str
+    algorithm: str
+    cohort: str
+    snapshots: Mapping[str, str]
+    statistic: str
+    verdict: str
+    rule: str
+    reason: str
+    suppressed: int
+    previous: str
+    hash: str
+
+
+class Ledger:
+    """Writes and checks the chain of rows; nobody without the key can rewrite it unseen."""
+
+    def __init__(self, engine: Engine, key: bytes) -> None:
+        self._engine = engine
+        self._key = key
+
+    def record(
+        self,
+        access: Access,
+        *,
+        statistic: str,
+        verdict: str,
+        rule: str,
+        reason: str,
+        suppressed: int,
+    ) -> None:
+        with self._engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("LOCK TABLE ledger IN EXCLUSIVE MODE")
+            number, previous = self._last(connection)
+            row = LedgerRow(
+                number=number + 1,
+                at=datetime.now(UTC).isoformat(timespec="microseconds"),
+                user=access.user,
+                experiment=access.experiment,
+                algorithm=access.algorithm,
+                cohort=access.cohort,
+                snapshots=dict(access.snapshots),
+                statistic=statistic,
+                verdict=verdict,
+                rule=rule,
+                reason=reason,
+                suppressed=suppressed,
+                previous=previous,
+                hash="",
+            )
+            values = asdict(row) | {"hash": self._seal(row)}
+            connection.execute(insert(ledger).values(values))
+
+    def rows(self, limit: int = 100, offset: int = 0) -> list[LedgerRow]:
+        """The newest rows first."""
+        query = select(ledger).order_by(desc(ledger.c.number)).limit(limit).offset(offset)
+        with self._engine.connect() as connection:
+            return [LedgerRow(**row._mapping) for row in connection.execute(query)]
+
+    def count(self) -> int:
+        """The number of rows."""
+        with self._engine.connect() as connection:
+            return int(connection.execute(select(func.count()).select_from(ledger)).scalar_one())
+
+    def verify(self) -> int | None:
+        """The number of the first row that was changed, moved or removed, or None."""
+        previous, expected = _FIRST, 1
+        with self._engine.connect() as connection:
+            for found in connection.execute(select(ledger).order_by(ledger.c.number)):
+                row = LedgerRow(**found._mapping)
+                intact = hmac.compare_digest(row.hash, self._seal(row))
+                if row.number != expected or row.previous != previous or not intact:
+                    return expected
+                previous, expected = row.hash, expected + 1
+        return None
+
+    def _last(self, connection: Connection) -> tuple[int, str]:
+        query = select(ledger.c.number, ledger.c.hash).order_by(desc(ledger.c.number)).limit(1)
+        last = connection.execute(query).first()
+        return (0, _FIRST) if last is None else (last.number, last.hash)
+
+    def _seal(self, row: LedgerRow) -> str:
+        content = {name: value for name, value in asdict(row).items() if name != "hash"}
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hmac.new(self._key, canonical.encode(), hashlib.sha256).hexdigest()
+
+
+class EarlierCohorts:
+    """Whom earlier cohorts held, as packed bits, for the overlap rule."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def on(self, snapshot: str) -> Sequence[str]:
+        query = select(cohorts.c.fingerprint).where(cohorts.c.snapshot == snapshot)
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def held_by(self, cohort: str) -> Mapping[str, BoolArray]:
+        query = select(cohorts).where(cohorts.c.fingerprint == cohort)
+        with self._engine.connect() as connection:
+            return {
+                row.snapshot: np.unpackbits(
+                    np.frombuffer(zlib.decompress(row.held), dtype=np.uint8), count=row.records
+                ).astype(np.bool_)
+                for row in connection.execute(query)
+            }
+
+    def remember(self, cohort: str, held: Mapping[str, BoolArray]) -> None:
+        rows = [
+            {
+                "fingerprint": cohort,
+                "snapshot": snapshot,
+                "records": len(bits),
+                "held": zlib.compress(np.packbits(bits).tobytes(), 1),
+            }
+            for snapshot, bits in held.items()
+        ]
+        with self._engine.begin() as connection:
+            query = select(cohorts.c.fingerprint).where(cohorts.c.fingerprint == cohort)
+            if connection.execute(query).first() is None:
+                connection.execute(insert(cohorts), rows)
+
+
+def ledger_key(home: Home) -> bytes:
+    """The key that seals the ledger, made once, readable by its owner alone."""
+    path = home.keys / "ledger.key"
+    if not path.exists():
+        made = home.keys / f".ledger.key.{secrets.token_hex(8)}"
+        write_atomically(made, secrets.token_bytes(32))
+        # A link, unlike a rename, never replaces the key that another process made meanwhile.
+        with suppress(FileExistsError):
+            os.link(made, path)
+        made.unlink()
+        sync_folder(home.keys)
+    return path.read_bytes()

@@ -1,0 +1,120 @@
+"""The state database: experiments, the ledger, earlier cohorts; SQLite in the home by default."""
+
+import os
+import sqlite3
+from importlib.resources import files
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+)
+
+from medmip.catalogue.home import Home
+
+metadata = MetaData()
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("algorithm", String(100), nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("user", String(200), nullable=False),
+    Column("created", DateTime(timezone=True), nullable=False),
+    Column("started", DateTime(timezone=True)),
+    Column("finished", DateTime(timezone=True)),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("rounds", Integer, nullable=False, default=0),
+    Column("fraction", Float),
+    Column("result", JSON(none_as_null=True)),
+    Column("problem", JSON(none_as_null=True)),
+    Column("provenance", JSON(none_as_null=True)),
+    Index("experiments_by_time", "created"),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", String(32), nullable=False),
+    Column("user", String(200), nullable=False),
+    Column("experiment", String(36), nullable=False),
+    Column("algorithm", String(100), nullable=False),
+    Column("cohort", String(64), nullable=False),
+    Column("snapshots", JSON, nullable=False),
+    Column("statistic", String(100), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("rule", String(40), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("suppressed", Integer, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+cohorts = Table(
+    "cohorts",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("snapshot", String(64), primary_key=True),
+    Column("records", Integer, nullable=False),
+    Column("held", LargeBinary, nullable=False),
+    Index("cohorts_by_snapshot", "snapshot"),
+)
+
+
+def open_state(home: Home, url: str | None = None) -> Engine:
+    """The state database, brought to the present schema in one transaction.
+
+    url names another database than the home's own, such as `postgresql+psycopg:///mip`.
+    """
+    if url is None:
+        descriptor = os.open(home.state_db, os.O_CREAT | os.O_RDWR, 0o600)
+        os.close(descriptor)
+    engine = create_engine(url or f"sqlite:///{home.state_db}", pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediately)
+    config = Config()
+    config.set_main_option("script_location", str(files("medmip.store") / "migrations"))
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7274)")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    # The driver must not open transactions by itself: every one begins as a writer's below.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "busy_timeout = 30000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_immediately(connection: Connection) -> None:
+    # A reader that turned writer late would fail instead of waiting its turn.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,1 @@
+"""The HTTP face: API under /api/v1, the built portal, health and metrics."""

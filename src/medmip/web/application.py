@@ -1,0 +1,106 @@
+"""The web application: API, portal, health."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import FileResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from medmip.experiments.service import ExperimentService
+from medmip.web import catalogue, experiments, operations, problems
+from medmip.web.shield import Shield
+
+API = "/api/v1"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Portal(StaticFiles):
+    """The built portal; an address that is no file is one of its screens."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        try:
+            response = await super().get_response(path, scope)
+        except HTTPException as error:
+            if error.status_code != 404 or path.startswith(("api/", "assets/")):
+                raise
+            response = await super().get_response("index.html", scope)
+        hashed = path.startswith("assets/")
+        response.headers["Cache-Control"] = (
+            "public, max-age=31536000, immutable" if hashed else "no-cache"
+        )
+        return response
+
+
+class Application(FastAPI):
+    """FastAPI whose schema holds the problem answers, and no others."""
+
+    def openapi(self) -> dict[str, Any]:
+        schema = super().openapi()
+        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+        if "Problem" not in schemas:
+            problem = problems.Problem.model_json_schema(
+                ref_template="#/components/schemas/{model}"
+            )
+            schemas |= problem.pop("$defs")
+            schemas["Problem"] = problem
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+        return schema
+
+
+def create_app(
+    service: ExperimentService, *, hosts: Collection[str] = LOOPBACK, portal: Path | None = None
+) -> FastAPI:
+    """The application over a service; hosts are the names it answers to.
+
+    portal is the folder of the built portal; None takes the one inside the package.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.resume()
+        yield
+        service.close()
+
+    app = Application(
+        title="MIP",
+        summary="Medical Informatics Platform",
+        description="Privacy-preserving analysis of clinical data inside the hospital.",
+        version=version("medmip"),
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        responses=problems.problem_responses(400, 403, 413, 421, 422),
+        separate_input_output_schemas=False,
+    )
+    api = APIRouter(prefix=API)
+    api.include_router(catalogue.router(service))
+    api.include_router(experiments.router(service))
+    api.include_router(operations.api_router(service))
+    app.include_router(api)
+    app.include_router(operations.root_router(service))
+    problems.install(app)
+    folder = portal or portal_folder()
+    if (folder / "index.html").is_file():
+
+        @app.get("/api/docs", include_in_schema=False)
+        def docs() -> FileResponse:
+            return FileResponse(folder / "api-docs.html")
+
+        app.mount("/", Portal(directory=folder, html=True), name="portal")
+    app.add_middleware(Shield, hosts=hosts)
+    return app
+
+
+def portal_folder() -> Path:
+    """Where the portal is built into."""
+    return Path(str(files("medmip.web"))) / "static"

@@ -1,0 +1,111 @@
+"""Routes of data models, datasets and algorithms."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+
+from medmip.algorithms.registry import registry
+from medmip.catalogue.variable import DATASET
+from medmip.experiments.request import InputData
+from medmip.experiments.service import ExperimentService
+from medmip.store.snapshots import Snapshot
+from medmip.web.problems import problem_responses
+from medmip.web.schemas import (
+    AlgorithmEntry,
+    DatasetEntry,
+    Fit,
+    FoundVariable,
+    ModelEntry,
+    ModelTree,
+)
+
+
+def router(service: ExperimentService) -> APIRouter:
+    """Routes under /models, /datasets and /algorithms."""
+    routes = APIRouter()
+
+    @routes.get("/models", operation_id="listModels", tags=["catalogue"])
+    def list_models() -> list[ModelEntry]:
+        """The data models of this installation."""
+        published: dict[str, list[str]] = {}
+        for snapshot in service.datasets.list():
+            published.setdefault(snapshot.model, []).append(snapshot.dataset)
+        return [
+            ModelEntry(
+                code=model.key,
+                label=model.label,
+                version=model.version,
+                longitudinal=model.longitudinal,
+                variables=len(model.all_variables),
+                datasets=published.get(model.key, []),
+            )
+            for model in service.models.list()
+        ]
+
+    @routes.get(
+        "/models/{key}",
+        operation_id="getModel",
+        tags=["catalogue"],
+        responses=problem_responses(404),
+    )
+    def get_model(key: str) -> ModelTree:
+        """A data model whole, as a tree."""
+        return ModelTree.of(service.models.get(key))
+
+    @routes.get(
+        "/models/{key}/variables",
+        operation_id="findVariables",
+        tags=["catalogue"],
+        responses=problem_responses(404, 422),
+    )
+    def find_variables(
+        key: str,
+        search: Annotated[str, Query(max_length=200)] = "",
+        type: Literal["nominal", "real", "integer", "text"] | None = None,  # noqa: A002
+        limit: Annotated[int, Query(ge=1, le=5000)] = 5000,
+    ) -> list[FoundVariable]:
+        """Variables whose code, label or description holds every word of the search."""
+        model = service.models.get(key)
+        words = search.lower().split()
+        found = []
+        for code, variable in model.all_variables.items():
+            text = f"{code} {variable.label} {variable.description}".lower()
+            if all(word in text for word in words) and type in (None, variable.type):
+                path = model.path_of(code)
+                found.append(FoundVariable(**variable.model_dump(), path=path))
+        return found[:limit]
+
+    @routes.get("/datasets", operation_id="listDatasets", tags=["catalogue"])
+    def list_datasets(
+        model: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> list[DatasetEntry]:
+        """The published datasets, of one data model or of all."""
+        return [
+            DatasetEntry.of(snapshot, _label(snapshot)) for snapshot in service.datasets.list(model)
+        ]
+
+    def _label(snapshot: Snapshot) -> str:
+        variable = service.models.get(snapshot.model).all_variables.get(DATASET)
+        if variable is None or snapshot.dataset not in variable.levels:
+            return snapshot.dataset
+        return variable.level_label(snapshot.dataset)
+
+    @routes.get("/algorithms", operation_id="listAlgorithms", tags=["algorithms"])
+    def list_algorithms() -> list[AlgorithmEntry]:
+        """Every algorithm's declaration."""
+        return [AlgorithmEntry.of(algorithm) for algorithm in registry().values()]
+
+    @routes.post(
+        "/algorithms/fitting",
+        operation_id="fitAlgorithms",
+        tags=["algorithms"],
+        responses=problem_responses(422),
+    )
+    def fit_algorithms(data: InputData) -> list[Fit]:
+        """For each algorithm, whether the chosen variables fit it, and why not."""
+        return [
+            Fit(name=name, fits=not reasons, reasons=reasons)
+            for name, reasons in service.validator.fitting(data).items()
+        ]
+
+    return routes

@@ -1,0 +1,190 @@
+"""Routes of experiments and exploration."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from medmip.experiments.experiment import Experiment, Outcome, State, Summary
+from medmip.experiments.request import InputData
+from medmip.experiments.request import Request as Analysis
+from medmip.experiments.service import ExperimentService
+from medmip.web.problems import problem_responses
+from medmip.web.schemas import (
+    CohortCount,
+    DatasetCount,
+    ExperimentPage,
+    ExploreCount,
+    ExploreDescribe,
+    ExploreHistogram,
+    NewExperiment,
+    NewName,
+)
+
+_LOOK_EVERY = 0.2
+_KEEP_ALIVE = 15.0
+"""Seconds between looks at a run, and between signs of life that proxies want to see."""
+
+
+def router(service: ExperimentService) -> APIRouter:
+    """Routes under /experiments and /explore."""
+    routes = APIRouter()
+
+    @routes.post(
+        "/experiments",
+        operation_id="createExperiment",
+        tags=["experiments"],
+        status_code=202,
+        responses=problem_responses(422),
+    )
+    def create(new: NewExperiment, response: Response) -> Experiment:
+        """Queues an analysis; its address is in the Location header."""
+        request = Analysis(**{name: getattr(new, name) for name in Analysis.model_fields})
+        experiment = service.submit(request, new.name)
+        response.headers["Location"] = f"/api/v1/experiments/{experiment.id}"
+        return experiment
+
+    @routes.get(
+        "/experiments",
+        operation_id="listExperiments",
+        tags=["experiments"],
+        responses=problem_responses(422),
+    )
+    def find(
+        search: Annotated[str, Query(max_length=200)] = "",
+        state: State | None = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    ) -> ExperimentPage:
+        """A page of experiments, newest first."""
+        total, items = service.find(search, state, limit, offset)
+        return ExperimentPage(total=total, items=items)
+
+    @routes.get(
+        "/experiments/{identity}",
+        operation_id="getExperiment",
+        tags=["experiments"],
+        responses=problem_responses(404),
+    )
+    def get(identity: str) -> Experiment:
+        """An experiment with its result, once there is one."""
+        return service.get(identity)
+
+    @routes.patch(
+        "/experiments/{identity}",
+        operation_id="renameExperiment",
+        tags=["experiments"],
+        responses=problem_responses(404, 422),
+    )
+    def rename(identity: str, new: NewName) -> Experiment:
+        """Gives an experiment another name."""
+        service.experiments.rename(identity, new.name)
+        return service.get(identity)
+
+    @routes.delete(
+        "/experiments/{identity}",
+        operation_id="deleteExperiment",
+        tags=["experiments"],
+        status_code=204,
+        responses=problem_responses(404, 409),
+    )
+    def delete(identity: str) -> None:
+        """Forgets an experiment that has ended; the ledger keeps its rows."""
+        service.experiments.remove(identity)
+
+    @routes.post(
+        "/experiments/{identity}/cancel",
+        operation_id="cancelExperiment",
+        tags=["experiments"],
+        responses=problem_responses(404),
+    )
+    def cancel(identity: str) -> Experiment:
+        """Ends an experiment without result."""
+        return service.cancel(identity)
+
+    @routes.get(
+        "/experiments/{identity}/events",
+        operation_id="watchExperiment",
+        tags=["experiments"],
+        response_class=StreamingResponse,
+        responses=problem_responses(404)
+        | {200: {"description": "Progress", "content": {"text/event-stream": {}}}},
+    )
+    async def watch(identity: str, request: Request) -> StreamingResponse:
+        """Server-sent events: `progress` at every change, `end` once the run has ended."""
+        await run_in_threadpool(service.get, identity)
+        return StreamingResponse(
+            _events(service, identity, request),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    @routes.post(
+        "/explore/histogram",
+        operation_id="exploreHistogram",
+        tags=["explore"],
+        responses=problem_responses(403, 422),
+    )
+    def histogram(question: ExploreHistogram) -> Outcome:
+        """One variable's distribution, through the guard; not kept as an experiment."""
+        return service.explore(question.request())
+
+    @routes.post(
+        "/explore/describe",
+        operation_id="exploreDescribe",
+        tags=["explore"],
+        responses=problem_responses(403, 422),
+    )
+    def describe(question: ExploreDescribe) -> Outcome:
+        """Summaries of variables, through the guard; not kept as an experiment."""
+        return service.explore(question.request())
+
+    @routes.post(
+        "/explore/count",
+        operation_id="exploreCount",
+        tags=["explore"],
+        responses=problem_responses(422),
+    )
+    def count(question: ExploreCount) -> CohortCount:
+        """About how many patients a filter chooses, rounded down to the policy's minimum."""
+        data = InputData(**question.model_dump())
+        told = service.preview(data)
+        numbers = [number for number in told.values() if number is not None]
+        total = sum(numbers)
+        hidden = total == 0 and len(numbers) < len(told)
+        return CohortCount(
+            patients=None if hidden else total,
+            suppressed=hidden,
+            minimum=service.policy.minimum_cell,
+            rounded_to=service.policy.minimum_cell,
+            datasets=[
+                DatasetCount(code=code, patients=number, suppressed=number is None)
+                for code, number in told.items()
+            ],
+        )
+
+    return routes
+
+
+async def _events(
+    service: ExperimentService, identity: str, request: Request
+) -> AsyncIterator[str]:
+    last, quiet = "", 0.0
+    while not await request.is_disconnected():
+        experiment = await run_in_threadpool(service.get, identity)
+        light = Summary(**{name: getattr(experiment, name) for name in Summary.model_fields})
+        now = light.model_dump_json()
+        if now != last:
+            yield f"event: progress\ndata: {now}\n\n"
+            last, quiet = now, 0.0
+        if experiment.state.ended:
+            yield f"event: end\ndata: {now}\n\n"
+            return
+        if quiet >= _KEEP_ALIVE:
+            yield ": still here\n\n"
+            quiet = 0.0
+        await asyncio.sleep(_LOOK_EVERY)
+        quiet += _LOOK_EVERY

@@ -1,0 +1,24 @@
+"""Prints the OpenAPI document: `python -m medmip.web.openapi`; the portal's types come from it."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from medmip.catalogue.home import Home
+from medmip.experiments.service import ExperimentService
+from medmip.web.application import create_app
+
+
+def document() -> str:
+    """The OpenAPI document of the API, as JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        service = ExperimentService(Home(Path(folder)).prepare())
+        try:
+            return json.dumps(create_app(service).openapi(), indent=1, sort_keys=True) + "\n"
+        finally:
+            service.close()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

@@ -1,0 +1,81 @@
+"""Routes of policy, ledger, health and metrics."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from pydantic import BaseModel
+
+from medmip.experiments.experiment import State
+from medmip.experiments.service import ExperimentService
+from medmip.privacy.policy import Policy
+from medmip.web.problems import problem_responses
+from medmip.web.schemas import LedgerEntry, LedgerPage
+
+
+class Health(BaseModel):
+    """Whether the server lives, or is ready."""
+
+    status: str = "ok"
+
+
+def api_router(service: ExperimentService) -> APIRouter:
+    """Routes under /policy and /audit."""
+    routes = APIRouter()
+
+    @routes.get("/policy", operation_id="getPolicy", tags=["privacy"])
+    def policy() -> Policy:
+        """The thresholds that the guard applies."""
+        return service.policy
+
+    @routes.get(
+        "/audit", operation_id="listLedger", tags=["privacy"], responses=problem_responses(422)
+    )
+    def audit(
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    ) -> LedgerPage:
+        """Every release and refusal, newest first."""
+        rows = service.ledger.rows(limit, offset)
+        return LedgerPage(
+            total=service.ledger.count(),
+            items=[LedgerEntry.model_validate(row) for row in rows],
+        )
+
+    return routes
+
+
+def root_router(service: ExperimentService) -> APIRouter:
+    """/healthz, /readyz and /metrics."""
+    routes = APIRouter(tags=["operation"])
+    collected = CollectorRegistry()
+    experiments = Gauge("mip_experiments", "Experiments by state", ["state"], registry=collected)
+    rows = Gauge("mip_ledger_rows", "Rows of the ledger", registry=collected)
+    datasets = Gauge("mip_datasets", "Published datasets", registry=collected)
+
+    @routes.get("/healthz", operation_id="isAlive")
+    def alive() -> Health:
+        """The process answers."""
+        return Health()
+
+    @routes.get("/readyz", operation_id="isReady")
+    def ready() -> Health:
+        """The state database answers, too."""
+        service.ledger.count()
+        return Health()
+
+    @routes.get(
+        "/metrics",
+        operation_id="getMetrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}}},
+    )
+    def metrics() -> Response:
+        """Counts in Prometheus' text format; nothing about patients."""
+        for state in State:
+            experiments.labels(state).set(service.find(state=state, limit=1)[0])
+        rows.set(service.ledger.count())
+        datasets.set(len(service.datasets.list()))
+        return Response(generate_latest(collected), media_type=CONTENT_TYPE_LATEST)
+
+    return routes

@@ -1,0 +1,269 @@
+"""The JSON that the API speaks where it is not the domain's own."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from medmip.algorithms.declaration import Algorithm
+from medmip.algorithms.role import Role
+from medmip.catalogue.data_model import DataModel, Group
+from medmip.catalogue.variable import Variable
+from medmip.experiments.experiment import Summary
+from medmip.experiments.request import InputData, Request
+from medmip.store.snapshots import Snapshot
+
+
+class ModelEntry(BaseModel):
+    """A data model in the list."""
+
+    code: str = Field(examples=["dementia:1.0"])
+    label: str
+    version: str
+    longitudinal: bool
+    variables: int
+    datasets: list[str]
+
+
+class ModelTree(BaseModel):
+    """A data model whole: its variables, and groups at any depth."""
+
+    key: str = Field(examples=["dementia:1.0"])
+    code: str
+    version: str
+    label: str
+    description: str
+    longitudinal: bool
+    variables: tuple[Variable, ...]
+    groups: tuple[Group, ...]
+
+    @classmethod
+    def of(cls, model: DataModel) -> "ModelTree":
+        return cls(key=model.key, **{name: getattr(model, name) for name in DataModel.model_fields})
+
+
+class FoundVariable(Variable):
+    """A variable with the labels of the groups around it, outermost first."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    path: tuple[str, ...]
+
+
+class DatasetEntry(BaseModel):
+    """A published dataset."""
+
+    code: str = Field(examples=["edsd-synthetic"])
+    label: str
+    model: str
+    records: int
+    patients: int
+    variables: tuple[str, ...]
+    version: int
+    published: datetime
+    source: str
+    synthetic: bool
+    hash: str
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, label: str) -> "DatasetEntry":
+        return cls(
+            code=snapshot.dataset,
+            label=label,
+            model=snapshot.model,
+            records=snapshot.records,
+            patients=snapshot.patients,
+            variables=snapshot.variables,
+            version=snapshot.version,
+            published=snapshot.published,
+            source=snapshot.source,
+            synthetic=snapshot.synthetic,
+            hash=snapshot.hash,
+        )
+
+
+class RoleEntry(BaseModel):
+    """The variables that an algorithm takes in one place."""
+
+    label: str
+    help: str
+    types: tuple[str, ...] = Field(examples=[["numeric", "nominal"]])
+    min: int
+    max: int | None
+    required: bool
+
+    @classmethod
+    def of(cls, role: Role) -> "RoleEntry":
+        return cls(
+            label=role.label,
+            help=role.hint,
+            types=role.kinds.names,
+            min=role.minimum,
+            max=role.maximum,
+            required=role.minimum > 0,
+        )
+
+
+class AlgorithmEntry(BaseModel):
+    """An algorithm's declaration; parameters is a JSON Schema."""
+
+    name: str = Field(examples=["linear_regression"])
+    label: str
+    question: str
+    description: str
+    discloses: str
+    version: str
+    missing: Literal["drop", "keep"]
+    y: RoleEntry | None
+    x: RoleEntry | None
+    parameters: dict[str, Any]
+
+    @classmethod
+    def of(cls, algorithm: Algorithm[Any, Any]) -> "AlgorithmEntry":
+        return cls(
+            name=algorithm.name,
+            label=algorithm.label,
+            question=algorithm.question,
+            description=algorithm.description,
+            discloses=algorithm.discloses,
+            version=algorithm.version,
+            missing=algorithm.missing,
+            y=algorithm.y and RoleEntry.of(algorithm.y),
+            x=algorithm.x and RoleEntry.of(algorithm.x),
+            parameters=algorithm.parameters.model_json_schema(),
+        )
+
+
+class Fit(BaseModel):
+    """Whether the chosen variables fit an algorithm, and why not."""
+
+    name: str
+    fits: bool
+    reasons: list[str]
+
+
+class NewExperiment(Request):
+    """A request to queue, with a name for people."""
+
+    name: str = Field("", max_length=200, examples=["Hippocampus against age"])
+
+
+class NewName(BaseModel):
+    """Another name for an experiment."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200)
+
+
+class ExperimentPage(BaseModel):
+    """A page of experiments, newest first, and how many there are."""
+
+    total: int
+    items: list[Summary]
+
+
+class ExploreHistogram(BaseModel):
+    """One variable's distribution, by the levels of another where asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data_model: str = Field(examples=["dementia:1.0"])
+    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]])
+    variable: str = Field(examples=["lefthippocampus"])
+    group_by: str | None = Field(None, examples=["gender"])
+    bins: int = Field(20, ge=1, le=100)
+    filters: dict[str, Any] | None = Field(None, examples=[None])
+
+    def request(self) -> Request:
+        """The same as a request for the histogram algorithm."""
+        return Request(
+            algorithm="histogram",
+            inputdata=InputData(
+                data_model=self.data_model,
+                datasets=self.datasets,
+                y=(self.variable,),
+                x=None if self.group_by is None else (self.group_by,),
+                filters=self.filters,
+            ),
+            parameters={"bins": self.bins},
+        )
+
+
+class ExploreDescribe(BaseModel):
+    """Summaries of several variables."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data_model: str = Field(examples=["dementia:1.0"])
+    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]])
+    variables: tuple[str, ...] = Field(examples=[["lefthippocampus", "gender"]])
+    filters: dict[str, Any] | None = Field(None, examples=[None])
+
+    def request(self) -> Request:
+        """The same as a request for the describe algorithm."""
+        return Request(
+            algorithm="describe",
+            inputdata=InputData(
+                data_model=self.data_model,
+                datasets=self.datasets,
+                y=self.variables,
+                filters=self.filters,
+            ),
+        )
+
+
+class ExploreCount(BaseModel):
+    """The cohort of datasets and filter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data_model: str = Field(examples=["dementia:1.0"])
+    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]])
+    filters: dict[str, Any] | None = Field(None, examples=[None])
+
+
+class DatasetCount(BaseModel):
+    """About how many patients one dataset has in a cohort; null where suppressed."""
+
+    code: str
+    patients: int | None
+    suppressed: bool
+
+
+class CohortCount(BaseModel):
+    """About how many patients a cohort has, rounded down; null where fewer than the minimum."""
+
+    patients: int | None
+    suppressed: bool
+    minimum: int
+    rounded_to: int
+    datasets: list[DatasetCount]
+
+
+class LedgerEntry(BaseModel):
+    """One release or refusal."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    number: int
+    at: datetime
+    user: str
+    experiment: str
+    algorithm: str
+    cohort: str
+    snapshots: dict[str, str]
+    statistic: str
+    verdict: str
+    rule: str
+    reason: str
+    suppressed: int
+    previous: str
+    hash: str
+
+
+class LedgerPage(BaseModel):
+    """A page of the ledger, newest first, and how many rows there are."""
+
+    total: int
+    items: list[LedgerEntry]
