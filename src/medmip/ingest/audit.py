@@ -1,0 +1,162 @@
+"""Every problem of the staged rows, found in SQL: which row, which column, which rule."""
+
+from collections.abc import Sequence
+
+from medmip.catalogue.data_model import DataModel
+from medmip.catalogue.variable import DATASET
+from medmip.ingest.dialect import Decimal, Dialect, Options
+from medmip.ingest.header import shown
+from medmip.ingest.report import FIRST, Kind, Problem
+from medmip.ingest.rules import Rule, cell_rules, numeric
+from medmip.ingest.session import Session
+from medmip.ingest.staging import Column
+
+_REJECTIONS = (
+    ("MISSING COLUMNS", Kind.RAGGED_ROW, "fewer cells than the header"),
+    ("TOO MANY COLUMNS", Kind.RAGGED_ROW, "more cells than the header"),
+    ("UNQUOTED VALUE", Kind.BAD_QUOTE, "a quote within a cell, or text after a closing quote"),
+    ("LINE SIZE OVER MAXIMUM", Kind.BAD_ROW, "a row of more than 2,000,000 bytes"),
+)
+_THOUSANDS = "[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+"
+
+
+def detect_decimal(
+    session: Session, columns: Sequence[Column], delimiter: str, options: Options
+) -> tuple[Decimal, Problem | None]:
+    """The decimal mark of all numbers of the file, and the problem where it cannot be known.
+
+    A comma is one only where it does not delimit the cells. A file whose only commas may as well
+    group thousands is ambiguous.
+    """
+    numbers = numeric(columns)
+    if options.decimal is not None:
+        return options.decimal, None
+    if delimiter == "," or not numbers:
+        return ".", None
+    commas = _count(session, [f"contains({column.sql}, ',')" for column in numbers])
+    if not sum(commas):
+        return ".", None
+    points = _count(session, [f"contains({column.sql}, '.')" for column in numbers])
+    if sum(points):
+        return ("," if sum(commas) > sum(points) else "."), None
+    grouped = _count(
+        session, [f"regexp_full_match({column.sql}, '{_THOUSANDS}')" for column in numbers]
+    )
+    if sum(grouped) < sum(commas):
+        return ",", None
+    column = numbers[next(index for index, count in enumerate(commas) if count)]
+    return ".", Problem(
+        kind=Kind.AMBIGUOUS_DECIMAL,
+        column=column.name,
+        rule="its commas may mark decimals or thousands; say which with --decimal",
+        count=sum(commas),
+    )
+
+
+def audit(
+    session: Session,
+    columns: Sequence[Column],
+    model: DataModel,
+    dataset: str | None,
+    dialect: Dialect,
+) -> tuple[Problem, ...]:
+    """Fill the table `problem` (k, line, place, kind, rule) and sum it up.
+
+    line is the row as a spreadsheet numbers it, k the row of `cells`, NULL for one that could
+    not be split into cells.
+    """
+    session.run(
+        "CREATE TABLE problem (k BIGINT, line BIGINT, place INTEGER, kind VARCHAR, rule VARCHAR)"
+    )
+    for error, kind, text in _REJECTIONS:
+        session.run(
+            "INSERT INTO problem SELECT NULL, line, NULL, ?, ? FROM rejected WHERE error = ?",
+            [kind.value, text, error],
+        )
+    session.run(
+        "INSERT INTO problem SELECT NULL, line, NULL, ?, ? FROM rejected "
+        "WHERE line NOT IN (SELECT line FROM problem)",
+        [Kind.BAD_ROW.value, "cannot be read"],
+    )
+    session.run(_SHIFTS)
+    rules = cell_rules(columns, model, dataset, dialect)
+    counts = _count(session, [rule.broken for rule in rules], "cells")
+    for rule, count in zip(rules, counts, strict=True):
+        if count:
+            _list_rows(session, rule, f"FROM cells WHERE {rule.broken}")
+    for rule, rows in _duplicates(columns, model):
+        _list_rows(session, rule, rows)
+    return _summary(session, columns)
+
+
+_SHIFTS = """
+    CREATE TABLE shift AS
+    SELECT before, max(nth) AS rejected
+    FROM (
+        SELECT nth, line - 1 - nth AS before
+        FROM (SELECT line, row_number() OVER (ORDER BY line) AS nth FROM rejected)
+    )
+    GROUP BY before
+"""
+"""How many rows were rejected before the k-th good one: a rejected row has no k."""
+
+
+def _count(session: Session, conditions: Sequence[str], source: str = "staged") -> list[int]:
+    """How many rows of each condition, in one pass."""
+    if not conditions:
+        return []
+    counts = ", ".join(f"count(*) FILTER ({condition})" for condition in conditions)
+    return [int(str(value)) for value in session.rows(f"SELECT {counts} FROM {source}")[0]]  # noqa: S608
+
+
+def _list_rows(session: Session, rule: Rule, rows: str) -> None:
+    session.run(
+        f"""
+        INSERT INTO problem
+        SELECT broken.k, broken.k + 1 + coalesce(shift.rejected, 0), ?, ?, ?
+        FROM (SELECT k {rows}) AS broken ASOF LEFT JOIN shift ON broken.k > shift.before
+        """,  # noqa: S608
+        [rule.column.index, rule.kind.value, rule.text],
+    )
+
+
+def _duplicates(columns: Sequence[Column], model: DataModel) -> list[tuple[Rule, str]]:
+    """All rows of every patient (of every visit, in each dataset) that has several."""
+    by_name = {column.name: column for column in columns}
+    patient = by_name.get(model.patient_column)
+    visit = by_name.get(model.visit_column or "")
+    if patient is None or (model.longitudinal and visit is None):
+        return []
+    owners = [column for column in (patient, visit) if column is not None]
+    keys = owners + [column for column in (by_name.get(DATASET),) if column is not None]
+    key = ", ".join(column.sql for column in keys)
+    known = " AND ".join(f"{column.sql} IS NOT NULL" for column in owners)
+    same = " AND ".join(f"cells.{c.sql} IS NOT DISTINCT FROM twice.{c.sql}" for c in keys)
+    text = "the patient has several rows" + (" for this visit" if visit else "")
+    rows = f"""
+        FROM cells SEMI JOIN (
+            SELECT {key} FROM cells WHERE {known} GROUP BY {key} HAVING count(*) > 1
+        ) AS twice ON {same}
+    """  # noqa: S608
+    return [(Rule(patient, Kind.DUPLICATE_PATIENT, text, ""), rows)]
+
+
+def _summary(session: Session, columns: Sequence[Column]) -> tuple[Problem, ...]:
+    rows = session.rows(
+        f"""
+        SELECT place, kind, rule, count(*), min(line, {FIRST})
+        FROM problem GROUP BY ALL ORDER BY min(line), place, kind, rule
+        """  # noqa: S608
+    )
+    problems = [
+        Problem(
+            kind=Kind(str(kind)),
+            column=None if place is None else shown(columns[int(str(place))].name),
+            rule=str(rule),
+            count=int(str(count)),
+            rows=tuple(int(str(line)) for line in lines) if isinstance(lines, list) else (),
+        )
+        for place, kind, rule, count, lines in rows
+    ]
+    order = list(Kind)
+    return tuple(sorted(problems, key=lambda problem: order.index(problem.kind)))

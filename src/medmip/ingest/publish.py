@@ -1,0 +1,163 @@
+"""Importing: a clean file, or its clean rows, becomes a new version of each of its datasets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medmip.catalogue.data_model import DataModel
+from medmip.catalogue.home import Home
+from medmip.catalogue.variable import DATASET
+from medmip.ingest.dialect import Options
+from medmip.ingest.errors import IngestError, NotClean
+from medmip.ingest.quarantine import set_aside
+from medmip.ingest.reading import Progress, Reading, reading
+from medmip.ingest.report import Report
+from medmip.ingest.rules import typed
+from medmip.ingest.session import Session, literal
+from medmip.ingest.small_change import refuse_small_change
+from medmip.ingest.staging import Column
+from medmip.privacy.policy import Policy
+from medmip.store.parquet import COMPRESSION, PATIENT_COLUMN, ROW_GROUP
+from medmip.store.snapshots import Datasets, Snapshot
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did; quarantined is the file that holds the rows set aside, if any."""
+
+    snapshots: tuple[Snapshot, ...]
+    report: Report
+    quarantined: Path | None
+
+
+def import_file(
+    home: Home,
+    path: Path,
+    model: DataModel,
+    dataset: str | None = None,
+    options: Options | None = None,
+    quarantine: bool = False,
+    progress: Progress | None = None,
+) -> list[Snapshot]:
+    """Publish a clean file as the new version of its datasets; see bring_in for what is raised."""
+    imported = bring_in(
+        home, path, model, dataset, options, quarantine=quarantine, progress=progress
+    )
+    return [*imported.snapshots]
+
+
+def bring_in(
+    home: Home,
+    path: Path,
+    model: DataModel,
+    dataset: str | None = None,
+    options: Options | None = None,
+    *,
+    quarantine: bool = False,
+    allow_small_change: bool = False,
+    synthetic: bool = False,
+    report: Path | None = None,
+    policy: Policy | None = None,
+    progress: Progress | None = None,
+) -> Imported:
+    """Read, check and publish a file, every dataset in it or none.
+
+    quarantine sets bad rows aside instead of refusing the file. Raises NotClean with the report;
+    SmallChange where a dataset differs from an earlier version by fewer patients than the
+    policy's minimum, unless allow_small_change; IngestError; StoreError.
+    """
+    home.prepare()
+    minimum = (policy or Policy()).minimum_patients
+    told = progress or (lambda _step, _done: None)
+    with reading(
+        path, model, dataset, options, home=home, also=[home.datasets], progress=progress
+    ) as found:
+        listed = found.listed(home, report)
+        if listed.problems and (listed.blocked or not quarantine):
+            raise NotClean(listed)
+        if found.session is None:
+            raise IngestError("The file holds no table.", where=path.name)
+        aside = set_aside(found, home) if listed.problems else None
+        datasets = Datasets(home)
+        ready = []
+        for code in _kept_datasets(found.session, found.columns, dataset):
+            told(f"Writing {code}", None)
+            file = _write(found, model, code)
+            if not allow_small_change:
+                earlier = _versions(datasets, model, code)
+                refuse_small_change(found.session, file, earlier, model, code, minimum)
+            ready.append((code, file))
+        if not ready:
+            raise IngestError(
+                "No row is left to publish.",
+                where=path.name,
+                remedy=f"All rows were set aside in {aside}." if aside else None,
+            )
+        told("Publishing", None)
+        snapshots = tuple(
+            datasets.publish(file, model.key, code, path.name, synthetic, move=True)
+            for code, file in ready
+        )
+    return Imported(snapshots, listed, aside)
+
+
+def _kept_datasets(session: Session, columns: Sequence[Column], dataset: str | None) -> list[str]:
+    cell = next((column.sql for column in columns if column.name == DATASET), None)
+    if cell is None:
+        count = session.number(f"SELECT count(*) FROM {_KEPT}")  # noqa: S608
+        return [str(dataset)] if count else []
+    rows = session.rows(f"SELECT DISTINCT {cell} FROM {_KEPT} ORDER BY 1")  # noqa: S608
+    return [str(code) for (code,) in rows]
+
+
+_KEPT = "(FROM cells ANTI JOIN problem USING (k))"
+
+
+def _versions(datasets: Datasets, model: DataModel, code: str) -> list[Snapshot]:
+    published = {snapshot.dataset for snapshot in datasets.list(model.key)}
+    return datasets.versions(model.key, code) if code in published else []
+
+
+def _write(found: Reading, model: DataModel, code: str) -> Path:
+    """The Parquet file of one dataset, beside the staged cells."""
+    assert found.session is not None
+    session, columns = found.session, {column.name: column for column in found.columns}
+    order = [name for name in model.all_variables if name in columns and name != DATASET]
+    cells = ", ".join(f'{typed(columns[name])} AS "{name}"' for name in order)
+    cells = ", ".join(filter(None, (cells, f'{literal(code)} AS "{DATASET}"')))
+    patient = columns[model.patient_column].sql
+    rows = _KEPT
+    if DATASET in columns:
+        rows = f"(FROM {_KEPT} WHERE {columns[DATASET].sql} = {literal(code)})"
+    if model.longitudinal:
+        session.run("DROP TABLE IF EXISTS patient")
+        session.run(
+            f"""
+            CREATE TABLE patient AS
+            SELECT code, row_number() OVER (ORDER BY code) - 1 AS number
+            FROM (SELECT DISTINCT {patient} AS code FROM {rows})
+            """  # noqa: S608
+        )
+        rows = f"{rows} AS kept JOIN patient ON kept.{patient} = patient.code"
+        number, sorting = "patient.number", f"ORDER BY patient.number, {_visits(columns, model)}, k"
+    else:
+        number, sorting = "row_number() OVER () - 1", ""
+    file = session.work / f"{code}.parquet"
+    session.run(
+        f"""
+        COPY (SELECT {cells}, ({number})::INTEGER AS {PATIENT_COLUMN} FROM {rows} {sorting})
+        TO {literal(str(file))}
+        (FORMAT parquet, COMPRESSION {COMPRESSION}, ROW_GROUP_SIZE {ROW_GROUP})
+        """  # noqa: S608
+    )
+    return file
+
+
+def _visits(columns: dict[str, Column], model: DataModel) -> str:
+    """The order of visits: the model's, else by their codes."""
+    visit = columns[str(model.visit_column)]
+    levels = visit.variable.levels if visit.variable else ()
+    if not levels:
+        return visit.sql
+    members = ", ".join(literal(level) for level in levels)
+    return f"list_position([{members}], {visit.sql})"

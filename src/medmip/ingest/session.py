@@ -1,0 +1,70 @@
+"""One hardened DuckDB of an import: bounded memory, no network, no word of its errors."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from medmip.ingest.errors import IngestError
+
+THREADS = 2
+"""More threads hold more row groups in memory while writing."""
+
+
+class Session:
+    """DuckDB that reads and writes below the given folders only; raises IngestError, scrubbed."""
+
+    def __init__(self, work: Path, memory: str, also: Sequence[Path] = ()) -> None:
+        self.work = work
+        self._connection = duckdb.connect()
+        folders = ", ".join(literal(str(folder.resolve())) for folder in (work, *also))
+        for setting in (
+            f"SET memory_limit = '{memory}'",
+            f"SET threads = {THREADS}",
+            f"SET temp_directory = {literal(str(work / 'spill'))}",
+            "SET preserve_insertion_order = true",
+            "SET enable_progress_bar = false",
+            "SET autoinstall_known_extensions = false",
+            "SET autoload_known_extensions = false",
+            f"SET allowed_directories = [{folders}]",
+            "SET enable_external_access = false",
+            "SET lock_configuration = true",
+        ):
+            self._connection.execute(setting)
+
+    def run(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        """Do one statement; nothing comes back."""
+        with _scrubbed():
+            self._connection.execute(sql, list(parameters))
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """All rows of a query that has few."""
+        with _scrubbed():
+            return self._connection.execute(sql, list(parameters)).fetchall()
+
+    def number(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """The only value of a query, a whole number; NULL is 0."""
+        return int(str(self.rows(sql, parameters)[0][0] or 0))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@contextmanager
+def _scrubbed() -> Iterator[None]:
+    """DuckDB's own messages may quote a patient's row, so only the kind of error is told."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise IngestError(
+            "The file needs more memory or disk than it was given.",
+            remedy="Free space in the home folder, or split the file.",
+        ) from None
+    except duckdb.Error as error:
+        raise IngestError(f"The reading engine stopped with {type(error).__name__}.") from None
+
+
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"

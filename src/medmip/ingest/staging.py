@@ -1,0 +1,141 @@
+"""The file's cells as text in Parquet, each row numbered: read once, by DuckDB, strictly."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medmip.catalogue.variable import Variable, VariableType
+from medmip.ingest.dialect import Dialect
+from medmip.ingest.report import Kind, Problem
+from medmip.ingest.session import Session, literal
+from medmip.ingest.transcode import Copy
+
+_GROUP = 20_480
+"""Rows of a row group: text columns are wide, and each thread holds a group."""
+_MAX_LINE = 2_000_000
+"""Bytes of a row, as the engine's own default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the file: the name in its header, the variable it is (None where
+    unknown), and whether it tells whose record, visit or dataset a row is.
+    """
+
+    index: int
+    name: str
+    variable: Variable | None
+    is_key: bool = False
+
+    @property
+    def sql(self) -> str:
+        """Its cells' text in the staged table."""
+        return f"c{self.index}"
+
+    @property
+    def number(self) -> str:
+        """Its cells as DOUBLE in the table `cells`, for a numeric variable."""
+        return f"n{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What was read: records without the blank rows, and what keeps it from being trusted."""
+
+    records: int
+    blank: int
+    problems: tuple[Problem, ...]
+
+
+def stage(
+    session: Session,
+    copy: Copy,
+    file: Path,
+    header_lines: int,
+    columns: Sequence[Column],
+    dialect: Dialect,
+    missing: Sequence[str],
+) -> Staged:
+    """Read the clean copy of a file into the table `staged`.
+
+    k numbers the rows that could be split into cells, from 1; the table `rejected` (line, error,
+    csv_line) has the others by spreadsheet row. It is proved that no line was lost: the engine
+    may stop at an unclosed quote without a word, so the line ends of the file must be those
+    after its rows and those within its cells.
+    """
+    session.run(_reading(session.work, file, columns, dialect, missing))
+    session.run(f"CREATE VIEW staged AS FROM read_parquet({literal(str(_parquet(session.work)))})")
+    session.run(
+        """
+        CREATE TABLE rejected AS
+        SELECT line, max(error_type::VARCHAR) AS error, any_value(csv_line) AS csv_line
+        FROM reject_errors GROUP BY line
+        """
+    )
+    within = " + ".join(_line_ends_within(column) for column in columns)
+    counted = session.rows(f"SELECT count(*), count(*) FILTER (blank), {within} FROM staged")[0]  # noqa: S608
+    rows, blank, inside = (int(str(value)) for value in counted)
+    rejected, rejected_lines, first = (
+        int(str(value or 0))
+        for value in session.rows(
+            """
+            SELECT count(*), sum(1 + len(line_text) - len(replace(line_text, chr(10), ''))),
+                min(line) FILTER (error NOT LIKE '%COLUMNS')
+            FROM (SELECT *, trim(csv_line, chr(10)) AS line_text FROM rejected)
+            """
+        )[0]
+    )
+    problems: tuple[Problem, ...] = ()
+    if copy.lines != header_lines + rows + inside + rejected_lines:
+        near = min(first or rows + rejected + 2, rows + rejected + 2)
+        problems = (
+            Problem(
+                kind=Kind.UNBALANCED_QUOTE,
+                rule="a quote is opened in or near this row and not closed",
+                rows=(near,),
+            ),
+        )
+    return Staged(rows + rejected - blank, blank, problems)
+
+
+def _parquet(work: Path) -> Path:
+    return work / "staged.parquet"
+
+
+def _reading(
+    work: Path, file: Path, columns: Sequence[Column], dialect: Dialect, missing: Sequence[str]
+) -> str:
+    fields = ", ".join(f"'{column.sql}': 'VARCHAR'" for column in columns)
+    cells = ", ".join(f"{_cell(column, missing)} AS {column.sql}" for column in columns)
+    everything = ", ".join(column.sql for column in columns)
+    return f"""
+        COPY (
+            SELECT row_number() OVER () AS k, coalesce({everything}) IS NULL AS blank, {cells}
+            FROM read_csv(
+                {literal(str(file))}, auto_detect = false, header = true, strict_mode = true,
+                delim = {literal(dialect.delimiter)}, quote = {literal(dialect.quote)},
+                escape = {literal(dialect.quote)}, new_line = '\\n', columns = {{{fields}}},
+                store_rejects = true, rejects_limit = 0, rejects_line_size_limit = {_MAX_LINE},
+                max_line_size = {_MAX_LINE}, parallel = false
+            )
+        ) TO {literal(str(_parquet(work)))}
+        (FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE {_GROUP})
+        """  # noqa: S608
+
+
+def _cell(column: Column, missing: Sequence[str]) -> str:
+    """A cell without blanks around it (free text keeps its own), NULL where it means missing."""
+    variable = column.variable
+    if variable is None:
+        return column.sql
+    trimmed = f"trim({column.sql}, ' \t')"
+    levels = set(variable.levels) if variable.is_nominal else set()
+    codes = ", ".join(literal(code) for code in missing if code not in levels) or "NULL"
+    is_text = variable.type is VariableType.TEXT and not column.is_key
+    kept = column.sql if is_text else trimmed
+    return f"CASE WHEN {trimmed} NOT IN ({codes}) THEN {kept} END"
+
+
+def _line_ends_within(column: Column) -> str:
+    ends = f"len({column.sql}) - len(replace({column.sql}, chr(10), ''))"
+    return f"coalesce(sum({ends}) FILTER (contains({column.sql}, chr(10))), 0)"

@@ -1,0 +1,46 @@
+"""A folder for one import's temporary files, in the home; those of killed imports are removed."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from medmip.catalogue.home import Home
+
+_LOCK = ".lock"
+
+
+@contextmanager
+def work_folder(home: Home | None) -> Iterator[Path]:
+    """A fresh folder, readable by its owner alone, gone afterwards; without a home in /tmp."""
+    root = None if home is None else home.path / "work"
+    if root is not None:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove_abandoned(root)
+    folder = Path(tempfile.mkdtemp(prefix="import-", dir=root))
+    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _remove_abandoned(root: Path) -> None:
+    """Remove the folders whose import no longer runs: its lock is free."""
+    for folder in root.glob("import-*"):
+        try:
+            lock = os.open(folder / _LOCK, os.O_RDWR)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(lock)
