@@ -1,0 +1,314 @@
+"""The distribution of a variable, whole and by the levels of others."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import altair as alt
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.role import ANY, NOMINAL, many, one
+from medmip.algorithms.views import Format, View, chart, shown, table, unmasked
+from medmip.catalogue.variable import Variable
+from medmip.fold.block import Block
+from medmip.fold.cohort import Cohort
+from medmip.fold.quantiles import Columns, Target, quantiles
+from medmip.fold.statistic import (
+    FloatArray,
+    IntArray,
+    Max,
+    Min,
+    Statistic,
+    Sum,
+    count_with,
+    sum_over,
+)
+
+TAIL = 0.05
+"""Share of patients in each open outer bin, where extremes are withheld."""
+
+
+class HistogramParameters(Parameters):
+    """Parameters of a histogram."""
+
+    bins: int = Field(
+        20, ge=1, le=100, title="Bins", description="Number of bins of a numeric variable."
+    )
+
+
+class Group(BaseModel):
+    """The counts of one level of a grouping variable, or of all; None where suppressed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    variable: str | None
+    level: str | None
+    label: str
+    counts: tuple[int | None, ...]
+
+
+class HistogramResult(Result):
+    """Counts by bin or level; edges (bins + 1) of a numeric variable's bins.
+
+    open_ended says that the outer bins also hold what lies beyond the outermost edges.
+    """
+
+    variable: str
+    label: str
+    units: str
+    levels: tuple[str, ...]
+    level_labels: tuple[str, ...]
+    edges: tuple[float, ...]
+    open_ended: bool
+    groups: tuple[Group, ...]
+    minimum: int
+
+    def views(self) -> list[View]:
+        views: list[View] = []
+        for variable in dict.fromkeys(group.variable for group in self.groups):
+            groups = [group for group in self.groups if group.variable == variable]
+            views.append(self._chart(groups))
+        views.append(self._table())
+        return views
+
+    def _bins(self) -> list[str]:
+        if self.levels:
+            return list(self.level_labels)
+        names = [
+            f"{low:.4g} to {high:.4g}"
+            for low, high in zip(self.edges, self.edges[1:], strict=False)
+        ]
+        if self.open_ended and len(names) > 1:
+            names[0], names[-1] = f"below {self.edges[1]:.4g}", f"{self.edges[-2]:.4g} and more"
+        return names
+
+    def _chart(self, groups: list[Group]) -> View:
+        names = self._bins()
+        rows = []
+        for group in groups:
+            for index, (name, count) in enumerate(zip(names, group.counts, strict=True)):
+                row: dict[str, object] = {
+                    "group": group.label,
+                    "bin": name,
+                    "count": 0 if count is None else count,
+                    "shown": str(shown(count, self.minimum)),
+                    "hidden": self.minimum if count is None else None,
+                }
+                if not self.levels:
+                    row |= {"low": self.edges[index], "high": self.edges[index + 1]}
+                rows.append(row)
+        grouped = len(groups) > 1
+        data = alt.Data(values=rows)
+        unit = f" ({self.units})" if self.units else ""
+        order = [group.label for group in groups]
+        colour = (
+            alt.Color("group:N", sort=order, title=groups[0].variable)
+            if grouped
+            else alt.value("#3b6ea5")
+        )
+        tooltip = [
+            *(["group:N"] if grouped else []),
+            "bin:N",
+            alt.Tooltip("shown:N", title="patients"),
+        ]
+        base = alt.Chart(data)
+        if self.levels:
+            x = alt.X("bin:N", sort=names, title=self.label, axis=alt.Axis(labelAngle=-30))
+            offset = {"xOffset": alt.XOffset("group:N", sort=order)} if grouped else {}
+            bars = base.mark_bar().encode(
+                x=x, y=alt.Y("count:Q", title="Patients"), color=colour, tooltip=tooltip, **offset
+            )
+            hidden = base.mark_bar(color="#bbb", opacity=0.35).encode(
+                x=x, y="hidden:Q", tooltip=tooltip, **offset
+            )
+        else:
+            x = alt.X(
+                "low:Q", title=f"{self.label}{unit}", scale=alt.Scale(zero=False), bin="binned"
+            )
+            bars = base.mark_bar(opacity=0.55 if grouped else 0.9).encode(
+                x=x,
+                x2="high:Q",
+                y=alt.Y("count:Q", title="Patients", stack=None),
+                color=colour,
+                tooltip=tooltip,
+            )
+            hidden = base.mark_bar(color="#bbb", opacity=0.35).encode(
+                x=x, x2="high:Q", y=alt.Y("hidden:Q", stack=None), tooltip=tooltip
+            )
+        drawing = (bars + hidden).properties(width="container", height=240)
+        by = f" by {groups[0].variable}" if grouped else ""
+        top = max(rows, key=lambda row: int(str(row["count"])))
+        alt_text = (
+            f"Histogram of {self.label}{by}; the fullest bin is {top['bin']} with {top['shown']}"
+        )
+        note = f"Grey: fewer than {self.minimum} patients, or hidden to protect such a group."
+        suppressed = any(count is None for group in groups for count in group.counts)
+        ends = "The outer bins are open. " if self.open_ended else ""
+        return chart(f"{self.label}{by}", drawing, alt_text, ends + (note if suppressed else ""))
+
+    def _table(self) -> View:
+        columns: list[tuple[str, str, Format]] = [("bin", self.label, "text")]
+        columns += [
+            (f"g{index}", group.label, "integer") for index, group in enumerate(self.groups)
+        ]
+        rows = []
+        for index, name in enumerate(self._bins()):
+            row: dict[str, object] = {"bin": name}
+            for number, group in enumerate(self.groups):
+                row[f"g{number}"] = shown(group.counts[index], self.minimum)
+            rows.append(row)
+        return table("Counts", columns, rows)
+
+
+@dataclass(frozen=True)
+class BinState:
+    """Which bins of which variable, in which groups.
+
+    edges (b + 1,) ascending for a numeric variable, None for a nominal one with that many
+    levels; group is the grouping variable, None for no groups.
+    """
+
+    variable: str
+    edges: FloatArray | None
+    bins: int
+    group: str | None
+    groups: int
+
+
+@dataclass(frozen=True)
+class BinCounts(Statistic):
+    """Patients and records by group and bin, (g, b)."""
+
+    patients: Annotated[IntArray, count_with((0, 1))]
+    records: Annotated[FloatArray, sum_over("patients")]
+
+
+@dataclass(frozen=True)
+class Range(Statistic):
+    """Smallest and largest value, ()."""
+
+    low: Min
+    high: Max
+
+
+@dataclass(frozen=True)
+class Present(Statistic):
+    """Records with a value, ()."""
+
+    records: Sum
+
+
+def bin_counts(block: Block, state: BinState) -> BinCounts:
+    """Patients and records of one block by group and bin."""
+    if state.edges is None:
+        bins = block.levels(state.variable).astype(np.int64)
+    else:
+        bins = _binned(block.column(state.variable), state.edges)
+    cells = bins
+    if state.group is not None:
+        groups = block.levels(state.group)
+        cells = np.where((groups < 0) | (bins < 0), -1, groups * state.bins + bins)
+    size = state.groups * state.bins
+    patients = block.cells(cells, size)
+    records = patients if block.patient is None else np.bincount(cells[cells >= 0], minlength=size)
+    shape = (state.groups, state.bins)
+    return BinCounts(patients.reshape(shape), records.astype(np.float64).reshape(shape))
+
+
+def value_range(block: Block, variable: str) -> Range:
+    """Smallest and largest value of one block."""
+    column = block.column(variable)
+    return Range(np.fmin.reduce(column, initial=np.inf), np.fmax.reduce(column, initial=-np.inf))
+
+
+def present(block: Block, variable: str) -> Present:
+    """Records of one block that have a value."""
+    return Present(np.array(float(np.count_nonzero(~np.isnan(block.column(variable))))))
+
+
+def _binned(values: FloatArray, edges: FloatArray) -> IntArray:
+    """The bin of each value, -1 where missing; values beyond the edges are in the outer bins."""
+    bins = len(edges) - 1
+    width = edges[-1] - edges[0]
+    missing = np.isnan(values)
+    with np.errstate(invalid="ignore", over="ignore"):
+        place = np.clip((values - edges[0]) * (bins / width), 0, bins - 1)
+    found = np.where(missing, 0, place).astype(np.int64)
+    # Rounding may put a value on an edge's wrong side: the edges themselves decide.
+    found -= values < edges[found]
+    found += (values >= edges[found + 1]) & (found < bins - 1)
+    np.clip(found, 0, bins - 1, out=found)
+    found[missing] = -1
+    return found
+
+
+@algorithm(
+    "histogram",
+    label="Histogram",
+    question="Describe",
+    description="How the values of a variable are distributed, whole and by groups.",
+    discloses=(
+        "Numbers of patients in bins or levels; those below the minimum are suppressed, and the "
+        "outer bins are open where smallest and largest values are withheld."
+    ),
+    y=one(ANY, "Variable"),
+    x=many(NOMINAL, "Groups", at_least=0),
+    missing="keep",
+    parameters=HistogramParameters,
+)
+def histogram(cohort: Cohort, parameters: HistogramParameters) -> HistogramResult:
+    """Counts of the variable's values by bin, over all and for each level of each group variable.
+
+    Where extremes may leave, the bins are NumPy's: equally wide from the smallest to the largest
+    value. Else they are equally wide between the 5 % and 95 % quantiles, with open outer bins.
+    """
+    (variable,) = cohort.y
+    edges = _edges(cohort, variable, parameters.bins) if variable.is_numeric else None
+    levels = () if variable.is_numeric else cohort.levels[variable.code]
+    bins = len(levels) if edges is None else len(edges) - 1
+    groups = []
+    for group in (None, *cohort.x):
+        names = ("all",) if group is None else cohort.levels[group.code]
+        code = None if group is None else group.code
+        counted = cohort.fold(bin_counts, BinState(variable.code, edges, bins, code, len(names)))
+        records = np.ma.asarray(counted.records)
+        for index, name in enumerate(names):
+            groups.append(
+                Group(
+                    variable=code,
+                    level=None if group is None else name,
+                    label="all patients" if group is None else group.level_label(name),
+                    counts=tuple(unmasked(records[index])),
+                )
+            )
+    return HistogramResult(
+        variable=variable.code,
+        label=variable.label or variable.code,
+        units=variable.units,
+        levels=levels,
+        level_labels=tuple(variable.level_label(level) for level in levels),
+        edges=() if edges is None else tuple(edges.tolist()),
+        open_ended=edges is not None and not cohort.releases_extremes,
+        groups=tuple(groups),
+        minimum=cohort.minimum,
+    )
+
+
+def _edges(cohort: Cohort, variable: Variable, bins: int) -> FloatArray:
+    if cohort.releases_extremes:
+        limits = cohort.fold(value_range, variable.code)
+        low, high = float(limits.low), float(limits.high)
+        if low > high:
+            raise CannotCompute(f"{variable.code} has no value in this cohort")
+        return np.histogram_bin_edges(np.array([low, high]), bins)
+    records = int(cohort.fold(present, variable.code).records)
+    if records < cohort.minimum:
+        raise CannotCompute(
+            f"{variable.code} has fewer than {cohort.minimum} values in this cohort"
+        )
+    tail = max(TAIL, min(0.5, cohort.minimum / records))
+    (limits_,) = quantiles(
+        cohort, Columns((variable.code,)), [Target(0, None, records)], (tail, 1 - tail)
+    )
+    return np.histogram_bin_edges(limits_, bins)
