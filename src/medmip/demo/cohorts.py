@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -47,6 +48,17 @@ def synthetic_cohorts() -> tuple[SyntheticCohort, ...]:
     spec = specification()
     model = next(model for model in shipped_models() if model.key == MODEL)
     return tuple(_cohort(cohort, spec, model) for cohort in spec.cohorts)
+
+
+def write_demo_csvs(folder: Path) -> list[Path]:
+    """Write `<dataset>.csv` of each cohort, as a hospital would drop it; raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for cohort in synthetic_cohorts():
+        path = folder / f"{cohort.dataset}.csv"
+        path.write_text(cohort.csv(), encoding="utf-8", newline="\n")
+        written.append(path)
+    return written
 
 
 def _cohort(cohort: CohortSpec, spec: Specification, model: DataModel) -> SyntheticCohort:
