@@ -17,6 +17,8 @@ _REJECTIONS = (
     ("UNQUOTED VALUE", Kind.BAD_QUOTE, "a quote within a cell, or text after a closing quote"),
     ("LINE SIZE OVER MAXIMUM", Kind.BAD_ROW, "a row of more than 2,000,000 bytes"),
 )
+_AT_ONCE = 96
+"""Conditions of one pass: each holds vectors in memory."""
 _THOUSANDS = "[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+"
 
 
@@ -102,11 +104,12 @@ _SHIFTS = """
 
 
 def _count(session: Session, conditions: Sequence[str], source: str = "staged") -> list[int]:
-    """How many rows of each condition, in one pass."""
-    if not conditions:
-        return []
-    counts = ", ".join(f"count(*) FILTER ({condition})" for condition in conditions)
-    return [int(str(value)) for value in session.rows(f"SELECT {counts} FROM {source}")[0]]  # noqa: S608
+    """How many rows of each condition, in few passes."""
+    found: list[int] = []
+    for batch in (conditions[i : i + _AT_ONCE] for i in range(0, len(conditions), _AT_ONCE)):
+        counts = ", ".join(f"count(*) FILTER ({condition})" for condition in batch)
+        found += [int(str(value)) for value in session.rows(f"SELECT {counts} FROM {source}")[0]]  # noqa: S608
+    return found
 
 
 def _list_rows(session: Session, rule: Rule, rows: str) -> None:

@@ -32,7 +32,7 @@ class Options(BaseModel):
     decimal: Decimal | None = None
     quote: Literal['"', "'", ""] | None = None
     missing: tuple[str, ...] = MISSING
-    memory: str = Field("384MB", pattern=r"^[1-9][0-9]*(MB|GB)$")
+    memory: str = Field("512MB", pattern=r"^[1-9][0-9]*(MB|GB)$")
 
     @field_validator("delimiter")
     @classmethod

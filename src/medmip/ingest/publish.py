@@ -123,7 +123,9 @@ def _write(found: Reading, model: DataModel, code: str) -> Path:
     assert found.session is not None
     session, columns = found.session, {column.name: column for column in found.columns}
     order = [name for name in model.all_variables if name in columns and name != DATASET]
-    cells = ", ".join(f'{typed(columns[name])} AS "{name}"' for name in order)
+    cells = ", ".join(
+        f'{typed(columns[name], found.report.dialect.decimal)} AS "{name}"' for name in order
+    )
     cells = ", ".join(filter(None, (cells, f'{literal(code)} AS "{DATASET}"')))
     patient = columns[model.patient_column].sql
     rows = _KEPT

@@ -58,21 +58,23 @@ def _number(column: Column, decimal: Decimal) -> str:
     The engine would read 1_000 as a number; where the comma is the decimal mark a point is none,
     as 1.234 may mean a thousand.
     """
-    cell = column.sql
+    marks = f"NOT contains({column.sql}, '_')"
     if decimal == ",":
-        mark = f"CASE WHEN NOT contains({cell}, '.') THEN replace({cell}, ',', '.') END"
-    else:
-        mark = cell
-    return f"CASE WHEN NOT contains({cell}, '_') THEN TRY_CAST({mark} AS DOUBLE) END"
+        marks += f" AND NOT contains({column.sql}, '.')"
+    return f"CASE WHEN {marks} THEN TRY_CAST({_pointed(column.sql, decimal)} AS DOUBLE) END"
 
 
-def typed(column: Column) -> str:
-    """A clean cell in the type of its variable."""
-    variable = column.variable
+def typed(column: Column, decimal: Decimal) -> str:
+    """A cell that breaks no rule, in the type of its variable."""
+    variable, cell = column.variable, column.sql
     if variable is None or not variable.is_numeric:
-        return column.sql
-    is_integer = variable.type is VariableType.INTEGER
-    return f"CAST({column.number} AS BIGINT)" if is_integer else column.number
+        return cell
+    value = f"CAST({_pointed(cell, decimal)} AS DOUBLE)"
+    return f"CAST({value} AS BIGINT)" if variable.type is VariableType.INTEGER else value
+
+
+def _pointed(cell: str, decimal: Decimal) -> str:
+    return cell if decimal == "." else f"replace({cell}, ',', '.')"
 
 
 def _column_rules(
@@ -100,7 +102,7 @@ def _column_rules(
             column,
             Kind.UNKNOWN_LEVEL,
             text,
-            f"{cell} IS NOT NULL AND {cell} NOT IN ({levels})",
+            f"{cell} IS NOT NULL AND NOT list_contains([{levels}], {cell})",
         )
     elif width > 2:
         delimiters = f"len({cell}) - len(replace({cell}, {literal(dialect.delimiter)}, ''))"

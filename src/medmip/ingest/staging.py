@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medmip.catalogue.variable import Variable, VariableType
+from medmip.catalogue.variable import Variable
 from medmip.ingest.dialect import Dialect
 from medmip.ingest.report import Kind, Problem
 from medmip.ingest.session import Session, literal
@@ -12,6 +12,8 @@ from medmip.ingest.transcode import Copy
 
 _GROUP = 20_480
 """Rows of a row group: text columns are wide, and each thread holds a group."""
+_BLANKS = ("", " ", "\t")
+"""Always missing, as statistics programs export them."""
 _MAX_LINE = 2_000_000
 """Bytes of a row, as the engine's own default."""
 
@@ -106,7 +108,9 @@ def _reading(
     work: Path, file: Path, columns: Sequence[Column], dialect: Dialect, missing: Sequence[str]
 ) -> str:
     fields = ", ".join(f"'{column.sql}': 'VARCHAR'" for column in columns)
-    cells = ", ".join(f"{_cell(column, missing)} AS {column.sql}" for column in columns)
+    shared = _shared_missing(columns, missing)
+    cells = ", ".join(f"{_cell(column, missing, shared)} AS {column.sql}" for column in columns)
+    codes = ", ".join(literal(code) for code in dict.fromkeys([*shared, *_BLANKS]))
     everything = ", ".join(column.sql for column in columns)
     return f"""
         COPY (
@@ -115,6 +119,7 @@ def _reading(
                 {literal(str(file))}, auto_detect = false, header = true, strict_mode = true,
                 delim = {literal(dialect.delimiter)}, quote = {literal(dialect.quote)},
                 escape = {literal(dialect.quote)}, new_line = '\\n', columns = {{{fields}}},
+                nullstr = [{codes}],
                 store_rejects = true, rejects_limit = 0, rejects_line_size_limit = {_MAX_LINE},
                 max_line_size = {_MAX_LINE}, parallel = false
             )
@@ -123,17 +128,29 @@ def _reading(
         """  # noqa: S608
 
 
-def _cell(column: Column, missing: Sequence[str]) -> str:
-    """A cell without blanks around it (free text keeps its own), NULL where it means missing."""
-    variable = column.variable
-    if variable is None:
-        return column.sql
-    trimmed = f"trim({column.sql}, ' \t')"
-    levels = set(variable.levels) if variable.is_nominal else set()
-    codes = ", ".join(literal(code) for code in missing if code not in levels) or "NULL"
-    is_text = variable.type is VariableType.TEXT and not column.is_key
-    kept = column.sql if is_text else trimmed
-    return f"CASE WHEN {trimmed} NOT IN ({codes}) THEN {kept} END"
+def _shared_missing(columns: Sequence[Column], missing: Sequence[str]) -> list[str]:
+    """The codes that mean a missing value in every column: none is a level of one."""
+    levels = {level for column in columns for level in _levels(column)}
+    return [code for code in missing if code not in levels]
+
+
+def _levels(column: Column) -> tuple[str, ...]:
+    return column.variable.levels if column.variable and column.variable.is_nominal else ()
+
+
+def _cell(column: Column, missing: Sequence[str], shared: Sequence[str]) -> str:
+    """A cell, NULL where it means missing; keys and levels without blanks around them.
+
+    Little is done here, as every step of every column holds a vector in memory: the reader makes
+    the shared codes NULL, casts to numbers allow blanks, and free text keeps its own.
+    """
+    cell = column.sql
+    if column.is_key or _levels(column):
+        cell = f"nullif(trim({cell}, ' \t'), '')"
+    for code in missing:
+        if code not in shared and code not in _levels(column):
+            cell = f"nullif({cell}, {literal(code)})"
+    return cell
 
 
 def _line_ends_within(column: Column) -> str:
