@@ -3,6 +3,7 @@
 A page says `<!-- derived: name -->` where the part belongs.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +17,7 @@ from medmip.algorithms.role import Role
 from medmip.cli.main import app
 from medmip.privacy.policy import Policy
 from medmip.store.filters import Operator
-from medmip.web.application import create_app
+from medmip.web.openapi import document
 
 MARK = re.compile(r"^<!-- derived: ([a-z]+) -->$", re.MULTILINE)
 
@@ -150,7 +151,7 @@ def routes() -> str:
     """A row for each route of the HTTP API."""
     rows = [
         (f"`{method.upper()} {path}`", operation.get("summary", ""))
-        for path, operations in create_app().openapi()["paths"].items()
+        for path, operations in json.loads(document())["paths"].items()
         for method, operation in operations.items()
     ]
     return _table(("Route", ""), rows)
