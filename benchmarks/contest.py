@@ -176,7 +176,7 @@ def loaded(home: Home, records: int, task: Task) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     columns = task.x or task.y
-    table = pq.read_table(published(home, records).path, columns=[*columns, *task.y])
+    table = pq.read_table(published(home, records).path, columns=list(dict.fromkeys([*columns, *task.y])))
     x = np.column_stack([table[name].to_numpy() for name in columns])
     data: dict[str, Any] = {"x": x, "columns": columns}
     if task.x:

@@ -26,7 +26,7 @@ class IndependentParameters(TTestParameters):
     label="t-test, independent groups",
     question="Compare groups",
     description="Whether a numeric variable's mean differs between two groups of patients.",
-    discloses="Size, mean and standard deviation of two groups of at least the minimum of patients.",
+    discloses="Size, mean and standard deviation of both groups, none below the minimum.",
     y=one(NUMERIC, "Outcome"),
     x=one(NOMINAL, "Groups"),
     parameters=IndependentParameters,
