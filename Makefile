@@ -71,7 +71,7 @@ docs: $(READY)/dev ## build the documentation into site/
 portal: $(STATIC) ## build the web portal into src/medmip/web/static
 
 .PHONY: lock
-lock: $(READY)/dev ## bring constraints.txt up to date with pyproject.toml
+lock: $(READY)/uv ## bring constraints.txt up to date with pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --quiet --group dev --group node --universal \
 		--python-version 3.11 --no-emit-index-url --no-header --no-annotate -o constraints.txt
 

@@ -15,6 +15,7 @@ from medmip.algorithms.declaration import Algorithm
 from medmip.algorithms.registry import registry
 from medmip.algorithms.role import Role
 from medmip.cli.main import app
+from medmip.ingest.dialect import MISSING
 from medmip.privacy.policy import Policy
 from medmip.store.filters import Operator
 from medmip.web.openapi import document
@@ -171,6 +172,11 @@ def operators() -> str:
     return ", ".join(f"`{operator.value}`" for operator in Operator)
 
 
+def missing() -> str:
+    """The cells of a file that mean a missing value."""
+    return ", ".join(f"`{cell}`" if cell else "empty" for cell in MISSING)
+
+
 def _sentence(title: str, text: str) -> str:
     return f"**{title}.** {text}" if title else text
 
@@ -191,5 +197,5 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    part.__name__: part for part in (algorithms, commands, routes, policy, operators)
+    part.__name__: part for part in (algorithms, commands, routes, policy, operators, missing)
 }
