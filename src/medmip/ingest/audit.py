@@ -17,7 +17,7 @@ _REJECTIONS = (
     ("UNQUOTED VALUE", Kind.BAD_QUOTE, "a quote within a cell, or text after a closing quote"),
     ("LINE SIZE OVER MAXIMUM", Kind.BAD_ROW, "a row of more than 2,000,000 bytes"),
 )
-_AT_ONCE = 96
+_AT_ONCE = 200
 """Conditions of one pass: each holds vectors in memory."""
 _THOUSANDS = "[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+"
 

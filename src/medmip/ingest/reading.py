@@ -196,7 +196,6 @@ class _Reader:
         staged = stage(
             self.session, copy, clean, head.lines, columns, dialect, self.options.missing
         )
-        clean.unlink()
         problems += staged.problems
         report = Report(
             file=self.path.name,

@@ -7,9 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from medmip.catalogue.atomic_file import write_atomically
+from medmip.catalogue.home import PUBLISHED_RECORD
 from medmip.store.errors import StoreError
-
-POINTER = "published.json"
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Published:
     def read(cls, folder: Path) -> "Published | None":
         """What is published in a folder, None where nothing is; raises StoreError."""
         try:
-            document = json.loads((folder / POINTER).read_bytes())
+            document = json.loads((folder / PUBLISHED_RECORD).read_bytes())
         except FileNotFoundError:
             return None
         except ValueError:
@@ -77,7 +76,7 @@ class Published:
             "current": self.number,
             "versions": [_entry(version) for version in self.versions],
         }
-        write_atomically(folder / POINTER, json.dumps(document, indent=1).encode())
+        write_atomically(folder / PUBLISHED_RECORD, json.dumps(document, indent=1).encode())
 
 
 def _snapshot(
@@ -120,6 +119,6 @@ def _entry(snapshot: Snapshot) -> dict[str, object]:
 def _damaged(folder: Path) -> StoreError:
     return StoreError(
         "The list of published versions is damaged.",
-        where=str(folder / POINTER),
+        where=str(folder / PUBLISHED_RECORD),
         remedy="Restore the file from a backup, or import the dataset again.",
     )

@@ -15,10 +15,10 @@ from secrets import token_hex
 import pyarrow as pa
 
 from medmip.catalogue.atomic_file import sync_folder
-from medmip.catalogue.home import Home
+from medmip.catalogue.home import PUBLISHED_RECORD, Home
 from medmip.store.errors import StoreBusy, StoreError, UnknownDataset
 from medmip.store.parquet import Contents, contents, write_table
-from medmip.store.published import POINTER, Published, Snapshot
+from medmip.store.published import Published, Snapshot
 
 __all__ = ["Datasets", "Snapshot", "file_hash", "is_dataset_code"]
 
@@ -39,6 +39,7 @@ class Datasets:
     """The published datasets of a home; readers need no lock, publishers take turns."""
 
     def __init__(self, home: Home) -> None:
+        self._home = home
         self._root = home.datasets
 
     def publish(
@@ -106,7 +107,7 @@ class Datasets:
     def list(self, model: str | None = None) -> Snapshots:
         """The current version of every dataset, of one model or of all, by model and name."""
         found = []
-        for pointer in self._root.glob(f"*/*/{POINTER}"):
+        for pointer in self._root.glob(f"*/*/{PUBLISHED_RECORD}"):
             published = Published.read(pointer.parent)
             if published and model in (None, published.current.model):
                 found.append(published.current)
@@ -176,7 +177,7 @@ class Datasets:
             raise StoreError(
                 "A dataset's code is made of letters, digits, `_`, `.` and `-`, 100 at most."
             )
-        return self._root / model.replace(":", "_") / dataset
+        return self._home.dataset_folder(model, dataset)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
