@@ -1,5 +1,6 @@
 """How `mip data` lists published snapshots."""
 
+import json
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,16 +11,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from medmip.store.snapshots import Snapshot
 
-_HEADINGS = (
-    "Model",
-    "Dataset",
-    "Version",
-    "Patients",
-    "Records",
-    "Variables",
-    "Published",
-    "Source",
-)
+_HEADINGS = ("Model", "Dataset", "Version", "Patients", "Records", "Published")
 
 
 def print_snapshots(snapshots: "list[Snapshot]", as_json: bool, current: int | None = None) -> None:
