@@ -13,17 +13,10 @@ from medmip.algorithms.views import Format, View, chart, shown, table, unmasked
 from medmip.catalogue.variable import Variable
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
-from medmip.fold.quantiles import Columns, Target, quantiles
-from medmip.fold.statistic import (
-    FloatArray,
-    IntArray,
-    Max,
-    Min,
-    Statistic,
-    Sum,
-    count_with,
-    sum_over,
-)
+from medmip.fold.column_sums import ColumnState, column_range, column_sums
+from medmip.fold.quantiles import quantiles
+from medmip.fold.statistic import FloatArray, IntArray, Statistic, count_with, sum_over
+from medmip.fold.value_grid import Columns
 
 TAIL = 0.05
 """Share of patients in each open outer bin, where extremes are withheld."""
@@ -184,21 +177,6 @@ class BinCounts(Statistic):
     records: Annotated[FloatArray, sum_over("patients")]
 
 
-@dataclass(frozen=True)
-class Range(Statistic):
-    """Smallest and largest value, ()."""
-
-    low: Min
-    high: Max
-
-
-@dataclass(frozen=True)
-class Present(Statistic):
-    """Records with a value, ()."""
-
-    records: Sum
-
-
 def bin_counts(block: Block, state: BinState) -> BinCounts:
     """Patients and records of one block by group and bin."""
     if state.edges is None:
@@ -214,17 +192,6 @@ def bin_counts(block: Block, state: BinState) -> BinCounts:
     records = patients if block.patient is None else np.bincount(cells[cells >= 0], minlength=size)
     shape = (state.groups, state.bins)
     return BinCounts(patients.reshape(shape), records.astype(np.float64).reshape(shape))
-
-
-def value_range(block: Block, variable: str) -> Range:
-    """Smallest and largest value of one block."""
-    column = block.column(variable)
-    return Range(np.fmin.reduce(column, initial=np.inf), np.fmax.reduce(column, initial=-np.inf))
-
-
-def present(block: Block, variable: str) -> Present:
-    """Records of one block that have a value."""
-    return Present(np.array(float(np.count_nonzero(~np.isnan(block.column(variable))))))
 
 
 def _binned(values: FloatArray, edges: FloatArray) -> IntArray:
@@ -296,19 +263,20 @@ def histogram(cohort: Cohort, parameters: HistogramParameters) -> HistogramResul
 
 
 def _edges(cohort: Cohort, variable: Variable, bins: int) -> FloatArray:
-    if cohort.releases_extremes:
-        limits = cohort.fold(value_range, variable.code)
-        low, high = float(limits.low), float(limits.high)
-        if low > high:
-            raise CannotCompute(f"{variable.code} has no value in this cohort")
-        return np.histogram_bin_edges(np.array([low, high]), bins)
-    records = int(cohort.fold(present, variable.code).records)
-    if records < cohort.minimum:
+    columns = Columns((variable.code,))
+    state = ColumnState(columns, 0, np.zeros((1, 1)))
+    sums = cohort.fold(column_sums, state)
+    records = np.ma.filled(np.ma.asarray(sums.records, dtype=float), 0.0)[0, 0]
+    if not records:
         raise CannotCompute(
-            f"{variable.code} has fewer than {cohort.minimum} values in this cohort"
+            f"{variable.code} has fewer than {max(cohort.minimum, 1)} values in this cohort"
         )
+    if cohort.releases_extremes:
+        limits = cohort.fold(column_range, state)
+        return np.histogram_bin_edges(np.concatenate([limits.low[0], limits.high[0]]), bins)
     tail = max(TAIL, min(0.5, cohort.minimum / records))
-    (limits_,) = quantiles(
-        cohort, Columns((variable.code,)), [Target(0, None, records)], (tail, 1 - tail)
+    mean, sd = sums.moments(state.shift)
+    ends = quantiles(
+        cohort, columns, (tail, 1 - tail), center=mean[:, 0], spread=np.nan_to_num(sd[:, 0])
     )
-    return np.histogram_bin_edges(limits_, bins)
+    return np.histogram_bin_edges(ends[0, 0], bins)

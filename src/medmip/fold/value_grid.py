@@ -1,0 +1,125 @@
+"""Counts of values in equal cells: the first look of a search for quantiles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medmip.fold.block import Block
+from medmip.fold.statistic import FloatArray, IntArray, Rank, Statistic
+
+_CELLS = 2**20
+"""Cells of the first round over all columns and datasets, at the most: a few megabytes travel."""
+_REACH = 6.0
+"""Standard deviations on either side that the first round's grid covers, at the most."""
+
+
+class Values(Protocol):
+    """Which numbers of a block: a frozen, hashable dataclass, so that a state can hold it.
+
+    Rounds find a value again only if it has the same bits in each, so `of` must not depend on
+    how records are cut into blocks (sums of products by BLAS do).
+    """
+
+    def of(self, block: Block) -> FloatArray:
+        """(n, k), NaN where missing."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The values of numeric variables."""
+
+    variables: tuple[str, ...]
+
+    def of(self, block: Block) -> FloatArray:
+        if self.variables == block.layout.numeric:
+            return block.numeric
+        indices = [block.layout.numeric.index(code) for code in self.variables]
+        chosen: FloatArray = np.asfortranarray(block.numeric[:, indices])
+        return chosen
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Equal cells over each column: cell (value - origin) * scale, the outer ones without end.
+
+    origin and scale are (k,). datasets is the number of datasets told apart, 0 where pooled.
+    """
+
+    values: Values
+    origin: tuple[float, ...]
+    scale: tuple[float, ...]
+    cells: int
+    datasets: int = 0
+
+    def cell_of(self, column: int | IntArray, values: FloatArray) -> IntArray:
+        """The cell of each value, (n,), of one column or of a column each; a missing one's is 0.
+
+        Rounded as it is, this never falls where values rise, which is all that exactness needs.
+        """
+        with np.errstate(invalid="ignore", over="ignore"):
+            place = values - self._origins[column]
+            place *= self._scales[column]
+        np.fmax(place, 0.0, out=place)
+        np.fmin(place, self.cells - 1.0, out=place)
+        return place.astype(np.int64)
+
+    @cached_property
+    def _origins(self) -> FloatArray:
+        return np.array(self.origin)
+
+    @cached_property
+    def _scales(self) -> FloatArray:
+        return np.array(self.scale)
+
+
+@dataclass(frozen=True)
+class GridCounts(Statistic):
+    """Records in each cell, (k, max(datasets, 1), cells)."""
+
+    counts: Rank
+
+
+def grid_counts(block: Block, grid: Grid) -> GridCounts:
+    """How many of one block's values fall in each cell."""
+    values = grid.values.of(block)
+    counts = np.zeros((values.shape[1], max(grid.datasets, 1), grid.cells), dtype=np.int64)
+    for part, rows in parts_of(block, grid.datasets):
+        for column in range(values.shape[1]):
+            chosen = values[:, column] if rows is None else values[rows, column]
+            counts[column, part] = np.bincount(grid.cell_of(column, chosen), minlength=grid.cells)
+            counts[column, part, 0] -= chosen.size - np.count_nonzero(chosen == chosen)
+    return GridCounts(counts)
+
+
+def grid_for(
+    values: Values,
+    shares: Sequence[float],
+    center: FloatArray,
+    spread: FloatArray,
+    datasets: int,
+) -> Grid:
+    """The grid in which to look for quantiles at these shares; center and spread are (k,)."""
+    # A quantile lies within sqrt(p / (1 - p)) standard deviations of the mean (Cantelli).
+    odds = [max(share, 1 - share) / max(min(share, 1 - share), 1e-9) for share in shares]
+    reach = min(_REACH, 1.01 * float(np.sqrt(max(odds))))
+    room = _CELLS // (len(center) * max(datasets, 1))
+    cells = 1 << int(np.clip(room, 2**8, 2**12)).bit_length() - 1
+    with np.errstate(all="ignore"):
+        width = 2 * reach * spread / cells
+        scale = np.where((width > 0) & np.isfinite(1 / width) & np.isfinite(center), 1 / width, 0)
+        origin = np.where(scale > 0, center - reach * spread, 0.0)
+    return Grid(values, tuple(origin.tolist()), tuple(scale.tolist()), cells, datasets)
+
+
+def parts_of(block: Block, datasets: int) -> list[tuple[int, NDArray[np.bool_] | None]]:
+    """Each dataset that a block has records of, and which they are, None for all."""
+    if not datasets:
+        return [(0, None)]
+    present = np.unique(block.dataset).tolist()
+    if len(present) == 1:
+        return [(present[0], None)]
+    return [(part, block.dataset == part) for part in present]
