@@ -1,0 +1,84 @@
+import type { components } from './schema';
+
+type Schemas = components['schemas'];
+export type ModelEntry = Schemas['ModelEntry'];
+export type ModelTree = Schemas['ModelTree'];
+export type Group = Schemas['Group'];
+export type Variable = Schemas['Variable'];
+export type DatasetEntry = Schemas['DatasetEntry'];
+export type AlgorithmEntry = Schemas['AlgorithmEntry'];
+export type Fit = Schemas['Fit'];
+export type Request = Schemas['Request'];
+export type InputData = Schemas['InputData'];
+export type Experiment = Schemas['Experiment'];
+export type Summary = Schemas['Summary'];
+export type State = Schemas['State'];
+export type ExperimentPage = Schemas['ExperimentPage'];
+export type Outcome = Schemas['Outcome'];
+export type TableView = Schemas['Table'];
+export type ChartView = Schemas['Chart'];
+export type CohortCount = Schemas['CohortCount'];
+export type Problem = Schemas['Problem'];
+
+/** A problem answer of the API, or what kept it from answering. */
+export class ApiError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.detail);
+  }
+}
+
+const OFFLINE: Problem = {
+  type: 'about:blank',
+  title: 'The server cannot be reached',
+  status: 0,
+  detail: 'MIP does not answer; nothing that you entered is lost.',
+  remedy: 'It is tried again by itself; if this stays, tell the administrator.',
+  errors: [],
+};
+
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(`/api/v1${path}`, {
+      method,
+      headers: body === undefined ? {} : { 'Content-Type': 'application/json' },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch {
+    throw new ApiError(OFFLINE);
+  }
+  if (!response.ok) {
+    const type = response.headers.get('content-type') ?? '';
+    throw new ApiError(
+      type.includes('json')
+        ? ((await response.json()) as Problem)
+        : { ...OFFLINE, title: response.statusText, status: response.status },
+    );
+  }
+  return (response.status === 204 ? undefined : await response.json()) as T;
+}
+
+export const api = {
+  models: () => call<ModelEntry[]>('GET', '/models'),
+  model: (key: string) => call<ModelTree>('GET', `/models/${encodeURIComponent(key)}`),
+  datasets: (model?: string) =>
+    call<DatasetEntry[]>('GET', `/datasets${model ? `?model=${encodeURIComponent(model)}` : ''}`),
+  algorithms: () => call<AlgorithmEntry[]>('GET', '/algorithms'),
+  fitting: (data: InputData) => call<Fit[]>('POST', '/algorithms/fitting', data),
+  histogram: (question: Schemas['ExploreHistogram']) =>
+    call<Outcome>('POST', '/explore/histogram', question),
+  describe: (question: Schemas['ExploreDescribe']) =>
+    call<Outcome>('POST', '/explore/describe', question),
+  count: (question: Schemas['ExploreCount']) => call<CohortCount>('POST', '/explore/count', question),
+  create: (request: Request & { name: string }) => call<Experiment>('POST', '/experiments', request),
+  experiments: (search: string, state: string, limit: number, offset: number) => {
+    const query = new URLSearchParams({ search, limit: String(limit), offset: String(offset) });
+    if (state) query.set('state', state);
+    return call<ExperimentPage>('GET', `/experiments?${query.toString()}`);
+  },
+  experiment: (id: string) => call<Experiment>('GET', `/experiments/${encodeURIComponent(id)}`),
+  rename: (id: string, name: string) =>
+    call<Experiment>('PATCH', `/experiments/${encodeURIComponent(id)}`, { name }),
+  remove: (id: string) => call<undefined>('DELETE', `/experiments/${encodeURIComponent(id)}`),
+  cancel: (id: string) => call<Experiment>('POST', `/experiments/${encodeURIComponent(id)}/cancel`),
+};

@@ -1,0 +1,107 @@
+import { ActionIcon, Anchor, Box, Button, Group, Text, Title, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import { lazy, Suspense } from 'react';
+import { Link, NavLink, Route, Routes } from 'react-router';
+
+import { DatasetsPage } from './datasets/DatasetsPage';
+import { ExperimentList } from './experiments/ExperimentList';
+import { Loading } from './shared/Loading';
+import { texts } from './texts/en';
+import { Workspace } from './workspace/Workspace';
+
+const ExperimentScreen = lazy(async () => ({
+  default: (await import('./experiments/ExperimentScreen')).ExperimentScreen,
+}));
+
+export function App() {
+  return (
+    <>
+      <a className="skip" href="#content">
+        {texts.skip}
+      </a>
+      <Header />
+      <main id="content" tabIndex={-1}>
+        <Suspense fallback={<Loading />}>
+          <Routes>
+            <Route path="/" element={<Workspace />} />
+            <Route path="/experiments" element={<ExperimentList />} />
+            <Route path="/experiments/:id" element={<ExperimentScreen />} />
+            <Route path="/datasets" element={<DatasetsPage />} />
+            <Route path="*" element={<NotFound />} />
+          </Routes>
+        </Suspense>
+      </main>
+    </>
+  );
+}
+
+function Header() {
+  const { setColorScheme } = useMantineColorScheme();
+  const scheme = useComputedColorScheme('light');
+  const links = [
+    ['/', texts.nav.workspace],
+    ['/experiments', texts.nav.experiments],
+    ['/datasets', texts.nav.datasets],
+  ] as const;
+  return (
+    <Box component="header" bg="#0b3f49" c="white" h="3.25rem" px="md">
+      <Group h="100%" justify="space-between" wrap="nowrap">
+        <Group gap="lg" wrap="nowrap">
+          <Anchor component={Link} to="/" c="white" underline="never" aria-label={texts.brandLong}>
+            <Group gap={8} wrap="nowrap">
+              <img src="/mark.svg" alt="" width={26} height={26} />
+              <Text fw={700} fz="lg" lh={1}>
+                {texts.brand}
+              </Text>
+            </Group>
+          </Anchor>
+          <nav aria-label={texts.brandLong}>
+            <Group gap="md" wrap="nowrap">
+              {links.map(([to, label]) => (
+                <NavLink
+                  key={to}
+                  to={to}
+                  end={to === '/'}
+                  style={({ isActive }) => ({
+                    color: 'white',
+                    textDecoration: 'none',
+                    fontSize: '0.92rem',
+                    padding: '0.3rem 0.1rem',
+                    borderBottom: `2px solid ${isActive ? '#8fe0d0' : 'transparent'}`,
+                  })}
+                >
+                  {label}
+                </NavLink>
+              ))}
+            </Group>
+          </nav>
+        </Group>
+        <Group gap="xs" wrap="nowrap">
+          <Anchor href="/api/docs" c="white" fz="sm">
+            {texts.nav.api}
+          </Anchor>
+          <ActionIcon
+            variant="subtle"
+            color="gray.0"
+            aria-label={texts.theme}
+            onClick={() => setColorScheme(scheme === 'dark' ? 'light' : 'dark')}
+          >
+            <span aria-hidden>{scheme === 'dark' ? '☀' : '☾'}</span>
+          </ActionIcon>
+        </Group>
+      </Group>
+    </Box>
+  );
+}
+
+function NotFound() {
+  return (
+    <div className="page">
+      <Title order={1} fz="h3" mb="md">
+        {texts.notFound.title}
+      </Title>
+      <Button component={Link} to="/">
+        {texts.notFound.back}
+      </Button>
+    </div>
+  );
+}

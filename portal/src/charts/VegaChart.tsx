@@ -1,0 +1,90 @@
+import { Button, Group, Text } from '@mantine/core';
+import { useComputedColorScheme } from '@mantine/core';
+import { useEffect, useRef, useState } from 'react';
+
+import type { ChartView } from '../api/client';
+import { texts } from '../texts/en';
+
+interface Picture {
+  toImageURL: (type: 'png' | 'svg', scale?: number) => Promise<string>;
+  finalize: () => void;
+}
+
+/** A Vega-Lite chart with its alternative text; Vega itself is loaded when the first one is shown. */
+export function VegaChart({ chart }: { chart: ChartView }) {
+  const place = useRef<HTMLDivElement>(null);
+  const [picture, setPicture] = useState<Picture | null>(null);
+  const [failed, setFailed] = useState(false);
+  const scheme = useComputedColorScheme('light');
+
+  useEffect(() => {
+    let gone = false;
+    let made: Picture | undefined;
+    const draw = async () => {
+      const [{ default: embed }, { expressionInterpreter }] = await Promise.all([
+        import('vega-embed'),
+        import('vega-interpreter'),
+      ]);
+      if (gone || !place.current) return;
+      const result = await embed(place.current, { ...chart.spec, background: 'transparent' }, {
+        actions: false,
+        renderer: 'svg',
+        // No code is made from text, so the page's security policy holds.
+        ast: true,
+        expr: expressionInterpreter,
+        theme: scheme === 'dark' ? 'dark' : undefined,
+        config: { font: 'Inter Variable, sans-serif', background: 'transparent' },
+      });
+      made = { toImageURL: (type, scale) => result.view.toImageURL(type, scale), finalize: result.finalize };
+      // React may have taken the chart away while it was drawn.
+      // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition
+      if (gone) made.finalize();
+      else setPicture(made);
+    };
+    draw().catch(() => setFailed(true));
+    return () => {
+      gone = true;
+      made?.finalize();
+    };
+  }, [chart, scheme]);
+
+  const save = (type: 'png' | 'svg') => {
+    void picture?.toImageURL(type, 2).then((url) => {
+      const link = document.createElement('a');
+      link.href = url;
+      link.download = `${chart.title}.${type}`;
+      link.click();
+    });
+  };
+
+  return (
+    <figure style={{ margin: 0 }}>
+      <Group justify="space-between" mb={4} wrap="nowrap" align="baseline">
+        <Text component="figcaption" fw={600}>
+          {chart.title}
+        </Text>
+        <Group gap={4} wrap="nowrap">
+          {(['png', 'svg'] as const).map((type) => (
+            <Button
+              key={type}
+              size="compact-xs"
+              variant="subtle"
+              disabled={!picture}
+              onClick={() => save(type)}
+              aria-label={`${chart.title}: ${texts.experiment[type]}`}
+            >
+              {texts.experiment[type]}
+            </Button>
+          ))}
+        </Group>
+      </Group>
+      <div className="chart" ref={place} role="img" aria-label={chart.alt} />
+      {failed && <Text size="sm">{chart.alt}</Text>}
+      {chart.note && (
+        <Text size="xs" c="dimmed">
+          {chart.note}
+        </Text>
+      )}
+    </figure>
+  );
+}

@@ -1,0 +1,148 @@
+import { Anchor, Button, Group, Modal, Select, Table, Text, TextInput, Title } from '@mantine/core';
+import { useDebouncedValue } from '@mantine/hooks';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { Link } from 'react-router';
+
+import { api, type Summary } from '../api/client';
+import { Loading } from '../shared/Loading';
+import { ProblemAlert } from '../shared/ProblemAlert';
+import { texts } from '../texts/en';
+import { StateBadge } from './StateBadge';
+
+const t = texts.experiment;
+const PAGE = 25;
+
+/** My experiments, newest first, page by page from the server. */
+export function ExperimentList() {
+  const client = useQueryClient();
+  const [search, setSearch] = useState('');
+  const [asked] = useDebouncedValue(search, 250);
+  const [state, setState] = useState<string | null>(null);
+  const [page, setPage] = useState(0);
+  const [doomed, setDoomed] = useState<Summary | null>(null);
+  const query = useQuery({
+    queryKey: ['experiments', asked, state, page],
+    queryFn: () => api.experiments(asked, state ?? '', PAGE, page * PAGE),
+    placeholderData: (before) => before,
+    refetchInterval: 5000,
+  });
+  const remove = useMutation({
+    mutationFn: (id: string) => api.remove(id),
+    onSuccess: () => {
+      setDoomed(null);
+      return client.invalidateQueries({ queryKey: ['experiments'] });
+    },
+  });
+  const pages = Math.ceil((query.data?.total ?? 0) / PAGE);
+  const filtered = asked !== '' || state !== null;
+  return (
+    <div className="page">
+      <Group justify="space-between" mb="md" align="flex-end">
+        <Title order={1} fz="h2">
+          {t.list}
+        </Title>
+        <Group>
+          <TextInput
+            type="search"
+            aria-label={t.search}
+            placeholder={t.search}
+            value={search}
+            onChange={(event) => {
+              setSearch(event.currentTarget.value);
+              setPage(0);
+            }}
+          />
+          <Select
+            aria-label={t.state}
+            placeholder={t.anyState}
+            clearable
+            data={Object.entries(t.states).map(([value, label]) => ({ value, label }))}
+            value={state}
+            onChange={(value) => {
+              setState(value);
+              setPage(0);
+            }}
+          />
+        </Group>
+      </Group>
+      {query.isPending && <Loading />}
+      <ProblemAlert error={query.error} onRetry={() => void query.refetch()} />
+      {query.data?.total === 0 && (
+        <Text c="dimmed" mt="xl">
+          {filtered ? t.noMatch : `${t.empty} ${t.emptyHint}`}
+        </Text>
+      )}
+      {query.data && query.data.total > 0 && (
+        <Table highlightOnHover verticalSpacing="xs">
+          <Table.Thead>
+            <Table.Tr>
+              {[t.name, t.algorithm, t.state, t.created, t.duration, ''].map((title, index) => (
+                <Table.Th key={index} scope="col">
+                  {title}
+                </Table.Th>
+              ))}
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {query.data.items.map((item) => (
+              <Table.Tr key={item.id}>
+                <Table.Td>
+                  <Anchor component={Link} to={`/experiments/${item.id}`} fw={550}>
+                    {item.name}
+                  </Anchor>
+                  <Text size="xs" c="dimmed">
+                    {[...(item.request.inputdata.y ?? []), ...(item.request.inputdata.x ?? [])].slice(0, 6).join(', ')}
+                  </Text>
+                </Table.Td>
+                <Table.Td>{item.algorithm}</Table.Td>
+                <Table.Td>
+                  <StateBadge state={item.state} />
+                </Table.Td>
+                <Table.Td>{new Date(item.created).toLocaleString('en-GB')}</Table.Td>
+                <Table.Td>{typeof item.duration === 'number' ? t.seconds(item.duration) : ''}</Table.Td>
+                <Table.Td>
+                  <Button
+                    size="compact-xs"
+                    variant="subtle"
+                    color="red"
+                    disabled={item.state === 'queued' || item.state === 'running'}
+                    onClick={() => setDoomed(item)}
+                    aria-label={`${t.remove} ${item.name}`}
+                  >
+                    {t.remove}
+                  </Button>
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      )}
+      {pages > 1 && (
+        <Group mt="md" justify="center">
+          <Button size="xs" variant="default" disabled={page === 0} onClick={() => setPage(page - 1)}>
+            {t.previous}
+          </Button>
+          <Text size="sm">
+            {page + 1} / {pages}
+          </Text>
+          <Button size="xs" variant="default" disabled={page + 1 >= pages} onClick={() => setPage(page + 1)}>
+            {t.next}
+          </Button>
+        </Group>
+      )}
+      <Modal opened={doomed !== null} onClose={() => setDoomed(null)} title={t.remove}>
+        <Text mb="md">{t.removeAsk(doomed?.name ?? '')}</Text>
+        <ProblemAlert error={remove.error} />
+        <Group justify="flex-end">
+          <Button variant="default" onClick={() => setDoomed(null)}>
+            {t.keep}
+          </Button>
+          <Button color="red" loading={remove.isPending} onClick={() => doomed && remove.mutate(doomed.id)}>
+            {t.remove}
+          </Button>
+        </Group>
+      </Modal>
+    </div>
+  );
+}

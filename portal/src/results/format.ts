@@ -1,0 +1,14 @@
+/** Numbers as a paper writes them. */
+export function shownValue(value: unknown, format: string): string {
+  if (value === null || value === undefined) return '';
+  if (typeof value !== 'number') return typeof value === 'string' ? value : JSON.stringify(value);
+  if (format === 'integer') return value.toLocaleString('en', { maximumFractionDigits: 0 });
+  if (format === 'pvalue') return value < 0.0001 ? '< 0.0001' : value.toFixed(4);
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  if (size >= 1e7 || size < 1e-4) return value.toExponential(3);
+  if (Number.isInteger(value)) return value.toLocaleString('en');
+  return size >= 1000
+    ? value.toLocaleString('en', { maximumFractionDigits: 1 })
+    : String(Number(value.toPrecision(4)));
+}

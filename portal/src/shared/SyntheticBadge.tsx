@@ -1,0 +1,12 @@
+import { Badge } from '@mantine/core';
+
+import { texts } from '../texts/en';
+
+/** Marks invented data wherever it is named. */
+export function SyntheticBadge() {
+  return (
+    <Badge size="xs" color="orange.9" variant="light" title={texts.syntheticHint} tt="none">
+      {texts.synthetic}
+    </Badge>
+  );
+}

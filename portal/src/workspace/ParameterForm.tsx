@@ -1,0 +1,158 @@
+import { Checkbox, MultiSelect, NumberInput, Select, Stack, TextInput } from '@mantine/core';
+
+import type { AlgorithmEntry, Variable } from '../api/client';
+
+interface Property {
+  title?: string;
+  description?: string;
+  type?: string;
+  default?: unknown;
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  exclusiveMaximum?: number;
+  enum?: string[];
+  $ref?: string;
+  allOf?: { $ref?: string }[];
+  level_of?: 'y' | 'x';
+  variables_of?: 'y' | 'x';
+}
+
+interface Schema {
+  properties?: Record<string, Property>;
+  required?: string[];
+  $defs?: Record<string, Property>;
+}
+
+/** The form of an algorithm's parameters, made of its declaration alone. */
+export function ParameterForm({
+  algorithm,
+  roles,
+  datasets,
+  values,
+  problems,
+  onChange,
+}: {
+  algorithm: AlgorithmEntry;
+  roles: { y: Variable[]; x: Variable[] };
+  datasets: string[];
+  values: Record<string, unknown>;
+  problems: Record<string, string>;
+  onChange: (values: Record<string, unknown>) => void;
+}) {
+  const schema = algorithm.parameters as Schema;
+  const set = (name: string, value: unknown) => {
+    const rest = Object.fromEntries(Object.entries(values).filter(([key]) => key !== name));
+    onChange(value === undefined ? rest : { ...rest, [name]: value });
+  };
+  return (
+    <Stack gap="xs">
+      {Object.entries(schema.properties ?? {}).map(([name, declared]) => {
+        const property = resolved(declared, schema);
+        const common = {
+          size: 'xs' as const,
+          label: property.title ?? name,
+          description: property.description,
+          error: problems[name],
+          required: schema.required?.includes(name) ?? false,
+        };
+        const value = values[name] ?? property.default;
+        if (property.level_of) {
+          const variable = roles[property.level_of][0];
+          return (
+            <Select
+              key={name}
+              {...common}
+              data={variable ? levelsOf(variable, datasets) : []}
+              value={typeof value === 'string' ? value : null}
+              onChange={(level) => set(name, level ?? undefined)}
+            />
+          );
+        }
+        if (property.variables_of) {
+          const pairs = pairsOf(roles[property.variables_of]);
+          const chosen = Array.isArray(value) ? value.map((pair) => JSON.stringify(pair)) : [];
+          return pairs.length ? (
+            <MultiSelect
+              key={name}
+              {...common}
+              data={pairs}
+              value={chosen.filter((pair) => pairs.some((known) => known.value === pair))}
+              onChange={(after) => set(name, after.map((pair) => JSON.parse(pair) as unknown))}
+            />
+          ) : null;
+        }
+        if (property.enum) {
+          return (
+            <Select
+              key={name}
+              {...common}
+              data={property.enum}
+              value={typeof value === 'string' ? value : null}
+              allowDeselect={false}
+              onChange={(chosen) => set(name, chosen ?? undefined)}
+            />
+          );
+        }
+        if (property.type === 'boolean') {
+          return (
+            <Checkbox
+              key={name}
+              size="xs"
+              label={common.label}
+              description={common.description}
+              error={common.error}
+              checked={value === true}
+              onChange={(event) => set(name, event.currentTarget.checked)}
+            />
+          );
+        }
+        if (property.type === 'integer' || property.type === 'number') {
+          return (
+            <NumberInput
+              key={name}
+              {...common}
+              min={property.minimum ?? property.exclusiveMinimum}
+              max={property.maximum ?? property.exclusiveMaximum}
+              allowDecimal={property.type === 'number'}
+              step={property.type === 'integer' ? 1 : 0.01}
+              value={typeof value === 'number' ? value : ''}
+              onChange={(number) => set(name, number === '' ? undefined : Number(number))}
+            />
+          );
+        }
+        return (
+          <TextInput
+            key={name}
+            {...common}
+            value={typeof value === 'string' ? value : ''}
+            onChange={(event) => set(name, event.currentTarget.value || undefined)}
+          />
+        );
+      })}
+    </Stack>
+  );
+}
+
+function resolved(property: Property, schema: Schema): Property {
+  const reference = property.$ref ?? property.allOf?.[0]?.$ref;
+  if (!reference) return property;
+  return { ...schema.$defs?.[reference.replace('#/$defs/', '')], ...property };
+}
+
+function levelsOf(variable: Variable, datasets: string[]) {
+  if (variable.code === 'dataset') return datasets.map((code) => ({ value: code, label: code }));
+  return variable.enumerations.map((level) => ({
+    value: level.code,
+    label: level.label === level.code ? level.code : `${level.label} (${level.code})`,
+  }));
+}
+
+function pairsOf(variables: Variable[]) {
+  return variables.flatMap((first, index) =>
+    variables.slice(index + 1).map((second) => ({
+      value: JSON.stringify([first.code, second.code]),
+      label: `${first.label || first.code} × ${second.label || second.code}`,
+    })),
+  );
+}

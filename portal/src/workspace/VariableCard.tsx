@@ -1,0 +1,181 @@
+import { Badge, Button, Group, NumberInput, Select, Stack, Text, Title } from '@mantine/core';
+import { useDebouncedValue } from '@mantine/hooks';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+
+import { api, type DatasetEntry, type ModelTree, type Variable } from '../api/client';
+import { Views } from '../results/Views';
+import { Loading } from '../shared/Loading';
+import { ProblemAlert } from '../shared/ProblemAlert';
+import { SyntheticBadge } from '../shared/SyntheticBadge';
+import { texts } from '../texts/en';
+import { isNominal, isNumeric } from './filter';
+import { allVariables } from './variables';
+
+/** What one variable is and how it is distributed, with the ways to use it. */
+export function VariableCard({
+  model,
+  variable,
+  datasets,
+  filters,
+  onUse,
+}: {
+  model: ModelTree;
+  variable: Variable;
+  datasets: DatasetEntry[];
+  filters: Record<string, unknown> | null;
+  onUse: (place: 'y' | 'x' | 'filter') => void;
+}) {
+  const [group, setGroup] = useState<string | null>(null);
+  const [bins, setBins] = useState(20);
+  const [askedBins] = useDebouncedValue(bins, 400);
+  const holding = datasets.filter((dataset) => dataset.variables.includes(variable.code));
+  const usable = isNumeric(variable) || isNominal(variable);
+  const ready = usable && (holding.length > 0 || variable.code === 'dataset');
+  const codes = datasets.map((dataset) => dataset.code);
+  const common = { data_model: model.key, datasets: codes, filters };
+  const histogram = useQuery({
+    queryKey: ['histogram', common, variable.code, group, askedBins],
+    queryFn: () => api.histogram({ ...common, variable: variable.code, group_by: group, bins: askedBins }),
+    enabled: ready,
+    placeholderData: (before, query) => (query?.queryKey[2] === variable.code ? before : undefined),
+  });
+  const summary = useQuery({
+    queryKey: ['describe', common, variable.code],
+    queryFn: () => api.describe({ ...common, variables: [variable.code] }),
+    enabled: ready,
+  });
+  const groups = [...allVariables(model).values()]
+    .filter((other) => isNominal(other) && other.code !== variable.code)
+    .filter((other) => other.code === 'dataset' || datasets.some((dataset) => dataset.variables.includes(other.code)))
+    .map((other) => ({ value: other.code, label: other.label || other.code }));
+  const about = texts.workspace.about;
+  const limits = [variable.minimum, variable.maximum];
+
+  return (
+    <Stack gap="lg">
+      <div>
+        <Group justify="space-between" align="flex-start" wrap="nowrap">
+          <Title order={1} fz="h2">
+            {variable.label || variable.code}
+          </Title>
+          {usable && (
+            <Group gap={6} wrap="nowrap">
+              <Button size="xs" onClick={() => onUse('y')}>
+                {texts.workspace.asOutcome}
+              </Button>
+              <Button size="xs" variant="light" onClick={() => onUse('x')}>
+                {texts.workspace.asCovariate}
+              </Button>
+              <Button size="xs" variant="default" onClick={() => onUse('filter')}>
+                {texts.workspace.asFilter}
+              </Button>
+            </Group>
+          )}
+        </Group>
+        {variable.description && (
+          <Text mt={4} c="dimmed" maw="60ch">
+            {variable.description}
+          </Text>
+        )}
+      </div>
+      <dl className="facts">
+        <dt>{about.code}</dt>
+        <dd>
+          <code>{variable.code}</code>
+        </dd>
+        <dt>{about.type}</dt>
+        <dd>{variable.type}</dd>
+        {variable.units && (
+          <>
+            <dt>{about.units}</dt>
+            <dd>{variable.units}</dd>
+          </>
+        )}
+        {limits.some((limit) => limit !== null && limit !== undefined) && (
+          <>
+            <dt>{about.range}</dt>
+            <dd>
+              {limits[0] ?? '−∞'} – {limits[1] ?? '∞'}
+            </dd>
+          </>
+        )}
+        {variable.enumerations.length > 0 && (
+          <>
+            <dt>{about.levels}</dt>
+            <dd>
+              <Group gap={4}>
+                {variable.enumerations.slice(0, 40).map((level) => (
+                  <Badge key={level.code} variant="light" color="gray" tt="none" title={level.label}>
+                    {level.label === level.code ? level.code : `${level.label} (${level.code})`}
+                  </Badge>
+                ))}
+              </Group>
+            </dd>
+          </>
+        )}
+        {variable.methodology && (
+          <>
+            <dt>{about.methodology}</dt>
+            <dd>{variable.methodology}</dd>
+          </>
+        )}
+        <dt>{about.in}</dt>
+        <dd>
+          {holding.length === 0 && variable.code !== 'dataset' && <i>{about.none}</i>}
+          <Group gap={6}>
+            {holding.map((dataset) => (
+              <Group key={dataset.code} gap={4}>
+                {dataset.label} {dataset.synthetic && <SyntheticBadge />}
+              </Group>
+            ))}
+          </Group>
+        </dd>
+      </dl>
+      {ready && (
+        <section aria-label={texts.workspace.distribution}>
+          <Group mb="sm" align="flex-end" gap="sm">
+            <Title order={2} fz="h4" style={{ flex: 1 }}>
+              {texts.workspace.distribution}
+            </Title>
+            <Select
+              size="xs"
+              label={texts.workspace.groupBy}
+              placeholder={texts.workspace.noGroup}
+              data={groups}
+              value={group}
+              onChange={setGroup}
+              clearable
+              searchable
+            />
+            {isNumeric(variable) && (
+              <NumberInput
+                size="xs"
+                w={80}
+                label={texts.workspace.bins}
+                min={1}
+                max={100}
+                value={bins}
+                onChange={(value) => typeof value === 'number' && value >= 1 && value <= 100 && setBins(value)}
+              />
+            )}
+          </Group>
+          {histogram.isPending && <Loading />}
+          <ProblemAlert error={histogram.error} onRetry={() => void histogram.refetch()} />
+          {histogram.data && (
+            <Views
+              views={histogram.data.views.filter((view) => view.kind === 'chart').slice(group ? 1 : 0, group ? 2 : 1)}
+            />
+          )}
+        </section>
+      )}
+      {ready && (
+        <section aria-label={texts.workspace.summary}>
+          {summary.isPending && <Loading lines={3} />}
+          <ProblemAlert error={summary.error} onRetry={() => void summary.refetch()} />
+          {summary.data && <Views views={summary.data.views} only="table" />}
+        </section>
+      )}
+    </Stack>
+  );
+}

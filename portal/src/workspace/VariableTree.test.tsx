@@ -1,0 +1,51 @@
+import { MantineProvider } from '@mantine/core';
+import { cleanup, render, screen } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { afterEach, expect, it } from 'vitest';
+
+import type { ModelTree } from '../api/client';
+import { VariableTree } from './VariableTree';
+
+const variable = (code: string, label: string) => ({ code, label, type: 'real', sql_type: 'real', enumerations: [] });
+const model = {
+  key: 'm:1', code: 'm', version: '1', label: 'Model', description: '', longitudinal: false, variables: [],
+  groups: [
+    {
+      code: 'brain', label: 'Brain', variables: [variable('hip', 'Hippocampus')],
+      groups: [{ code: 'deep', label: 'Deep', variables: [variable('amy', 'Amygdala')], groups: [] }],
+    },
+  ],
+} as unknown as ModelTree;
+
+afterEach(cleanup);
+
+function shown() {
+  const chosen: string[] = [];
+  render(
+    <MantineProvider>
+      <VariableTree model={model} present={new Set(['hip', 'amy'])} chosen={null} onChoose={(code) => chosen.push(code)} />
+    </MantineProvider>,
+  );
+  return chosen;
+}
+
+it('opens groups and chooses variables by keyboard alone', async () => {
+  const chosen = shown();
+  const user = userEvent.setup();
+  screen.getByRole('treeitem', { name: /Brain/ }).focus();
+  await user.keyboard('{ArrowRight}{ArrowDown}{ArrowRight}{ArrowDown}{Enter}');
+  expect(chosen).toEqual(['amy']);
+});
+
+it('shows what a search matches, whatever group it is in', async () => {
+  shown();
+  await userEvent.setup().type(screen.getByRole('searchbox'), 'amyg');
+  expect(screen.getByRole('treeitem', { name: /gdala/ })).toBeTruthy();
+  expect(screen.queryByRole('treeitem', { name: /Hippocampus/ })).toBeNull();
+});
+
+it('says when nothing matches', async () => {
+  shown();
+  await userEvent.setup().type(screen.getByRole('searchbox'), 'kidney');
+  expect(screen.getByText('No variable matches.')).toBeTruthy();
+});

@@ -1,0 +1,173 @@
+import { Checkbox, Divider, Group, Select, Stack, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useMemo, useState } from 'react';
+
+import { api } from '../api/client';
+import { Loading } from '../shared/Loading';
+import { ProblemAlert } from '../shared/ProblemAlert';
+import { SyntheticBadge } from '../shared/SyntheticBadge';
+import { texts } from '../texts/en';
+import { AnalysisPanel } from './AnalysisPanel';
+import { emptyFilter, isNominal, isNumeric, newRule, toDocument } from './filter';
+import { FilterBuilder } from './FilterBuilder';
+import { useSelection } from './selection';
+import { VariableCard } from './VariableCard';
+import { VariableTree } from './VariableTree';
+import { allVariables } from './variables';
+
+const t = texts.workspace;
+
+/** Explore variables on the left and in the middle, build an analysis on the right. */
+export function Workspace() {
+  const [selection, change] = useSelection();
+  const [filtering, setFiltering] = useState<string | boolean>(false);
+  const models = useQuery({ queryKey: ['models'], queryFn: api.models });
+  const wanted = models.data?.find((model) => model.code === selection.model);
+  const key = (wanted ?? models.data?.find((model) => model.datasets.length > 0) ?? models.data?.[0])?.code;
+  const tree = useQuery({
+    queryKey: ['model', key],
+    queryFn: () => api.model(key ?? ''),
+    enabled: key !== undefined,
+  });
+  const published = useQuery({
+    queryKey: ['datasets', key],
+    queryFn: () => api.datasets(key),
+    enabled: key !== undefined,
+  });
+  const variables = useMemo(() => (tree.data ? allVariables(tree.data) : new Map<string, never>()), [tree.data]);
+  const chosen = (published.data ?? []).filter(
+    (dataset) => selection.model !== key || !selection.datasets || selection.datasets.includes(dataset.code),
+  );
+  const codes = chosen.map((dataset) => dataset.code);
+  const present = new Set(['dataset', ...chosen.flatMap((dataset) => dataset.variables)]);
+  const usable = new Map([...variables].filter(([code, part]) => present.has(code) && (isNumeric(part) || isNominal(part))));
+  const variable = selection.variable ? variables.get(selection.variable) : undefined;
+  const here = { ...selection, model: key ?? null };
+
+  const use = (place: 'y' | 'x' | 'filter') => {
+    if (!variable) return;
+    if (place === 'filter') setFiltering(variable.code);
+    else if (!selection[place].includes(variable.code)) {
+      const other = place === 'y' ? 'x' : 'y';
+      change({
+        model: key ?? null,
+        [place]: [...selection[place], variable.code],
+        [other]: selection[other].filter((code) => code !== variable.code),
+      });
+    }
+  };
+  const draft =
+    typeof filtering === 'string' && variable
+      ? { ...(selection.filter ?? emptyFilter), rules: [...(selection.filter?.rules ?? []), newRule(variable)] }
+      : selection.filter;
+
+  if (models.isPending) return <Loading />;
+  if (models.error) {
+    return (
+      <div className="page">
+        <ProblemAlert error={models.error} onRetry={() => void models.refetch()} />
+      </div>
+    );
+  }
+  return (
+    <div className="workspace">
+      <section className="column side" aria-label={t.search}>
+        <Stack gap="sm">
+          <Select
+            label={t.model}
+            data={models.data.map((model) => ({ value: model.code, label: `${model.label} ${model.version}` }))}
+            value={key ?? null}
+            allowDeselect={false}
+            onChange={(model) => change({ model, datasets: null, variable: null, y: [], x: [], filter: null })}
+          />
+          <div>
+            <Text size="sm" fw={500} mb={4}>
+              {t.datasets}
+            </Text>
+            {published.isPending && <Loading lines={3} />}
+            <ProblemAlert error={published.error} onRetry={() => void published.refetch()} />
+            {published.data?.length === 0 && (
+              <Text size="sm" c="dimmed">
+                {t.noDatasets} {t.howToImport} {key}
+              </Text>
+            )}
+            <Stack gap={5}>
+              {published.data?.map((dataset) => (
+                <Checkbox
+                  key={dataset.code}
+                  size="xs"
+                  checked={codes.includes(dataset.code)}
+                  onChange={(event) =>
+                    change({
+                      model: key ?? null,
+                      datasets: event.currentTarget.checked
+                        ? [...codes, dataset.code]
+                        : codes.filter((code) => code !== dataset.code),
+                    })
+                  }
+                  label={
+                    <Group gap={6} wrap="nowrap">
+                      <span>{dataset.label}</span>
+                      {dataset.synthetic && <SyntheticBadge />}
+                      <Text span size="xs" c="dimmed">
+                        {dataset.patients.toLocaleString('en')} {t.patients}
+                      </Text>
+                    </Group>
+                  }
+                />
+              ))}
+            </Stack>
+          </div>
+          <Divider />
+          {tree.isPending && <Loading lines={10} />}
+          <ProblemAlert error={tree.error} onRetry={() => void tree.refetch()} />
+          {tree.data && (
+            <VariableTree
+              model={tree.data}
+              present={present}
+              chosen={selection.variable}
+              onChoose={(code) => change({ variable: code })}
+            />
+          )}
+        </Stack>
+      </section>
+      <section className="column" aria-label={t.distribution}>
+        {tree.data && variable ? (
+          <VariableCard
+            key={variable.code}
+            model={tree.data}
+            variable={variable}
+            datasets={chosen}
+            filters={toDocument(selection.filter)}
+            onUse={use}
+          />
+        ) : (
+          <Text c="dimmed" mt="xl" ta="center">
+            {t.pick}
+          </Text>
+        )}
+      </section>
+      <section className="column side" aria-label={texts.analysis.title}>
+        <AnalysisPanel
+          selection={here}
+          datasets={codes}
+          variables={variables}
+          onChange={(part) => change({ model: key ?? null, ...part })}
+          onEditFilter={() => setFiltering(true)}
+        />
+      </section>
+      {filtering !== false && (
+        <FilterBuilder
+          initial={draft}
+          model={key ?? ''}
+          known={{ variables: usable, datasets: codes }}
+          onApply={(filter) => {
+            change({ model: key ?? null, filter });
+            setFiltering(false);
+          }}
+          onClose={() => setFiltering(false)}
+        />
+      )}
+    </div>
+  );
+}

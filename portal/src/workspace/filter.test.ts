@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+
+import type { Variable } from '../api/client';
+import { fromDocument, inWords, isComplete, newRule, type RuleGroup, toDocument } from './filter';
+
+const age: Variable = { code: 'age', label: 'Age', type: 'real', sql_type: 'real', enumerations: [] } as unknown as Variable;
+const sex = {
+  code: 'sex', label: 'Sex', type: 'nominal', sql_type: 'text', enumerations: [{ code: 'F', label: 'Female' }],
+} as unknown as Variable;
+
+const nested: RuleGroup = {
+  condition: 'AND',
+  rules: [
+    { field: 'age', operator: 'between', value: [60, 80] },
+    { condition: 'OR', rules: [{ field: 'sex', operator: 'in', value: ['F'] }, { field: 'age', operator: 'is_null', value: null }] },
+  ],
+};
+
+describe('filters', () => {
+  it('survive the way to the API and back', () => {
+    const document = toDocument(nested);
+    expect(toDocument(fromDocument(document))).toEqual(document);
+  });
+
+  it('without rules are no filter', () => {
+    expect(toDocument({ condition: 'AND', rules: [] })).toBeNull();
+    expect(fromDocument(null)).toBeNull();
+  });
+
+  it('read as a person would say them', () => {
+    const label = (code: string) => ({ age: 'Age', sex: 'Sex' })[code] ?? code;
+    expect(inWords(nested, label)).toBe('Age is between 60 and 80 and (Sex is one of F or Age is missing)');
+  });
+
+  it('are complete once every rule has its value', () => {
+    expect(isComplete(nested)).toBe(true);
+    expect(isComplete({ condition: 'AND', rules: [newRule(age)] })).toBe(false);
+    expect(isComplete({ condition: 'AND', rules: [newRule(sex)] })).toBe(false);
+    expect(isComplete({ condition: 'AND', rules: [{ ...newRule(age), value: 3 }] })).toBe(true);
+  });
+});
