@@ -40,7 +40,7 @@ it('opens groups and chooses variables by keyboard alone', async () => {
 it('shows what a search matches, whatever group it is in', async () => {
   shown();
   await userEvent.setup().type(screen.getByRole('searchbox'), 'amyg');
-  expect(screen.getByRole('treeitem', { name: /gdala/ })).toBeTruthy();
+  expect(screen.getAllByRole('treeitem').map((line) => line.getAttribute('title'))).toContain('Amygdala');
   expect(screen.queryByRole('treeitem', { name: /Hippocampus/ })).toBeNull();
 });
 

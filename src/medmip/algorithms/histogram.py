@@ -18,7 +18,7 @@ from medmip.fold.quantiles import quantiles
 from medmip.fold.statistic import FloatArray, IntArray, Statistic, count_with, sum_over
 from medmip.fold.value_grid import Columns
 
-TAIL = 0.05
+TAIL = 0.01
 """Share of patients in each open outer bin, where extremes are withheld."""
 
 
@@ -129,14 +129,15 @@ class HistogramResult(Result):
             hidden = base.mark_bar(color="#bbb", opacity=0.35).encode(
                 x=x, x2="high:Q", y=alt.Y("hidden:Q", stack=None), tooltip=tooltip
             )
-        drawing = (bars + hidden).properties(width="container", height=240)
+        suppressed = any(count is None for group in groups for count in group.counts)
+        layers = bars + hidden if suppressed else bars
+        drawing = layers.properties(width="container", height=240)
         by = f" by {groups[0].variable}" if grouped else ""
         top = max(rows, key=lambda row: int(str(row["count"])))
         alt_text = (
             f"Histogram of {self.label}{by}; the fullest bin is {top['bin']} with {top['shown']}"
         )
         note = f"Grey: fewer than {self.minimum} patients, or hidden to protect such a group."
-        suppressed = any(count is None for group in groups for count in group.counts)
         ends = "The outer bins are open. " if self.open_ended else ""
         return chart(f"{self.label}{by}", drawing, alt_text, ends + (note if suppressed else ""))
 
@@ -228,7 +229,8 @@ def histogram(cohort: Cohort, parameters: HistogramParameters) -> HistogramResul
     """Counts of the variable's values by bin, over all and for each level of each group variable.
 
     Where extremes may leave, the bins are NumPy's: equally wide from the smallest to the largest
-    value. Else they are equally wide between the 5 % and 95 % quantiles, with open outer bins.
+    value. Else they are equally wide between the 1 % and 99 % quantiles
+    (further in where fewer patients than the minimum lie beyond), with open outer bins.
     """
     (variable,) = cohort.y
     edges = _edges(cohort, variable, parameters.bins) if variable.is_numeric else None

@@ -40,6 +40,7 @@ def run(
     Every analysis goes through the same guard and ledger as the portal's.
     """
     from medmip.errors import RequestError
+    from medmip.experiments.logbook import write_log_to
     from medmip.experiments.service import ExperimentService
 
     if (request is None) == (algorithm is None):
@@ -60,7 +61,9 @@ def run(
         }
     )
     listed = isinstance(documents, list)
-    service = ExperimentService(opened(home))
+    place = opened(home)
+    write_log_to(place.logs / "mip.jsonl")
+    service = ExperimentService(place)
     answers: list[dict[str, Any]] = []
     try:
         for document in documents if listed else [documents]:

@@ -158,7 +158,7 @@ def _prepare_demo(place: "Home") -> None:
 
     from medmip.catalogue.model_store import shipped_models
     from medmip.demo.cohorts import write_demo_csvs
-    from medmip.ingest.publish import import_file
+    from medmip.ingest.publish import bring_in
 
     console = Console()
     model = shipped_models()[0]
@@ -166,7 +166,7 @@ def _prepare_demo(place: "Home") -> None:
         paths = write_demo_csvs(Path(folder))
         for path in paths:
             console.print(f"importing {path.name}")
-            for snapshot in import_file(place, path, model, synthetic=True):
+            for snapshot in bring_in(place, path, model, synthetic=True).snapshots:
                 console.print(
                     f"published {snapshot.dataset}: {snapshot.patients} synthetic patients"
                 )

@@ -79,7 +79,7 @@ class Validator:
             found: list[FieldProblem] = []
             _variables("y", algorithm.y, data.y, model, snapshots, found)
             _variables("x", algorithm.x, data.x, model, snapshots, found)
-            reasons[name] = [part.message[:1].upper() + part.message[1:] for part in found]
+            reasons[name] = [part.message for part in found]
         return reasons
 
     def _data(
@@ -120,7 +120,9 @@ def _variables(
     path = f"inputdata.{name}"
     if role is None:
         if codes:
-            problems.append(FieldProblem(path, f"this algorithm takes no {name}"))
+            problems.append(
+                FieldProblem(path, "takes no covariates" if name == "x" else "takes no outcome")
+            )
         return ()
     number = role.problem(len(codes))
     if number is not None:
