@@ -1,7 +1,5 @@
 """Binary logistic regression by Newton's method."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import stats
@@ -17,17 +15,24 @@ from medmip.algorithms.declaration import CannotCompute, Parameters, Result, alg
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.role import ANY, NOMINAL, many, one
 from medmip.algorithms.views import View, table
-from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
 from medmip.fold.design import Design
-from medmip.fold.moments import Moments, MomentsState, moments
-from medmip.fold.statistic import Cells, FloatArray, Statistic, Sum
-
-MAX_ROUNDS = 30
-TOLERANCE = 1e-8
-"""Newton's method stops when its decrement, half the gain still to be had, is below this share."""
-SEPARATED = 1e-6
-"""Fitted chances all nearer to 0 or 1 than this mean that the covariates tell the classes apart."""
+from medmip.fold.logit import (
+    MAX_ROUNDS,
+    ClassMoments,
+    ClassMomentsState,
+    ClassState,
+    DevianceResiduals,
+    NewtonState,
+    NotSettled,
+    Separated,
+    class_counts,
+    class_moments,
+    maximised,
+)
+from medmip.fold.moments import Moments
+from medmip.fold.quantiles import quantiles
+from medmip.fold.statistic import FloatArray
 
 
 class LogisticRegressionParameters(Parameters):
@@ -56,6 +61,18 @@ class OddsRatio(BaseModel):
     upper: float
 
 
+class ResidualQuantiles(BaseModel):
+    """Quantiles of the residuals; minimum and maximum are one patient's, None where withheld."""
+
+    model_config = ConfigDict(frozen=True)
+
+    minimum: float | None
+    q1: float
+    median: float
+    q3: float
+    maximum: float | None
+
+
 class LogisticRegressionResult(Result):
     """A fitted logistic model; deviances as in R, null model: intercept alone."""
 
@@ -79,6 +96,7 @@ class LogisticRegressionResult(Result):
     r_squared_mcfadden: float
     r_squared_cox_snell: float
     likelihood_ratio_p_value: float
+    deviance_residuals: ResidualQuantiles
     iterations: int
     confidence: float
 
@@ -126,92 +144,6 @@ class LogisticRegressionResult(Result):
         ]
 
 
-@dataclass(frozen=True)
-class ClassState:
-    """The outcome's variable and its positive level."""
-
-    outcome: str
-    positive: int
-
-
-@dataclass(frozen=True)
-class ClassCounts(Statistic):
-    """Patients with and without the positive level, and such records, (2,)."""
-
-    patients: Cells
-    records: Sum
-
-
-@dataclass(frozen=True)
-class NewtonState:
-    """The model at one point: columns z = (x - shift) / scale, beta (p + 1,) intercept first."""
-
-    design: Design
-    shift: FloatArray
-    scale: FloatArray
-    classes: ClassState
-    beta: FloatArray
-
-
-@dataclass(frozen=True)
-class NewtonStep(Statistic):
-    """Log-likelihood (), gradient (p + 1,), information (p + 1, p + 1) at one point.
-
-    unsettled () counts records whose fitted chance is not yet next to 0 or 1.
-    """
-
-    log_likelihood: Sum
-    gradient: Sum
-    information: Sum
-    unsettled: Sum
-
-    def supported_parameters(self) -> int:
-        return len(self.gradient)
-
-
-def class_counts(block: Block, state: ClassState) -> ClassCounts:
-    """Patients and records of one block by class."""
-    positive = (block.levels(state.outcome) == state.positive).astype(np.int64)
-    return ClassCounts(
-        block.cells(positive, 2), np.bincount(positive, minlength=2).astype(np.float64)
-    )
-
-
-def newton_step(block: Block, state: NewtonState) -> NewtonStep:
-    """Log-likelihood, gradient and information of one block.
-
-    Shift and scale are folded into beta, so that the block's columns are used as they are.
-    Source: McCullagh & Nelder, Generalized Linear Models, 2nd ed., 4.4.
-    """
-    x = block.matrix(state.design)
-    slopes = state.beta[1:] / state.scale
-    eta = np.dot(x, slopes)
-    eta += state.beta[0] - np.dot(state.shift, slopes)
-    positive = block.levels(state.classes.outcome) == state.classes.positive
-    # log(1 + e^-|eta|) never overflows; the sign decides which class is the likelier.
-    small = np.exp(-np.abs(eta))
-    log_likelihood = np.where(positive, np.minimum(eta, 0), np.minimum(-eta, 0)).sum()
-    log_likelihood -= np.log1p(small).sum()
-    likelier = 1.0 / (1.0 + small)
-    chance = np.where(eta >= 0, likelier, small * likelier)
-    residual = positive - chance
-    weight = small * likelier * likelier
-    weighted = np.empty((block.records, x.shape[1] + 1), order="F")
-    root = np.sqrt(weight)
-    weighted[:, 0] = root
-    np.multiply(x - state.shift, root[:, None], out=weighted[:, 1:])
-    scale = np.concatenate([[1.0], state.scale])
-    information = np.dot(weighted.T, weighted) / np.outer(scale, scale)
-    total = residual.sum()
-    slope_gradient = (np.dot(residual, x) - total * state.shift) / state.scale
-    return NewtonStep(
-        log_likelihood=np.array(log_likelihood),
-        gradient=np.concatenate([[total], slope_gradient]),
-        information=information,
-        unsettled=np.array(float(np.count_nonzero(np.abs(residual) > SEPARATED))),
-    )
-
-
 @algorithm(
     "logistic_regression",
     label="Logistic regression",
@@ -249,7 +181,7 @@ def logistic_regression(
             remedy="Choose another positive class, or widen the filter.",
         )
     full = cohort.design(cohort.x, parameters.interactions)
-    everything = cohort.fold(moments, MomentsState(full), cells=full.labels)
+    everything = cohort.fold(class_moments, ClassMomentsState(full, classes), cells=full.labels)
     kept = full.estimable(everything.cells)
     design, folded = full.select(kept), everything.select(kept)
     n, p = positive + negative, len(kept)
@@ -260,10 +192,21 @@ def logistic_regression(
         )
     shift, scale = folded.mean, np.sqrt(np.diag(folded.scatter) / n)
     _check_columns(design, folded, scale)
-    start = np.zeros(p + 1)
-    start[0] = np.log(positive / negative)
-    state = NewtonState(design, shift, scale, classes, start)
-    state, step, rounds = _maximised(cohort, state, n)
+    try:
+        state, step, rounds = maximised(
+            cohort, NewtonState(design, shift, scale, classes, _start(folded, scale))
+        )
+    except Separated as error:
+        raise CannotCompute(
+            "The covariates tell the classes apart without error, so no finite estimate exists: "
+            f"{error}",
+            remedy="Leave out the covariate that separates, or join levels.",
+        ) from None
+    except NotSettled:
+        raise CannotCompute(
+            f"The estimate did not settle within {MAX_ROUNDS} rounds",
+            remedy="Leave out covariates that hardly vary or that nearly determine each other.",
+        ) from None
 
     scaled = np.linalg.inv(step.information)
     # From standardised columns back to the covariates' own units.
@@ -315,6 +258,7 @@ def logistic_regression(
         r_squared_mcfadden=1 - log_likelihood / null,
         r_squared_cox_snell=1 - float(np.exp(-ratio / n)),
         likelihood_ratio_p_value=float(stats.chi2.sf(ratio, p)),
+        deviance_residuals=_residuals(cohort, state, -2 * log_likelihood / n),
         iterations=rounds,
         confidence=parameters.confidence,
     )
@@ -343,60 +287,34 @@ def _check_columns(design: Design, folded: Moments, scale: FloatArray) -> None:
         )
 
 
-def _maximised(
-    cohort: Cohort, state: NewtonState, records: float
-) -> tuple[NewtonState, NewtonStep, int]:
-    """The state at the maximum, the statistic there, and the number of Newton steps."""
-    step = cohort.fold(newton_step, state)
-    for rounds in range(1, MAX_ROUNDS + 1):
-        _check_separation(state, step)
-        try:
-            change = np.linalg.solve(step.information, step.gradient)
-        except np.linalg.LinAlgError:
-            raise _separated(state) from None
-        gain = 0.5 * float(change @ step.gradient)
-        settled = gain <= TOLERANCE * (abs(float(step.log_likelihood)) + 0.1)
-        length = 1.0
-        while True:
-            beta = state.beta + length * change
-            tried = NewtonState(state.design, state.shift, state.scale, state.classes, beta)
-            following = cohort.fold(newton_step, tried)
-            if settled or following.log_likelihood >= step.log_likelihood - 1e-10 * records:
-                break
-            length /= 2
-            if length < 1e-6:
-                raise _not_converged()
-        state, step = tried, following
-        if settled:
-            return state, step, rounds
-    _check_separation(state, step)
-    raise _not_converged()
+def _start(folded: ClassMoments, scale: FloatArray) -> FloatArray:
+    """Newton's first step from the model without covariates, which the moments determine."""
+    n, positive = float(folded.records), float(folded.positive)
+    share = positive / n
+    mean = folded.total / n
+    gradient = (folded.towards - positive * mean) / scale
+    correlation = folded.scatter / (n * np.outer(scale, scale))
+    slopes = np.linalg.solve(correlation, gradient) / (n * share * (1 - share))
+    return np.concatenate([[np.log(share / (1 - share))], slopes])
 
 
-def _check_separation(state: NewtonState, step: NewtonStep) -> None:
-    certain = float(step.unsettled) == 0.0
-    runaway = np.abs(state.beta[1:]).max(initial=0.0) > 50.0
-    flat = np.linalg.eigvalsh(step.information)[0] < 1e-10 * max(1.0, np.trace(step.information))
-    if certain or (runaway and flat):
-        raise _separated(state)
-
-
-def _separated(state: NewtonState) -> CannotCompute:
-    weights = np.abs(state.beta[1:])
-    names = ", ".join(
-        label
-        for label, weight in zip(state.design.labels, weights, strict=True)
-        if weight > 0.3 * weights.max(initial=0.0)
+def _residuals(cohort: Cohort, state: NewtonState, mean_deviance: float) -> ResidualQuantiles:
+    values = DevianceResiduals(
+        state.design, state.classes, state.intercept, tuple(state.slopes.tolist())
     )
-    return CannotCompute(
-        "The covariates tell the classes apart without error, so no finite estimate exists: "
-        f"{names}",
-        remedy="Leave out the covariate that separates, or join levels.",
-    )
-
-
-def _not_converged() -> CannotCompute:
-    return CannotCompute(
-        f"The estimate did not settle within {MAX_ROUNDS} rounds",
-        remedy="Leave out covariates that hardly vary or that nearly determine each other.",
+    extremes = cohort.releases_extremes
+    found = quantiles(
+        cohort,
+        values,
+        (0.0, 0.25, 0.5, 0.75, 1.0) if extremes else (0.25, 0.5, 0.75),
+        center=np.zeros(1),
+        spread=np.array([mean_deviance**0.5]),
+    )[0, 0].tolist()
+    q1, median, q3 = found[1:-1] if extremes else found
+    return ResidualQuantiles(
+        minimum=found[0] if extremes else None,
+        q1=q1,
+        median=median,
+        q3=q3,
+        maximum=found[-1] if extremes else None,
     )

@@ -1,12 +1,13 @@
 """Counts, sums and cross-products about a shift: the one statistic behind most closed forms."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
 from medmip.fold.block import Block
 from medmip.fold.design import Design
+from medmip.fold.scratch import scratch
 from medmip.fold.statistic import Cells, FloatArray, Shift, Statistic, Sum
 
 
@@ -47,19 +48,19 @@ class Moments(Statistic):
         total = self.total + n * step
         cross = self.cross + np.outer(self.total, step) + np.outer(step, self.total)
         cross += n * np.outer(step, step)
-        return type(self)(self.records, self.cells, shift, total, cross)
+        return replace(self, shift=shift, total=total, cross=cross)
 
     def supported_parameters(self) -> int:
         return int(np.count_nonzero(self.cells))
 
     def select(self, keep: list[int]) -> Self:
         """The moments of the columns at these indices only, in this order."""
-        return type(self)(
-            self.records,
-            self.cells[keep],
-            self.shift[keep],
-            self.total[keep],
-            self.cross[np.ix_(keep, keep)],
+        return replace(
+            self,
+            cells=self.cells[keep],
+            shift=self.shift[keep],
+            total=self.total[keep],
+            cross=self.cross[np.ix_(keep, keep)],
         )
 
     @property
@@ -87,13 +88,14 @@ def moments(block: Block, state: MomentsState) -> Moments:
     shift = state.shift
     if shift is None:
         shift = np.where(indicators > 0, 0.0, x.mean(axis=0) if block.records else 0.0)
-    centred = np.subtract(x, shift, order="F")
+    centred = scratch(x.shape[1], block.records)
+    np.subtract(x.T, shift[:, None], out=centred)
     return Moments(
         records=np.array(float(block.records)),
         cells=column_cells(block, state.design, x),
         shift=shift,
-        total=centred.sum(axis=0),
-        cross=np.dot(centred.T, centred),
+        total=centred.sum(axis=1),
+        cross=np.dot(centred, centred.T),
     )
 
 

@@ -1,0 +1,259 @@
+"""Newton's method for the logit: what each round adds up, and the search for the maximum."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from medmip.fold.block import Block
+from medmip.fold.cohort import Cohort
+from medmip.fold.design import Design
+from medmip.fold.moments import Moments, MomentsState, moments
+from medmip.fold.scratch import scratch
+from medmip.fold.statistic import Cells, FloatArray, Statistic, Sum
+
+MAX_ROUNDS = 60
+GAIN = 1e-8
+"""Settled needs that the gain still to be had is below this share of the log-likelihood."""
+STEP = 1e-6
+"""Settled needs that no coefficient of a standardised column moves by more than this share."""
+SEPARATED = 1e-6
+"""Fitted chances all nearer to 0 or 1 than this mean that the covariates tell the classes apart."""
+_TILE = 4096
+"""Records weighted at a time: their columns stay in the processor's cache."""
+
+
+class Separated(Exception):
+    """The covariates in columns tell the classes apart, so no finite maximum exists."""
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        self.columns = columns
+        super().__init__(", ".join(columns))
+
+
+class NotSettled(Exception):
+    """No maximum was found within MAX_ROUNDS rounds."""
+
+
+@dataclass(frozen=True)
+class ClassState:
+    """The outcome's variable and its positive level."""
+
+    outcome: str
+    positive: int
+
+
+@dataclass(frozen=True)
+class ClassCounts(Statistic):
+    """Patients without and with the positive level, and such records, (2,)."""
+
+    patients: Cells
+    records: Sum
+
+
+@dataclass(frozen=True)
+class ClassMomentsState:
+    """The covariates' columns and the classes."""
+
+    design: Design
+    classes: ClassState
+
+
+@dataclass(frozen=True)
+class ClassMoments(Moments):
+    """Moments of p columns; positive (): records of the positive class.
+
+    towards (p,): sum of x - shift over the positive class.
+    """
+
+    positive: Sum
+    towards: Sum
+
+    def about(self, shift: FloatArray) -> Self:
+        moved = super().about(shift)
+        step = self.shift - shift
+        return replace(moved, towards=self.towards + float(self.positive) * step)
+
+    def select(self, keep: list[int]) -> Self:
+        return replace(super().select(keep), towards=self.towards[keep])
+
+
+@dataclass(frozen=True)
+class NewtonState:
+    """The model at one point: columns z = (x - shift) / scale, beta (p + 1,) intercept first."""
+
+    design: Design
+    shift: FloatArray
+    scale: FloatArray
+    classes: ClassState
+    beta: FloatArray
+
+    @property
+    def slopes(self) -> FloatArray:
+        """The coefficients of the columns themselves, (p,)."""
+        return self.beta[1:] / self.scale
+
+    @property
+    def intercept(self) -> float:
+        """The intercept of the columns themselves."""
+        return float(self.beta[0] - np.dot(self.shift, self.slopes))
+
+
+@dataclass(frozen=True)
+class NewtonStep(Statistic):
+    """Log-likelihood (), gradient (p + 1,), information (p + 1, p + 1) at one point.
+
+    unsettled () counts records whose fitted chance is not yet next to 0 or 1.
+    """
+
+    log_likelihood: Sum
+    gradient: Sum
+    information: Sum
+    unsettled: Sum
+
+    def supported_parameters(self) -> int:
+        return len(self.gradient)
+
+
+def class_counts(block: Block, state: ClassState) -> ClassCounts:
+    """Patients and records of one block by class."""
+    positive = (block.levels(state.outcome) == state.positive).astype(np.int64)
+    return ClassCounts(
+        block.cells(positive, 2), np.bincount(positive, minlength=2).astype(np.float64)
+    )
+
+
+def class_moments(block: Block, state: ClassMomentsState) -> ClassMoments:
+    """The moments of one block's covariates, and their sums over the positive class."""
+    plain = moments(block, MomentsState(state.design))
+    positive = (block.levels(state.classes.outcome) == state.classes.positive).astype(np.float64)
+    number = positive.sum()
+    towards = np.dot(positive, block.matrix(state.design)) - number * plain.shift
+    return ClassMoments(
+        plain.records, plain.cells, plain.shift, plain.total, plain.cross, number, towards
+    )
+
+
+def newton_step(block: Block, state: NewtonState) -> NewtonStep:
+    """Log-likelihood, gradient and information of one block.
+
+    Shift and scale are folded into beta, so that the block's columns are used as they are.
+    Source: McCullagh & Nelder, Generalized Linear Models, 2nd ed., 4.4.
+    """
+    x = block.matrix(state.design)
+    p, slopes = x.shape[1], state.slopes
+    eta = np.dot(x, slopes)
+    eta += state.intercept
+    positive = block.levels(state.classes.outcome) == state.classes.positive
+    rest = np.abs(eta)
+    np.negative(rest, out=rest)
+    np.exp(rest, out=rest)
+    likelier = 1.0 / (1.0 + rest)
+    # The weight is the likelier class's chance times the other's.
+    chance = np.where(eta >= 0, 1.0, rest)
+    chance *= likelier
+    residual = np.subtract(positive, chance, out=chance)
+    # log(1 + e^-|eta|) never overflows; the sign decides which class is the likelier.
+    np.negative(eta, out=eta, where=~positive)
+    log_likelihood = np.minimum(eta, 0.0, out=eta).sum() - np.log1p(rest).sum()
+    rest *= likelier
+    rest *= likelier
+    root = np.sqrt(rest, out=rest)
+
+    information = np.zeros((p + 1, p + 1))
+    columns, origin = x.T, state.shift[:, None]
+    for start in range(0, block.records, _TILE):
+        tile = slice(start, min(start + _TILE, block.records))
+        weighted = scratch(p + 1, tile.stop - tile.start)
+        weighted[0] = root[tile]
+        np.subtract(columns[:, tile], origin, out=weighted[1:])
+        weighted[1:] *= weighted[0]
+        information += np.dot(weighted, weighted.T)
+    total = residual.sum()
+    gradient = (np.dot(residual, x) - total * state.shift) / state.scale
+    scale = np.concatenate([[1.0], state.scale])
+    return NewtonStep(
+        log_likelihood=np.array(log_likelihood),
+        gradient=np.concatenate([[total], gradient]),
+        information=information / np.outer(scale, scale),
+        unsettled=np.array(float(np.count_nonzero(np.abs(residual) > SEPARATED))),
+    )
+
+
+def maximised(cohort: Cohort, state: NewtonState) -> tuple[NewtonState, NewtonStep, int]:
+    """The state at the maximum, the statistic there, and the number of Newton steps.
+
+    Raises Separated or NotSettled. Where classes can be told apart the likelihood has no
+    maximum: it goes on rising, ever less, while each round's step stays as long as the last.
+    Source: Albert & Anderson, Biometrika 71 (1984) 1-10.
+    """
+    step = cohort.fold(newton_step, state)
+    before, stuck = np.inf, 0
+    for rounds in range(1, MAX_ROUNDS + 1):
+        try:
+            change = np.linalg.solve(step.information, step.gradient)
+        except np.linalg.LinAlgError:
+            raise _separated(state, state.beta) from None
+        size = float(np.abs(change).max())
+        gain = 0.5 * float(change @ step.gradient)
+        little = gain <= GAIN * (abs(float(step.log_likelihood)) + 0.1)
+        settled = little and size <= STEP * (1.0 + float(np.abs(state.beta).max()))
+        if float(step.unsettled) == 0.0:
+            raise _separated(state, state.beta)
+        stuck = stuck + 1 if little and size > 0.5 * before else 0
+        if stuck > 2 and not settled:
+            raise _separated(state, change)
+        before = size
+        state, step = _climbed(cohort, state, step, change, settled)
+        if settled:
+            return state, step, rounds
+    raise NotSettled
+
+
+def _climbed(
+    cohort: Cohort, state: NewtonState, step: NewtonStep, change: FloatArray, settled: bool
+) -> tuple[NewtonState, NewtonStep]:
+    """The state after a step, halved until the likelihood does not fall."""
+    length = 1.0
+    slack = 1e-12 * abs(float(step.log_likelihood))
+    while length > 1e-6:
+        tried = replace(state, beta=state.beta + length * change)
+        found = cohort.fold(newton_step, tried)
+        if settled or found.log_likelihood >= step.log_likelihood - slack:
+            return tried, found
+        length /= 2
+    raise NotSettled
+
+
+def _separated(state: NewtonState, direction: FloatArray) -> Separated:
+    """The columns that the endless direction (p + 1,) leads along, by their part in the odds."""
+    reach = np.where(state.design.indicators > 0, 1.0 / state.scale, 2.0)
+    weights = np.abs(direction[1:]) * reach
+    return Separated(
+        tuple(
+            label
+            for label, weight in zip(state.design.labels, weights, strict=True)
+            if weight >= 0.3 * weights.max(initial=0.0)
+        )
+    )
+
+
+@dataclass(frozen=True)
+class DevianceResiduals:
+    """Each record's deviance residual under a fitted model, as the values of a quantile search."""
+
+    design: Design
+    classes: ClassState
+    intercept: float
+    slopes: tuple[float, ...]
+
+    def of(self, block: Block) -> FloatArray:
+        x = block.matrix(self.design)
+        # Column by column, so that a record's bits do not depend on its neighbours.
+        eta = np.full(block.records, self.intercept)
+        for index, slope in enumerate(self.slopes):
+            eta += slope * x[:, index]
+        positive = block.levels(self.classes.outcome) == self.classes.positive
+        margin = np.where(positive, eta, -eta)
+        deviance = np.log1p(np.exp(-np.abs(margin))) - np.minimum(margin, 0.0)
+        return (np.where(positive, 1.0, -1.0) * np.sqrt(2.0 * deviance))[:, None]
