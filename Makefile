@@ -64,7 +64,7 @@ bench: $(READY)/dev ## measure against other software; writes benchmarks/results
 
 .PHONY: docs
 docs: $(READY)/dev ## build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo 'Open site/index.html'
 
 .PHONY: portal

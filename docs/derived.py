@@ -76,7 +76,7 @@ def _role(role: Role | None) -> str:
     else:
         number = f"{role.minimum} to {role.maximum}"
     words = f"{role.label}: {number}, {' or '.join(role.kinds.names)}"
-    return f"{words}. {role.help}".rstrip()
+    return f"{words}. {role.hint}".rstrip()
 
 
 def _bounds(field: dict[str, Any]) -> str:

@@ -134,3 +134,9 @@ def test_written_addresses_exist() -> None:
     assert {
         pair for pair in written if not any(pattern.match(pair[1]) for pattern in patterns)
     } == set()
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")), ids=lambda page: page.name)
+def test_links_and_pictures_of_the_front_pages_exist(page: Path) -> None:
+    linked = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+    assert [target for target in linked if not (ROOT / target).exists()] == []

@@ -1,6 +1,7 @@
 """What the README shows can be done as it stands there."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -40,7 +41,8 @@ def block(beginning: str) -> str:
 
 def ran(command: list[str]) -> str:
     """What a command prints, once it has ended well."""
-    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    wide = os.environ | {"COLUMNS": "120"}
+    process = subprocess.run(command, capture_output=True, text=True, check=False, env=wide)
     assert process.returncode == 0, process.stderr
     return process.stdout
 
