@@ -180,14 +180,19 @@ def newton_step(block: Block, state: NewtonState) -> NewtonStep:
     )
 
 
-def maximised(cohort: Cohort, state: NewtonState) -> tuple[NewtonState, NewtonStep, int]:
+def maximised(
+    cohort: Cohort, state: NewtonState, null: NewtonState, null_log_likelihood: float
+) -> tuple[NewtonState, NewtonStep, int]:
     """The state at the maximum, the statistic there, and the number of Newton steps.
 
-    Raises Separated or NotSettled. Where classes can be told apart the likelihood has no
+    state is where to start; null, where only the intercept is not zero, if that is likelier. Raises Separated or NotSettled. Where classes can be told apart the likelihood has no
     maximum: it goes on rising, ever less, while each round's step stays as long as the last.
     Source: Albert & Anderson, Biometrika 71 (1984) 1-10.
     """
     step = cohort.fold(newton_step, state)
+    if not step.log_likelihood >= null_log_likelihood:
+        state = null
+        step = cohort.fold(newton_step, state)
     before, stuck = np.inf, 0
     for rounds in range(1, MAX_ROUNDS + 1):
         try:
