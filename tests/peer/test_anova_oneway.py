@@ -1,0 +1,49 @@
+"""The peer's analyses of variance, with Tukey's comparisons."""
+
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from tests.peer.conftest import PeerHospital, close
+
+PEER_CASES = "anova_oneway"
+
+
+def test_equals_the_peer(peer: PeerHospital, case: dict[str, Any]) -> None:
+    theirs = case["output"]
+    ours = peer.run("anova_oneway", case["input"]["inputdata"])
+
+    assert ours.n == theirs["n_obs"]
+    assert ours.df_between == theirs["df_explained"]
+    assert ours.df_within == theirs["df_residual"]
+    assert ours.ss_between == close(theirs["ss_explained"])
+    assert ours.ss_within == close(theirs["ss_residual"])
+    assert ours.ms_between == close(theirs["ms_explained"])
+    assert ours.ms_within == close(theirs["ms_residual"])
+    assert ours.f_statistic == close(theirs["f_stat"])
+    assert ours.p_value == close(theirs["p_value"], floor=1e-300)
+    found = {(row.group_a, row.group_b): row for row in ours.comparisons}
+    means = {row.group: row.mean for row in ours.groups}
+    assert len(found) == len(theirs["tuckey_test"])
+    for pair in theirs["tuckey_test"]:
+        names = (pair["groupA"], pair["groupB"])
+        sign = 1 if names in found else -1
+        row = found[names] if sign > 0 else found[names[::-1]]
+        assert means[names[0]] == close(pair["meanA"])
+        assert means[names[1]] == close(pair["meanB"])
+        assert sign * row.difference == close(pair["diff"])
+        assert row.std_error == close(pair["se"])
+        assert sign * row.t == close(pair["t_stat"])
+        _compare_p(row.p_value, pair, len(ours.groups), ours.df_within)
+
+
+def _compare_p(ours: float, pair: dict[str, Any], groups: int, df: float) -> None:
+    """The peer takes p from a table's interpolation that stops at 0.001 and 0.9.
+
+    Ours is therefore held to the distribution itself, and the peer's to its table's precision.
+    """
+    q = abs(pair["t_stat"]) * 2**0.5
+    exact = float(stats.studentized_range.sf(q, groups, df))
+    assert ours == close(exact)
+    assert min(max(ours, 0.001), 0.9) == pytest.approx(pair["p_tuckey"], abs=2e-3)
