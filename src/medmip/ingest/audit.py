@@ -86,8 +86,7 @@ def audit(
     for rule, count in zip(rules, counts, strict=True):
         if count:
             _list_rows(session, rule, f"FROM cells WHERE {rule.broken}")
-    for rule, rows in _duplicates(columns, model):
-        _list_rows(session, rule, rows)
+    _list_duplicates(session, columns, model)
     return _summary(session, columns)
 
 
@@ -123,25 +122,28 @@ def _list_rows(session: Session, rule: Rule, rows: str) -> None:
     )
 
 
-def _duplicates(columns: Sequence[Column], model: DataModel) -> list[tuple[Rule, str]]:
+def _list_duplicates(session: Session, columns: Sequence[Column], model: DataModel) -> None:
     """All rows of every patient (of every visit, in each dataset) that has several."""
     by_name = {column.name: column for column in columns}
     patient = by_name.get(model.patient_column)
     visit = by_name.get(model.visit_column or "")
     if patient is None or (model.longitudinal and visit is None):
-        return []
+        return
     owners = [column for column in (patient, visit) if column is not None]
     keys = owners + [column for column in (by_name.get(DATASET),) if column is not None]
     key = ", ".join(column.sql for column in keys)
     known = " AND ".join(f"{column.sql} IS NOT NULL" for column in owners)
-    same = " AND ".join(f"cells.{c.sql} IS NOT DISTINCT FROM twice.{c.sql}" for c in keys)
-    text = "the patient has several rows" + (" for this visit" if visit else "")
-    rows = f"""
-        FROM cells SEMI JOIN (
-            SELECT {key} FROM cells WHERE {known} GROUP BY {key} HAVING count(*) > 1
-        ) AS twice ON {same}
-    """  # noqa: S608
-    return [(Rule(patient, Kind.DUPLICATE_PATIENT, text, ""), rows)]
+    session.run(
+        f"""
+        CREATE TABLE twice AS
+        SELECT {key} FROM cells WHERE {known} GROUP BY {key} HAVING count(*) > 1
+        """  # noqa: S608
+    )
+    if session.number("SELECT count(*) FROM twice"):
+        text = "the patient has several rows" + (" for this visit" if visit else "")
+        same = " AND ".join(f"cells.{c.sql} IS NOT DISTINCT FROM twice.{c.sql}" for c in keys)
+        rule = Rule(patient, Kind.DUPLICATE_PATIENT, text, "")
+        _list_rows(session, rule, f"FROM cells SEMI JOIN twice ON {same}")
 
 
 def _summary(session: Session, columns: Sequence[Column]) -> tuple[Problem, ...]:

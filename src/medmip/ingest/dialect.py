@@ -82,7 +82,9 @@ def read_head(text: str, known: Collection[str], options: Options) -> Head | Non
     None where the first record cannot be read.
     """
     delimiters = (options.delimiter,) if options.delimiter else DELIMITERS
-    quotes = ('"', "'") if options.quote is None else (options.quote,)
+    quotes: tuple[str, ...] = ('"',) if '"' in text.partition("\n")[0] else ('"', "'")
+    if options.quote is not None:
+        quotes = (options.quote,)
     heads = [
         head
         for quote in quotes

@@ -10,8 +10,8 @@ from medmip.ingest.report import Kind
 from medmip.ingest.session import literal
 from medmip.ingest.staging import Column
 
-LARGEST_INTEGER = 2**53
-"""Analyses compute in double precision, which holds every whole number up to this one."""
+LARGEST_INTEGER = 2**53 - 1
+"""Analyses compute in double precision; beyond, two whole numbers may become one."""
 
 _DATASET_NAME = "[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
 
@@ -158,7 +158,7 @@ def _number_rules(column: Column, variable: Variable, decimal: Decimal) -> Itera
         yield Rule(
             column,
             Kind.WRONG_TYPE,
-            "a whole number beyond 2^53",
+            "a whole number beyond 2^53 - 1",
             f"{finite} AND abs({value}) > {LARGEST_INTEGER}",
         )
     if variable.minimum is not None:

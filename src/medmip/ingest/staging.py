@@ -113,11 +113,11 @@ class _Reading:
         Reading anew costs a tenth of writing the cells as text to Parquet.
         """
         fields = ", ".join(f"'{column.sql}': 'VARCHAR'" for column in self.columns)
-        shared = _shared_missing(self.columns, self.missing)
+        shared = _shared_missing(self.columns, self.missing, self.dialect)
         cells = ", ".join(
             f"{_cell(column, self.missing, shared)} AS {column.sql}" for column in self.columns
         )
-        codes = ", ".join(literal(code) for code in dict.fromkeys([*shared, *_BLANKS]))
+        codes = ", ".join(literal(code) for code in shared)
         everything = ", ".join(column.sql for column in self.columns)
         quote = literal(self.dialect.quote)
         bad = (
@@ -136,10 +136,17 @@ class _Reading:
         )"""  # noqa: S608
 
 
-def _shared_missing(columns: Sequence[Column], missing: Sequence[str]) -> list[str]:
-    """The codes that mean a missing value in every column: none is a level of one."""
+def _shared_missing(
+    columns: Sequence[Column], missing: Sequence[str], dialect: Dialect
+) -> list[str]:
+    """The codes that mean a missing value in every column, and that the reader can compare."""
     levels = {level for column in columns for level in _levels(column)}
-    return [code for code in missing if code not in levels]
+    marks = {dialect.delimiter, dialect.quote, "\n", "\r"} - {""}
+    return [
+        code
+        for code in dict.fromkeys([*missing, *_BLANKS])
+        if code not in levels and not any(mark in code for mark in marks)
+    ]
 
 
 def _levels(column: Column) -> tuple[str, ...]:
