@@ -1,9 +1,12 @@
-import { ActionIcon, Anchor, Box, Button, Group, Text, Title, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import { ActionIcon, Anchor, Box, Button, Group, Text, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
 import { lazy, Suspense } from 'react';
-import { Link, NavLink, Route, Routes } from 'react-router';
+import { Link, NavLink, Route, Routes, useLocation } from 'react-router';
 
 import { DatasetsPage } from './datasets/DatasetsPage';
 import { ExperimentList } from './experiments/ExperimentList';
+import { Empty } from './shared/Empty';
+import { ErrorBoundary } from './shared/ErrorBoundary';
+import { Icon } from './shared/Icon';
 import { Loading } from './shared/Loading';
 import { texts } from './texts/en';
 import { Workspace } from './workspace/Workspace';
@@ -13,6 +16,7 @@ const ExperimentScreen = lazy(async () => ({
 }));
 
 export function App() {
+  const { pathname } = useLocation();
   return (
     <>
       <a className="skip" href="#content">
@@ -20,15 +24,17 @@ export function App() {
       </a>
       <Header />
       <main id="content" tabIndex={-1}>
-        <Suspense fallback={<Loading />}>
-          <Routes>
-            <Route path="/" element={<Workspace />} />
-            <Route path="/experiments" element={<ExperimentList />} />
-            <Route path="/experiments/:id" element={<ExperimentScreen />} />
-            <Route path="/datasets" element={<DatasetsPage />} />
-            <Route path="*" element={<NotFound />} />
-          </Routes>
-        </Suspense>
+        <ErrorBoundary key={pathname}>
+          <Suspense fallback={<Loading />}>
+            <Routes>
+              <Route path="/" element={<Workspace />} />
+              <Route path="/experiments" element={<ExperimentList />} />
+              <Route path="/experiments/:id" element={<ExperimentScreen />} />
+              <Route path="/datasets" element={<DatasetsPage />} />
+              <Route path="*" element={<NotFound />} />
+            </Routes>
+          </Suspense>
+        </ErrorBoundary>
       </main>
     </>
   );
@@ -43,7 +49,7 @@ function Header() {
     ['/datasets', texts.nav.datasets],
   ] as const;
   return (
-    <Box component="header" bg="#0b3f49" c="white" h="3.25rem" px="md">
+    <Box component="header" className="top" c="white" h="3.25rem" px="md">
       <Group h="100%" justify="space-between" wrap="nowrap">
         <Group gap="lg" wrap="nowrap">
           <Anchor component={Link} to="/" c="white" underline="never" aria-label={texts.brandLong}>
@@ -85,7 +91,7 @@ function Header() {
             aria-label={texts.theme}
             onClick={() => setColorScheme(scheme === 'dark' ? 'light' : 'dark')}
           >
-            <span aria-hidden>{scheme === 'dark' ? '☀' : '☾'}</span>
+            <Icon name={scheme === 'dark' ? 'sun' : 'moon'} size={18} />
           </ActionIcon>
         </Group>
       </Group>
@@ -96,12 +102,12 @@ function Header() {
 function NotFound() {
   return (
     <div className="page">
-      <Title order={1} fz="h3" mb="md">
-        {texts.notFound.title}
-      </Title>
-      <Button component={Link} to="/">
-        {texts.notFound.back}
-      </Button>
+      <title>{`${texts.notFound.title} · ${texts.brand}`}</title>
+      <Empty title={texts.notFound.title} hint={texts.notFound.hint}>
+        <Button component={Link} to="/" mt="sm">
+          {texts.notFound.back}
+        </Button>
+      </Empty>
     </div>
   );
 }

@@ -10,7 +10,7 @@ import { BrowserRouter } from 'react-router';
 
 import { ApiError } from './api/client';
 import { App } from './app';
-import { theme } from './theme';
+import { cssVariables, theme } from './theme';
 
 const client = new QueryClient({
   defaultOptions: {
@@ -26,7 +26,7 @@ const root = document.getElementById('root');
 if (root) {
   createRoot(root).render(
     <StrictMode>
-      <MantineProvider theme={theme} defaultColorScheme="auto">
+      <MantineProvider theme={theme} cssVariablesResolver={cssVariables} defaultColorScheme="auto">
         <QueryClientProvider client={client}>
           <BrowserRouter>
             <App />

@@ -1,16 +1,27 @@
-import { createTheme, type MantineColorsTuple } from '@mantine/core';
+import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from '@mantine/core';
 
 const teal: MantineColorsTuple = [
   '#e6f5f6', '#d2e8ea', '#a3d0d5', '#70b7bf', '#48a2ac', '#2e95a1', '#1d8f9c', '#0b7c88', '#0b5d6b', '#004e5a',
 ];
+const dark: MantineColorsTuple = [
+  '#dbe4e6', '#b4c1c4', '#94a4a8', '#6c7c80', '#465459', '#344146', '#2a363a', '#1b2427', '#151c1f', '#0f1517',
+];
+const font = "'Inter Variable', system-ui, sans-serif";
 
 export const theme = createTheme({
   primaryColor: 'teal',
-  primaryShade: { light: 8, dark: 6 },
-  colors: { teal },
-  fontFamily: "'Inter Variable', system-ui, sans-serif",
-  headings: { fontFamily: "'Inter Variable', system-ui, sans-serif", fontWeight: '620' },
+  primaryShade: { light: 8, dark: 7 },
+  colors: { teal, dark },
+  fontFamily: font,
+  headings: { fontFamily: font, fontWeight: '620' },
   defaultRadius: 'sm',
   cursorType: 'pointer',
   focusRing: 'auto',
+});
+
+/** Quiet text that still has the contrast of WCAG AA on every background here. */
+export const cssVariables: CSSVariablesResolver = () => ({
+  variables: {},
+  light: { '--mantine-color-dimmed': '#56666b', '--mantine-color-placeholder': '#6d7c81' },
+  dark: { '--mantine-color-dimmed': '#9fb0b4', '--mantine-color-placeholder': '#7f9095' },
 });

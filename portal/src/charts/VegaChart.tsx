@@ -1,14 +1,16 @@
-import { Button, Group, Text } from '@mantine/core';
-import { useComputedColorScheme } from '@mantine/core';
+import { Button, Group, Skeleton, Text, useComputedColorScheme } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
 
 import type { ChartView } from '../api/client';
 import { texts } from '../texts/en';
+import { chartTheme } from './chart-theme';
 
 interface Picture {
   toImageURL: (type: 'png' | 'svg', scale?: number) => Promise<string>;
   finalize: () => void;
 }
+
+const ERRORS_ONLY = 1;
 
 /** A Vega-Lite chart with its alternative text; Vega itself is loaded when the first one is shown. */
 export function VegaChart({ chart }: { chart: ChartView }) {
@@ -32,8 +34,9 @@ export function VegaChart({ chart }: { chart: ChartView }) {
         // No code is made from text, so the page's security policy holds.
         ast: true,
         expr: expressionInterpreter,
-        theme: scheme === 'dark' ? 'dark' : undefined,
-        config: { font: 'Inter Variable, sans-serif', background: 'transparent' },
+        config: chartTheme(scheme),
+        logLevel: ERRORS_ONLY,
+        tooltip: { theme: scheme },
       });
       made = { toImageURL: (type, scale) => result.view.toImageURL(type, scale), finalize: result.finalize };
       // React may have taken the chart away while it was drawn.
@@ -78,7 +81,10 @@ export function VegaChart({ chart }: { chart: ChartView }) {
           ))}
         </Group>
       </Group>
-      <div className="chart" ref={place} role="img" aria-label={chart.alt} />
+      <div className="chart" role="img" aria-label={chart.alt}>
+        <div ref={place} />
+      </div>
+      {!picture && !failed && <Skeleton h={220} aria-hidden />}
       {failed && <Text size="sm">{chart.alt}</Text>}
       {chart.note && (
         <Text size="xs" c="dimmed">

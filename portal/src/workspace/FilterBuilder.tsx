@@ -2,10 +2,12 @@ import { ActionIcon, Button, Group, Modal, MultiSelect, NumberInput, Select, Sta
 import { useState } from 'react';
 
 import type { Variable } from '../api/client';
+import { Icon } from '../shared/Icon';
 import { texts } from '../texts/en';
 import { CohortCounter } from './CohortCounter';
+import { rangeOf } from './variables';
 import {
-  emptyFilter, isComplete, isGroup, isNominal, isNumeric, newRule, operatorsOf, type Rule, type RuleGroup, startValue, toDocument,
+  emptyFilter, inWords, isComplete, isGroup, isNominal, isNumeric, newRule, operatorsOf, type Rule, type RuleGroup, startValue, toDocument,
 } from './filter';
 
 interface Known {
@@ -30,12 +32,22 @@ export function FilterBuilder({
   const [draft, setDraft] = useState<RuleGroup>(initial ?? emptyFilter);
   const complete = draft.rules.length === 0 || isComplete(draft);
   return (
-    <Modal opened onClose={onClose} title={texts.filter.title} size="56rem">
+    <Modal opened onClose={onClose} title={<b>{texts.filter.title}</b>} size="58rem">
       <Stack>
         <Text size="sm" c="dimmed">
           {texts.filter.intro}
         </Text>
         <GroupEditor group={draft} known={known} onChange={setDraft} />
+        {draft.rules.length === 0 && (
+          <Text size="sm" c="dimmed">
+            {texts.filter.empty}
+          </Text>
+        )}
+        {draft.rules.length > 0 && complete && (
+          <Text size="sm">
+            {texts.filter.reads} <b>{inWords(draft, known.variables)}</b>
+          </Text>
+        )}
         <Group justify="space-between">
           {complete ? (
             <CohortCounter model={model} datasets={known.datasets} filters={toDocument(draft)} />
@@ -80,19 +92,23 @@ function GroupEditor({
       <Group gap="xs">
         <Select
           size="xs"
-          w={110}
-          aria-label={texts.filter.title}
-          data={[
-            { value: 'AND', label: texts.filter.all },
-            { value: 'OR', label: texts.filter.any },
-          ]}
-          value={group.condition}
+          w={130}
+          aria-label={texts.filter.joined}
+          data={Object.entries(texts.filter.joints).map(([value, label]) => ({ value, label }))}
+          value={`${group.not ? 'NOT ' : ''}${group.condition}`}
           allowDeselect={false}
-          onChange={(value) => onChange({ ...group, condition: value === 'OR' ? 'OR' : 'AND' })}
+          onChange={(value) =>
+            onChange({
+              rules: group.rules,
+              condition: value?.endsWith('OR') ? 'OR' : 'AND',
+              ...(value?.startsWith('NOT') ? { not: true } : {}),
+            })
+          }
         />
         <Button
           size="compact-xs"
           variant="light"
+          leftSection={<Icon name="plus" size={12} />}
           onClick={() => first && onChange({ ...group, rules: [...group.rules, newRule(first)] })}
         >
           {texts.filter.addRule}
@@ -107,8 +123,15 @@ function GroupEditor({
           {texts.filter.addGroup}
         </Button>
         {onRemove && (
-          <ActionIcon size="sm" variant="subtle" color="red" aria-label={texts.filter.removeGroup} onClick={onRemove}>
-            ×
+          <ActionIcon
+          size="sm"
+          ml="auto"
+          variant="subtle"
+          color="gray"
+          aria-label={texts.filter.removeGroup}
+          onClick={onRemove}
+        >
+          <Icon name="close" size={14} />
           </ActionIcon>
         )}
       </Group>
@@ -171,15 +194,22 @@ function RuleEditor({
         value={rule.operator}
         allowDeselect={false}
         onChange={(value) => {
-          const operator = (value ?? rule.operator);
+          const operator = value ?? rule.operator;
           const start = startValue(operator);
           const fits = Array.isArray(start) === Array.isArray(rule.value);
           onChange({ ...rule, operator, value: fits ? rule.value : start });
         }}
       />
       {variable && <ValueEditor rule={rule} variable={variable} known={known} onChange={onChange} />}
-      <ActionIcon size="sm" variant="subtle" color="red" aria-label={texts.filter.removeRule} onClick={onRemove}>
-        ×
+      <ActionIcon
+          size="sm"
+          ml="auto"
+          variant="subtle"
+          color="gray"
+          aria-label={texts.filter.removeRule}
+          onClick={onRemove}
+        >
+        <Icon name="close" size={14} />
       </ActionIcon>
     </Group>
   );
@@ -201,7 +231,7 @@ function ValueEditor({
     const levels =
       variable.code === 'dataset'
         ? known.datasets
-        : variable.enumerations.map((level) => ({ value: level.code, label: level.label }));
+        : variable.enumerations.map((level) => ({ value: level.code, label: level.label || level.code }));
     return (
       <MultiSelect
         size="xs"
@@ -223,9 +253,10 @@ function ValueEditor({
           <NumberInput
             key={label}
             size="xs"
-            w={100}
+            w={110}
             aria-label={label}
-            placeholder={label}
+            placeholder={(place === 0 ? variable.minimum : variable.maximum)?.toString() ?? label}
+            allowDecimal={variable.type === 'real'}
             value={ends[place] ?? ''}
             onChange={(value) => {
               const after = [ends[0] ?? '', ends[1] ?? ''];
@@ -241,8 +272,10 @@ function ValueEditor({
   return (
     <NumberInput
       size="xs"
-      w={130}
+      w={150}
       aria-label={texts.filter.value}
+      placeholder={rangeOf(variable)}
+      allowDecimal={variable.type === 'real'}
       value={typeof rule.value === 'number' ? rule.value : ''}
       suffix={variable.units ? ` ${variable.units}` : ''}
       onChange={(value) => onChange({ ...rule, value: value === '' ? null : Number(value) })}

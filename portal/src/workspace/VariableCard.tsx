@@ -5,12 +5,13 @@ import { useState } from 'react';
 
 import { api, type DatasetEntry, type ModelTree, type Variable } from '../api/client';
 import { Views } from '../results/Views';
+import { Icon } from '../shared/Icon';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
 import { texts } from '../texts/en';
 import { isNominal, isNumeric } from './filter';
-import { allVariables } from './variables';
+import { allVariables, pathTo, rangeOf } from './variables';
 
 /** What one variable is and how it is distributed, with the ways to use it. */
 export function VariableCard({
@@ -18,12 +19,14 @@ export function VariableCard({
   variable,
   datasets,
   filters,
+  roles,
   onUse,
 }: {
   model: ModelTree;
   variable: Variable;
   datasets: DatasetEntry[];
   filters: Record<string, unknown> | null;
+  roles: { y: string[]; x: string[] };
   onUse: (place: 'y' | 'x' | 'filter') => void;
 }) {
   const [group, setGroup] = useState<string | null>(null);
@@ -50,33 +53,44 @@ export function VariableCard({
     .filter((other) => other.code === 'dataset' || datasets.some((dataset) => dataset.variables.includes(other.code)))
     .map((other) => ({ value: other.code, label: other.label || other.code }));
   const about = texts.workspace.about;
-  const limits = [variable.minimum, variable.maximum];
+  const range = rangeOf(variable);
+  const path = pathTo(model, variable.code);
 
   return (
     <Stack gap="lg">
       <div>
-        <Group justify="space-between" align="flex-start" wrap="nowrap">
-          <Title order={1} fz="h2">
-            {variable.label || variable.code}
-          </Title>
-          {usable && (
-            <Group gap={6} wrap="nowrap">
-              <Button size="xs" onClick={() => onUse('y')}>
-                {texts.workspace.asOutcome}
-              </Button>
-              <Button size="xs" variant="light" onClick={() => onUse('x')}>
-                {texts.workspace.asCovariate}
-              </Button>
-              <Button size="xs" variant="default" onClick={() => onUse('filter')}>
-                {texts.workspace.asFilter}
-              </Button>
-            </Group>
-          )}
-        </Group>
+        <Text className="eyebrow">{path.join(' › ')}</Text>
+        <Title order={1} fz="1.55rem" lh={1.25}>
+          {variable.label || variable.code}
+        </Title>
         {variable.description && (
-          <Text mt={4} c="dimmed" maw="60ch">
+          <Text mt={6} size="sm" c="dimmed" maw="68ch">
             {variable.description}
           </Text>
+        )}
+        {usable && (
+          <Group gap={6} mt="sm">
+            {(['y', 'x'] as const).map((role) => (
+              <Button
+                key={role}
+                size="xs"
+                variant={roles[role].includes(variable.code) ? 'light' : role === 'y' ? 'filled' : 'outline'}
+                onClick={() => onUse(role)}
+                title={roles[role].includes(variable.code) ? texts.workspace.added[role] : texts.workspace.use[role]}
+              >
+                {role === 'y' ? texts.workspace.asOutcome : texts.workspace.asCovariate}
+                {roles[role].includes(variable.code) && ' ✓'}
+              </Button>
+            ))}
+            <Button
+              size="xs"
+              variant="default"
+              leftSection={<Icon name="filter" size={13} />}
+              onClick={() => onUse('filter')}
+            >
+              {texts.workspace.asFilter}
+            </Button>
+          </Group>
         )}
       </div>
       <dl className="facts">
@@ -85,19 +99,17 @@ export function VariableCard({
           <code>{variable.code}</code>
         </dd>
         <dt>{about.type}</dt>
-        <dd>{variable.type}</dd>
+        <dd>{texts.workspace.types[variable.type]}</dd>
         {variable.units && (
           <>
             <dt>{about.units}</dt>
             <dd>{variable.units}</dd>
           </>
         )}
-        {limits.some((limit) => limit !== null && limit !== undefined) && (
+        {range && (
           <>
             <dt>{about.range}</dt>
-            <dd>
-              {limits[0] ?? '−∞'} – {limits[1] ?? '∞'}
-            </dd>
+            <dd>{range}</dd>
           </>
         )}
         {variable.enumerations.length > 0 && (

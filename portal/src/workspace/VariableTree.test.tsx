@@ -21,20 +21,34 @@ afterEach(cleanup);
 
 function shown() {
   const chosen: string[] = [];
+  const used: string[] = [];
   render(
     <MantineProvider>
-      <VariableTree model={model} present={new Set(['hip', 'amy'])} chosen={null} onChoose={(code) => chosen.push(code)} />
+      <VariableTree
+        model={model}
+        present={new Set(['hip', 'amy'])}
+        chosen={null}
+        onChoose={(code) => chosen.push(code)}
+        onUse={(codes, role) => used.push(`${role}: ${codes.join(' ')}`)}
+      />
     </MantineProvider>,
   );
-  return chosen;
+  return { chosen, used };
 }
 
 it('opens groups and chooses variables by keyboard alone', async () => {
-  const chosen = shown();
+  const { chosen } = shown();
   const user = userEvent.setup();
   screen.getByRole('treeitem', { name: /Brain/ }).focus();
   await user.keyboard('{ArrowRight}{ArrowDown}{ArrowRight}{ArrowDown}{Enter}');
   expect(chosen).toEqual(['amy']);
+});
+
+it('gives variables and whole groups a role by one key', async () => {
+  const { used } = shown();
+  screen.getByRole('treeitem', { name: /Brain/ }).focus();
+  await userEvent.setup().keyboard('x{ArrowRight}{ArrowDown}{ArrowRight}{ArrowDown}y');
+  expect(used).toEqual(['x: hip amy', 'y: amy']);
 });
 
 it('shows what a search matches, whatever group it is in', async () => {

@@ -2,9 +2,10 @@ import { Text, TextInput } from '@mantine/core';
 import { type KeyboardEvent, useMemo, useRef, useState } from 'react';
 
 import type { ModelTree } from '../api/client';
+import { Icon } from '../shared/Icon';
 import { texts } from '../texts/en';
 import { isNominal, isNumeric } from './filter';
-import { type Node, visibleNodes } from './variables';
+import { groupsAround, type Node, variablesUnder, visibleNodes } from './variables';
 
 /** The data model's groups and variables: searched by typing, walked by arrow keys. */
 export function VariableTree({
@@ -12,14 +13,16 @@ export function VariableTree({
   present,
   chosen,
   onChoose,
+  onUse,
 }: {
   model: ModelTree;
   present: ReadonlySet<string>;
   chosen: string | null;
   onChoose: (code: string) => void;
+  onUse: (codes: string[], role: 'y' | 'x') => void;
 }) {
   const [search, setSearch] = useState('');
-  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
+  const [open, setOpen] = useState<ReadonlySet<string>>(() => new Set(groupsAround(model, chosen)));
   const [active, setActive] = useState<string | null>(null);
   const list = useRef<HTMLUListElement>(null);
   const nodes = useMemo(() => visibleNodes(model, open, search), [model, open, search]);
@@ -30,6 +33,10 @@ export function VariableTree({
     if (wanted ?? !after.has(id)) after.add(id);
     else after.delete(id);
     setOpen(after);
+  };
+  const use = (node: Node, role: 'y' | 'x') => {
+    const codes = node.variable ? [node.variable] : node.group ? variablesUnder(node.group) : [];
+    onUse(codes.filter((part) => present.has(part.code) && (isNumeric(part) || isNominal(part))).map((part) => part.code), role);
   };
   const act = (node: Node) => {
     setActive(node.id);
@@ -60,8 +67,10 @@ export function VariableTree({
       },
       Enter: () => act(current),
       ' ': () => act(current),
+      y: () => use(current, 'y'),
+      x: () => use(current, 'x'),
     };
-    const step = steps[event.key];
+    const step = event.ctrlKey || event.metaKey || event.altKey ? undefined : steps[event.key];
     if (step) {
       event.preventDefault();
       step();
@@ -74,6 +83,7 @@ export function VariableTree({
         type="search"
         aria-label={texts.workspace.search}
         placeholder={texts.workspace.searchHint}
+        leftSection={<Icon name="search" size={15} />}
         value={search}
         onChange={(event) => setSearch(event.currentTarget.value)}
         onKeyDown={(event) => {
@@ -82,8 +92,10 @@ export function VariableTree({
             focus(nodes.find((node) => node.variable) ?? nodes[0]);
           }
         }}
-        mb="xs"
       />
+      <Text size="xs" c="dimmed">
+        {texts.workspace.treeHint}
+      </Text>
       {nodes.length === 0 && (
         <Text size="sm" c="dimmed">
           {texts.workspace.noMatch}
@@ -98,19 +110,42 @@ export function VariableTree({
               key={node.id}
               role="treeitem"
               aria-level={node.depth + 1}
+              aria-keyshortcuts="y x"
               aria-expanded={expanded}
               aria-selected={node.variable ? node.variable.code === chosen : false}
               tabIndex={node === current ? 0 : -1}
               className={`row ${node.group ? 'group' : ''} ${absent ? 'absent' : ''}`}
-              style={{ paddingLeft: `${0.4 + node.depth * 0.9}rem` }}
+              style={{ paddingLeft: `${0.4 + node.depth * 0.95 + (node.group ? 0 : 0.25)}rem` }}
               title={node.variable?.description || node.label}
               onClick={() => act(node)}
               onKeyDown={onKey}
             >
-              <span aria-hidden>{node.group ? (expanded ? '▾' : '▸') : '·'}</span>
+              {node.group && (
+                <span className={expanded ? 'turn open' : 'turn'}>
+                  <Icon name="chevron" size={11} />
+                </span>
+              )}
               <span className="label">
                 <Marked text={node.label} search={search} />
               </span>
+              {!absent && node.variable?.type !== 'text' && (
+                <span className="quick" aria-hidden>
+                  {(['y', 'x'] as const).map((role) => (
+                    <button
+                      key={role}
+                      type="button"
+                      tabIndex={-1}
+                      title={texts.workspace.use[role]}
+                      onClick={(event) => {
+                        event.stopPropagation();
+                        use(node, role);
+                      }}
+                    >
+                      {role}
+                    </button>
+                  ))}
+                </span>
+              )}
               <span className="kind">{kindOf(node)}</span>
             </li>
           );

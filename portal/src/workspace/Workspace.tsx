@@ -14,6 +14,7 @@ import { useSelection } from './selection';
 import { VariableCard } from './VariableCard';
 import { VariableTree } from './VariableTree';
 import { allVariables } from './variables';
+import { Welcome } from './Welcome';
 
 const t = texts.workspace;
 
@@ -44,17 +45,18 @@ export function Workspace() {
   const variable = selection.variable ? variables.get(selection.variable) : undefined;
   const here = { ...selection, model: key ?? null };
 
+  const give = (codes: string[], role: 'y' | 'x') => {
+    const other = role === 'y' ? 'x' : 'y';
+    change({
+      model: key ?? null,
+      [role]: [...new Set([...selection[role], ...codes])],
+      [other]: selection[other].filter((code) => !codes.includes(code)),
+    });
+  };
   const use = (place: 'y' | 'x' | 'filter') => {
     if (!variable) return;
     if (place === 'filter') setFiltering(variable.code);
-    else if (!selection[place].includes(variable.code)) {
-      const other = place === 'y' ? 'x' : 'y';
-      change({
-        model: key ?? null,
-        [place]: [...selection[place], variable.code],
-        [other]: selection[other].filter((code) => code !== variable.code),
-      });
-    }
+    else give([variable.code], place);
   };
   const draft =
     typeof filtering === 'string' && variable
@@ -71,6 +73,7 @@ export function Workspace() {
   }
   return (
     <div className="workspace">
+      <title>{`${variable ? `${variable.label || variable.code} · ` : ''}${texts.brand}`}</title>
       <section className="column side" aria-label={t.search}>
         <Stack gap="sm">
           <Select
@@ -123,10 +126,12 @@ export function Workspace() {
           <ProblemAlert error={tree.error} onRetry={() => void tree.refetch()} />
           {tree.data && (
             <VariableTree
+              key={tree.data.key}
               model={tree.data}
               present={present}
               chosen={selection.variable}
-              onChoose={(code) => change({ variable: code })}
+              onChoose={(code) => change({ model: key ?? null, variable: code })}
+              onUse={give}
             />
           )}
         </Stack>
@@ -139,15 +144,14 @@ export function Workspace() {
             variable={variable}
             datasets={chosen}
             filters={toDocument(selection.filter)}
+            roles={selection}
             onUse={use}
           />
         ) : (
-          <Text c="dimmed" mt="xl" ta="center">
-            {t.pick}
-          </Text>
+          tree.data && <Welcome datasets={chosen} variables={usable.size} />
         )}
       </section>
-      <section className="column side" aria-label={texts.analysis.title}>
+      <section className="column side panel" aria-label={texts.analysis.title}>
         <AnalysisPanel
           selection={here}
           datasets={codes}

@@ -3,10 +3,12 @@ import { describe, expect, it } from 'vitest';
 import type { Variable } from '../api/client';
 import { fromDocument, inWords, isComplete, newRule, type RuleGroup, toDocument } from './filter';
 
-const age: Variable = { code: 'age', label: 'Age', type: 'real', sql_type: 'real', enumerations: [] } as unknown as Variable;
+const age: Variable = { code: 'age', label: 'Age', type: 'real', sql_type: 'real', units: 'years', enumerations: [] } as unknown as Variable;
 const sex = {
   code: 'sex', label: 'Sex', type: 'nominal', sql_type: 'text', enumerations: [{ code: 'F', label: 'Female' }],
 } as unknown as Variable;
+
+const known = new Map([['age', age], ['sex', sex]]);
 
 const nested: RuleGroup = {
   condition: 'AND',
@@ -28,8 +30,20 @@ describe('filters', () => {
   });
 
   it('read as a person would say them', () => {
-    const label = (code: string) => ({ age: 'Age', sex: 'Sex' })[code] ?? code;
-    expect(inWords(nested, label)).toBe('Age is between 60 and 80 and (Sex is one of F or Age is missing)');
+    expect(inWords(nested, known)).toBe('Age is between 60 and 80 years and (Sex is Female or Age is missing)');
+    expect(inWords({ ...nested, not: true }, new Map())).toBe(
+      'not (age is between 60 and 80 and (sex is F or age is missing))',
+    );
+  });
+
+  it('written elsewhere keep their meaning', () => {
+    const written = { condition: 'or', not: true, rules: [{ id: 'x', field: 'sex', operator: 'not_equal', value: 'F' }] };
+    expect(fromDocument(written)).toEqual({
+      condition: 'OR',
+      not: true,
+      rules: [{ field: 'sex', operator: 'not_in', value: ['F'] }],
+    });
+    expect(toDocument(fromDocument(written))).toMatchObject({ condition: 'OR', not: true });
   });
 
   it('are complete once every rule has its value', () => {

@@ -12,6 +12,7 @@ export interface Rule {
 
 export interface RuleGroup {
   condition: 'AND' | 'OR';
+  not?: boolean;
   rules: (Rule | RuleGroup)[];
 }
 
@@ -54,7 +55,7 @@ export function isComplete(part: Rule | RuleGroup): boolean {
   if (isGroup(part)) return part.rules.length > 0 && part.rules.every(isComplete);
   if (part.operator === 'is_null' || part.operator === 'is_not_null') return true;
   if (part.operator === 'between' || part.operator === 'not_between') {
-    return Array.isArray(part.value) && part.value.length === 2 && part.value.every((value) => value !== '');
+    return Array.isArray(part.value) && part.value.length === 2 && part.value.every((value) => typeof value === 'number');
   }
   if (Array.isArray(part.value)) return part.value.length > 0;
   return part.value !== null && part.value !== '';
@@ -65,6 +66,7 @@ export function toDocument(filter: RuleGroup | null): Record<string, unknown> | 
   if (!filter || filter.rules.length === 0) return null;
   return {
     condition: filter.condition,
+    ...(filter.not ? { not: true } : {}),
     valid: true,
     rules: filter.rules.map((part) =>
       isGroup(part)
@@ -74,30 +76,42 @@ export function toDocument(filter: RuleGroup | null): Record<string, unknown> | 
   };
 }
 
-/** A filter back from a QueryBuilder document, as far as the builder knows its parts. */
+/** A filter back from a QueryBuilder document. */
 export function fromDocument(document: unknown): RuleGroup | null {
   if (typeof document !== 'object' || document === null || !('rules' in document)) return null;
-  const { rules } = document as { rules: unknown[] };
-  const { condition } = document as { condition?: string };
+  const { rules, condition, not } = document as { rules: unknown[]; condition?: string; not?: boolean };
   return {
     condition: condition?.toUpperCase() === 'OR' ? 'OR' : 'AND',
+    ...(not ? { not: true } : {}),
     rules: rules.flatMap((part): (Rule | RuleGroup)[] => {
       const group = fromDocument(part);
-      return group ? [group] : [part as Rule];
+      return group ? [group] : [levelsAsList(part as Rule)];
     }),
   };
 }
 
+/** The builder offers lists of levels only; one level is a list of one. */
+function levelsAsList({ field, operator, value }: Rule): Rule {
+  if (typeof value === 'string' && operator === 'equal') return { field, operator: 'in', value: [value] };
+  if (typeof value === 'string' && operator === 'not_equal') return { field, operator: 'not_in', value: [value] };
+  return { field, operator, value };
+}
+
 /** A filter as a person would say it. */
-export function inWords(filter: RuleGroup, label: (code: string) => string): string {
-  const joint = filter.condition === 'AND' ? ' and ' : ' or ';
-  return filter.rules
-    .map((part) => {
-      if (isGroup(part)) return `(${inWords(part, label)})`;
-      const value = Array.isArray(part.value)
-        ? part.value.join(part.operator.includes('between') ? ' and ' : ', ')
-        : (part.value ?? '');
-      return `${label(part.field)} ${texts.filter.operators[part.operator]} ${value}`.trim();
-    })
-    .join(joint);
+export function inWords(filter: RuleGroup, variables: ReadonlyMap<string, Variable>): string {
+  const words = filter.rules
+    .map((part) => (isGroup(part) ? `(${inWords(part, variables)})` : ruleInWords(part, variables.get(part.field))))
+    .join(filter.condition === 'AND' ? ' and ' : ' or ');
+  return filter.not ? `not (${words})` : words;
+}
+
+function ruleInWords({ field, operator, value }: Rule, variable: Variable | undefined): string {
+  const levels = new Map(variable?.enumerations.map((level) => [level.code, level.label]));
+  const values = (Array.isArray(value) ? value : value === null ? [] : [value]).map((one) =>
+    typeof one === 'string' ? levels.get(one) || one : one.toLocaleString('en'),
+  );
+  const verb = texts.filter.operators[values.length === 1 && operator === 'in' ? 'equal' : operator];
+  const joined = values.join(operator.includes('between') ? ' and ' : ', ');
+  const numeric = variable && isNumeric(variable) && values.length > 0;
+  return `${variable?.label || field} ${verb} ${joined} ${numeric ? variable.units : ''}`.trim().replace(/ +/g, ' ');
 }

@@ -59,5 +59,45 @@ export function visibleNodes(model: ModelTree, open: ReadonlySet<string>, search
 
 function counted(group: Group, words: readonly string[]): number {
   const own = group.variables.filter((variable) => words.length === 0 || matches(variable, words)).length;
-  return (group.groups).reduce((sum, inner) => sum + counted(inner, words), own);
+  return group.groups.reduce((sum, inner) => sum + counted(inner, words), own);
+}
+
+/** The variables of a group and of the groups in it. */
+export function variablesUnder(group: Group): Variable[] {
+  return [...group.variables, ...group.groups.flatMap(variablesUnder)];
+}
+
+/** The range a model allows, as one reads it; empty where there is none. */
+export function rangeOf({ minimum, maximum }: Variable): string {
+  const low = minimum ?? null;
+  const high = maximum ?? null;
+  if (low !== null && high !== null) return `${low} – ${high}`;
+  if (low !== null) return `≥ ${low}`;
+  return high === null ? '' : `≤ ${high}`;
+}
+
+/** The groups around a variable, outermost first. */
+function groupsOf(model: ModelTree, code: string | null): Group[] {
+  const find = (groups: readonly Group[]): Group[] | null => {
+    for (const group of groups) {
+      if (group.variables.some((variable) => variable.code === code)) return [group];
+      const inner = find(group.groups);
+      if (inner) return [group, ...inner];
+    }
+    return null;
+  };
+  return find(model.groups) ?? [];
+}
+
+export function pathTo(model: ModelTree, code: string): string[] {
+  return groupsOf(model, code).map((group) => group.label || group.code);
+}
+
+/** The same groups as ids of lines of the tree. */
+export function groupsAround(model: ModelTree, code: string | null): string[] {
+  let path = '';
+  return groupsOf(model, code).map((group) => {
+    path += `/${group.code}`;
+    return `g:${path}`;
+  });
 }

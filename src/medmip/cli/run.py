@@ -143,6 +143,7 @@ def show_experiment(experiment: "Experiment") -> None:
     from medmip.algorithms.views import Table as TableView
 
     console = Console()
+    typer.echo(f"\n{experiment.name} ({experiment.algorithm}): {experiment.state}")
     if experiment.problem is not None:
         lines = [experiment.problem.title, experiment.problem.detail, experiment.problem.remedy]
         typer.echo("\n".join(line for line in lines if line), err=True)

@@ -1,0 +1,33 @@
+import { Stack, Text, Title } from '@mantine/core';
+
+import type { DatasetEntry } from '../api/client';
+import { texts } from '../texts/en';
+
+const t = texts.workspace;
+
+/** What a newcomer sees before a variable is chosen: what is here, and the three steps. */
+export function Welcome({ datasets, variables }: { datasets: DatasetEntry[]; variables: number }) {
+  const patients = datasets.reduce((sum, dataset) => sum + dataset.patients, 0);
+  return (
+    <Stack className="welcome" gap="lg">
+      <div>
+        <Title order={1} fz="1.7rem">
+          {t.welcome}
+        </Title>
+        <Text c="dimmed" mt={4}>
+          {t.welcomeHint(patients.toLocaleString('en'), datasets.length, variables)}
+        </Text>
+      </div>
+      <ol className="steps">
+        {t.steps.map(([title, text]) => (
+          <li key={title}>
+            <Text fw={620}>{title}</Text>
+            <Text size="sm" c="dimmed">
+              {text}
+            </Text>
+          </li>
+        ))}
+      </ol>
+    </Stack>
+  );
+}

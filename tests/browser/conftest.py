@@ -1,0 +1,110 @@
+"""A real server on synthetic data, and a real browser."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from tests.conftest import ROOT, missing
+
+ARTEFACTS = ROOT / ".artefacts"
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of `mip demo`, started for these tests on a free port."""
+    if not (ROOT / "src/medmip/web/static/index.html").is_file():
+        missing("the portal is not built (make portal)")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    home = tmp_path_factory.mktemp("demo")
+    log = home / "output.txt"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [
+                str(Path(sys.executable).with_name("mip")),
+                "demo",
+                "--port",
+                str(port),
+                "--home",
+                str(home / "home"),
+            ],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    found = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            if server.poll() is not None:
+                pytest.fail(f"mip demo stopped: {log.read_text()}")
+            try:
+                urllib.request.urlopen(f"{found}/readyz", timeout=1)
+                break
+            except OSError:
+                time.sleep(0.2)
+        else:
+            pytest.fail("mip demo did not get ready within two minutes")
+        yield found
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def browser(need: Callable[..., str]) -> Iterator[Browser]:
+    """Debian's Chromium without a screen."""
+    program = need("chromium", "chromium-browser", "google-chrome")
+    flags = [
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
+    if os.geteuid() == 0:
+        flags.append("--no-sandbox")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=flags)
+        yield started
+        started.close()
+
+
+@pytest.fixture(params=[(1280, 800), (1920, 1080)], ids=["1280", "1920"])
+def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    """A fresh page; errors in its console, broken policies included, fail the test."""
+    width, height = request.param
+    context = browser.new_context(viewport={"width": width, "height": height})
+    opened = context.new_page()
+    opened.set_default_timeout(30_000)
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda line: errors.append(line.text) if _is_fault(line) else None)
+    yield opened
+    context.close()
+    assert errors == []
+
+
+def _is_fault(line: ConsoleMessage) -> bool:
+    """Whether a line of the console is an error of the page; a refused request is an answer."""
+    return line.type == "error" and not line.text.startswith("Failed to load resource")
+
+
+@pytest.fixture
+def picture(page: Page, request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Keeps a screenshot among the artefacts."""
+
+    def take(name: str) -> None:
+        ARTEFACTS.mkdir(exist_ok=True)
+        width = (page.viewport_size or {"width": 0})["width"]
+        page.screenshot(path=ARTEFACTS / f"{name}-{width}.png")
+
+    return take
