@@ -43,12 +43,20 @@ test: $(READY)/dev $(STATIC) ## run every test; ARGS="-k name" chooses
 .PHONY: ready
 ready: $(READY)/dev $(STATIC)
 
-.PHONY: lint
-lint: $(READY)/dev portal/node_modules/.ready ## check style, types and layers of Python and TypeScript
+.PHONY: lint lint-style lint-types lint-layers lint-portal
+lint: lint-style lint-types lint-layers lint-portal ## check style, types and layers of Python and TypeScript
+
+lint-style: $(READY)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+lint-types: $(READY)/dev
 	$(BIN)/mypy
+
+lint-layers: $(READY)/dev
 	$(BIN)/lint-imports
+
+lint-portal: portal/node_modules/.ready
 	cd portal && $(WITH_NODE) npm run lint
 	cd portal && $(WITH_NODE) npm run typecheck
 	cd portal && $(WITH_NODE) npm run test
