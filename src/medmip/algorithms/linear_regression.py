@@ -1,9 +1,10 @@
 """Ordinary least squares with the full summary that a paper prints."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from scipy import stats
 
 from medmip.algorithms.coefficients import (
@@ -16,9 +17,14 @@ from medmip.algorithms.coefficients import (
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
 from medmip.algorithms.role import ANY, NUMERIC, many, one
 from medmip.algorithms.views import View, table
+from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
+from medmip.fold.column_sums import ColumnState, column_range
+from medmip.fold.design import Design
 from medmip.fold.least_squares import Collinear, least_squares
 from medmip.fold.moments import MomentsState, moments
+from medmip.fold.quantiles import quantiles
+from medmip.fold.statistic import FloatArray
 
 Interaction = Annotated[tuple[str, ...], Field(min_length=2, max_length=3)]
 
@@ -37,6 +43,18 @@ class LinearRegressionParameters(Parameters):
     )
 
 
+class ResidualQuantiles(BaseModel):
+    """Quartiles of the residuals; smallest and largest are None where they may not be released."""
+
+    model_config = ConfigDict(frozen=True)
+
+    minimum: float | None
+    q1: float
+    median: float
+    q3: float
+    maximum: float | None
+
+
 class LinearRegressionResult(Result):
     """A fitted linear model.
 
@@ -47,6 +65,7 @@ class LinearRegressionResult(Result):
     n: int
     excluded: int
     coefficients: tuple[Coefficient, ...]
+    residuals: ResidualQuantiles
     references: dict[str, str]
     dropped: tuple[str, ...]
     residual_std_error: float
@@ -75,6 +94,14 @@ class LinearRegressionResult(Result):
             ("AIC", self.aic),
             ("BIC", self.bic),
         ]
+        quantile_names = {
+            "minimum": "Min",
+            "q1": "Q1",
+            "median": "Median",
+            "q3": "Q3",
+            "maximum": "Max",
+        }
+        spread = {k: v for k, v in self.residuals.model_dump().items() if v is not None}
         note = "; ".join(f"reference of {name}: {level}" for name, level in self.references.items())
         return [
             coefficient_table(self.coefficients, self.confidence, "t").model_copy(
@@ -91,7 +118,32 @@ class LinearRegressionResult(Result):
                 [("measure", "Measure", "text"), ("value", "Value", "number")],
                 [{"measure": name, "value": value} for name, value in fit],
             ),
+            table(
+                "Residuals",
+                [(key, quantile_names[key], "number") for key in spread],
+                [spread],
+            ),
         ]
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """The residuals y - mean(y) - (x - mean(x))'b; design's last column is y.
+
+    means is (p + 1,), slopes (p,).
+    """
+
+    design: Design
+    means: tuple[float, ...]
+    slopes: tuple[float, ...]
+
+    def of(self, block: Block) -> FloatArray:
+        """(n, 1). Term by term: a matrix product may round differently in another block."""
+        columns = block.matrix(self.design)
+        residuals = columns[:, -1] - self.means[-1]
+        for index, slope in enumerate(self.slopes):
+            residuals -= (columns[:, index] - self.means[index]) * slope
+        return residuals[:, None]
 
 
 @algorithm(
@@ -144,6 +196,7 @@ def linear_regression(
         raise CannotCompute(f"The outcome {outcome.code} is constant in this cohort")
 
     variance = fit.residual_sum / df_residual
+    residuals = Residuals(design, (*fit.mean_x.tolist(), fit.mean_y), tuple(fit.slopes.tolist()))
     errors = np.sqrt(variance * np.diag(fit.covariance(n)))
     explained = fit.total_sum - fit.residual_sum
     with np.errstate(divide="ignore"):
@@ -160,6 +213,7 @@ def linear_regression(
             stats.t(df_residual),
             parameters.confidence,
         ),
+        residuals=_residual_quantiles(cohort, residuals, float(np.sqrt(variance))),
         references=full.references(everything.cells),
         dropped=tuple(
             label
@@ -178,3 +232,14 @@ def linear_regression(
         bic=-2 * log_likelihood + np.log(n) * (p + 2),
         confidence=parameters.confidence,
     )
+
+
+def _residual_quantiles(cohort: Cohort, residuals: Residuals, spread: float) -> ResidualQuantiles:
+    center, width = np.zeros(1), np.array([spread])
+    quarters = quantiles(cohort, residuals, (0.25, 0.5, 0.75), center=center, spread=width)
+    q1, median, q3 = quarters[0, 0].tolist()
+    low = high = None
+    if cohort.releases_extremes:
+        limits = cohort.fold(column_range, ColumnState(residuals, 0, np.zeros((1, 1))))
+        low, high = float(limits.low[0, 0]), float(limits.high[0, 0])
+    return ResidualQuantiles(minimum=low, q1=q1, median=median, q3=q3, maximum=high)

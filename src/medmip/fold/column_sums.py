@@ -14,18 +14,18 @@ from medmip.fold.statistic import (
     count_with,
     sum_over,
 )
-from medmip.fold.value_grid import Columns, parts_of
+from medmip.fold.value_grid import Values, parts_of
 
 
 @dataclass(frozen=True)
 class ColumnState:
-    """Which k columns, and the origin of their sums in each part.
+    """Whose k columns of values, and the origin of their sums in each part.
 
     The parts are the datasets, then all of them together; or that alone where datasets is 0.
     shift is (k, datasets + 1).
     """
 
-    columns: Columns
+    columns: Values
     datasets: int
     shift: FloatArray
 
