@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cohort import home_at
+from benchmarks.cohort import home_at, published
 from benchmarks.contest import TASKS, Task, loaded, opened
 
 RUNS = 5
@@ -59,9 +59,13 @@ x <- matrix(readBin("{raw}", "double", {shape[0] * shape[1]}), {shape[0]}, {shap
 y <- readBin("{folder}/y", "double", {shape[0]})
 set.seed(1); times <- matrix(0, {runs}, 2)
 invisible({{ {task.r} }})
-for (i in 1:{runs}) {{ t <- system.time({{ {task.r} }}); times[i, ] <- c(t[[3]], t[[1]] + t[[2]]) }}
+for (i in 1:{runs}) {{
+  t <- system.time({{ {task.r} }})
+  times[i, ] <- c(t[[3]], t[[1]] + t[[2]])
+}}
 cat(paste(times[, 1], collapse = " "), "\\n"); cat(paste(times[, 2], collapse = " "), "\\n")
-status <- readLines("/proc/self/status"); cat(gsub("[^0-9]", "", grep("VmHWM", status, value = TRUE)))
+status <- readLines("/proc/self/status")
+cat(gsub("[^0-9]", "", grep("VmHWM", status, value = TRUE)))
 """
         out = subprocess.run(
             ["Rscript", "-e", script], capture_output=True, text=True, check=True
@@ -91,6 +95,7 @@ def contest(home: Path, records: int, runs: int, rounds: int) -> list[str]:
         "| task | contender | wall s (min / median) | CPU s | peak MB | MIP / contender | target |",
         "|---|---|---|---|---|---|---|",
     ]
+    published(home_at(home), records)
     for index, task in enumerate(TASKS):
         contenders = [OURS, *task.rivals, *(["R"] if shutil.which("Rscript") and task.r else [])]
         results: dict[str, dict[str, Any]] = {}
@@ -124,8 +129,9 @@ def contest(home: Path, records: int, runs: int, rounds: int) -> list[str]:
             verdict = (
                 f"≤ {task.target:g}: {'yes' if ratio <= task.target else 'NO'}" if judged else ""
             )
+            label = task.name if name == OURS else ""
             lines.append(
-                f"| {task.name if name == OURS else ''} | {name} | {min(wall):.4f} / {median(wall):.4f} "
+                f"| {label} | {name} | {min(wall):.4f} / {median(wall):.4f} "
                 f"| {median(cpu):.4f} | {results[name]['peak']:.0f} "
                 f"| {'1' if name == OURS else f'{ratio:.2f}'} | {verdict} |"
             )
@@ -136,6 +142,8 @@ def contest(home: Path, records: int, runs: int, rounds: int) -> list[str]:
 def growth(home: Path) -> list[str]:
     """Peak memory of our contender at 1M and 10M records, streamed from the snapshot."""
     lines = ["| task | peak MB at 1M | peak MB at 10M | ratio | ≤ 1.5 |", "|---|---|---|---|---|"]
+    for records in (1_000_000, 10_000_000):
+        published(home_at(home), records)
     for index in (0, 3, 4):
         peaks = [
             in_process(
@@ -189,8 +197,9 @@ def main() -> None:
         "# Benchmarks",
         "",
         f"A generated cohort of {arguments.records:,} patients × 50 variables, already loaded; "
-        f"{arguments.rounds} × {arguments.runs} runs of each contender after a warm-up, in turns, "
-        f"each in its own process. Python {platform.python_version()}, {os.cpu_count()} processors. "
+        f"{arguments.rounds} × {arguments.runs} runs of each contender after a warm-up, in "
+        f"turns, each in its own process. Python {platform.python_version()}, "
+        f"{os.cpu_count()} processors. "
         "Ratios of medians carry over to other machines; seconds do not.",
         "",
         *tables,

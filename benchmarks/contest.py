@@ -136,7 +136,8 @@ TASKS = (
     Task(
         "logistic regression, 20 covariates", "logistic_regression", ["outcome"], X,
         {"positive_class": "yes"},
-        {"scikit-learn": _sklearn_logistic, "statsmodels": _statsmodels_logit}, 0.35, "scikit-learn",
+        {"scikit-learn": _sklearn_logistic, "statsmodels": _statsmodels_logit},
+        0.35, "scikit-learn",
         r="glm.fit(cbind(1, x), y, family = binomial())",
     ),
     Task(
@@ -176,7 +177,8 @@ def loaded(home: Home, records: int, task: Task) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     columns = task.x or task.y
-    table = pq.read_table(published(home, records).path, columns=list(dict.fromkeys([*columns, *task.y])))
+    wanted = list(dict.fromkeys([*columns, *task.y]))
+    table = pq.read_table(published(home, records).path, columns=wanted)
     x = np.column_stack([table[name].to_numpy() for name in columns])
     data: dict[str, Any] = {"x": x, "columns": columns}
     if task.x:

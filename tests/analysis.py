@@ -1,4 +1,4 @@
-"""Runs one algorithm on given columns, through snapshot, engine, guard and fold as in production."""
+"""Runs one algorithm on given columns through snapshot, engine, guard and fold."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -43,12 +43,12 @@ class Witnessed:
 
     def record(
         self,
-        access: Access,
+        access: Access,  # noqa: ARG002 - the guard's protocol names it
         *,
         statistic: str,
         verdict: str,
         rule: str,
-        reason: str,
+        reason: str,  # noqa: ARG002 - the guard's protocol names it
         suppressed: int,
     ) -> None:
         self.rows.append((statistic, verdict, rule, suppressed))
@@ -63,7 +63,9 @@ class Witnessed:
         self.cohorts.setdefault(cohort, dict(held))
 
 
-def model_of(data: Mapping[str, Any], levels: Mapping[str, Sequence[str]] | None = None) -> DataModel:
+def model_of(
+    data: Mapping[str, Any], levels: Mapping[str, Sequence[str]] | None = None
+) -> DataModel:
     """A data model that fits the columns: numbers are real, texts nominal with sorted levels."""
     levels = levels or {}
     variables = [
@@ -121,15 +123,15 @@ def site_of(folder: Path, model: DataModel, data: Mapping[str, Any], policy: Pol
         )
         snapshots.append(datasets.publish(table, model.key, name, "test.csv"))
     witness = Witnessed()
-    return Site(
-        DuckDBEngine(home.datasets), Guard(policy, witness, witness), tuple(snapshots)
-    )
+    return Site(DuckDBEngine(home.datasets), Guard(policy, witness, witness), tuple(snapshots))
 
 
 def _arrow(values: Any) -> pa.Array:
     if values.dtype.kind in "fiu":
         return pa.array(values.astype(np.float64), pa.float64(), from_pandas=True)
-    return pa.array([None if value is None else str(value) for value in values.tolist()], pa.string())
+    return pa.array(
+        [None if value is None else str(value) for value in values.tolist()], pa.string()
+    )
 
 
 def parts_of(data: Mapping[str, Any], parts: int | Sequence[Any]) -> list[dict[str, Any]]:
@@ -170,9 +172,8 @@ def cohort_of(
             parse_filter(filters, model),
             "keep" if missing == "keep" else "drop",
         )
-        cohort = open_cohort(sites, spec, ACCESS)
-    # The blocks are in the sites' caches by now, so the snapshots may go.
-    return cohort
+        # Once it is open its blocks are in the sites' caches, so the snapshots may go.
+        return open_cohort(sites, spec, ACCESS)
 
 
 def analyse(

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One field of a request or file that breaks a rule; path is a JSON path such as `inputdata.y[0]`."""
+    """One field that breaks a rule; path is a JSON path such as `inputdata.y[0]`."""
 
     path: str
     message: str
