@@ -8,6 +8,7 @@ WARD = DataModel(
     version="1.0",
     label="Ward",
     variables=(
+        nominal("dataset"),
         text("subjectcode"),
         integer("age", 0, 120),
         real("volume", 0, 100),
@@ -17,13 +18,13 @@ WARD = DataModel(
         text("remark"),
     ),
 )
-"""No variable `dataset`: any dataset may be published."""
+"""Its variable `dataset` has no levels: any dataset may be published."""
 
 CLOSED = DataModel(
     code="closed",
     version="1.0",
     label="Closed",
-    variables=(nominal("dataset", "north", "south"), *WARD.variables),
+    variables=(nominal("dataset", "north", "south"), *WARD.variables[1:]),
 )
 VISITS = DataModel(
     code="visits",

@@ -187,6 +187,11 @@ def test_ragged_rows_are_told_by_row(checked):
     ]
 
 
+def test_delimiters_at_the_end_of_a_row_lose_nothing(imported):
+    columns = imported("subjectcode,remark\np1,x,\np2,y,,\np3,z\n")
+    assert columns["remark"] == ["x", "y", "z"]
+
+
 def test_a_ragged_row_after_any_sample(checked):
     lines = [f"p{i},1,1,F" for i in range(50_000)]
     assert found(checked(rows(*lines, "x,1"))) == [(Kind.RAGGED_ROW, None, 1, (50_002,))]
