@@ -34,7 +34,7 @@ export function VariableTree({
     else after.delete(id);
     setOpen(after);
   };
-  const use = (node: Node, role: 'y' | 'x') => {
+  const assign = (node: Node, role: 'y' | 'x') => {
     const codes = node.variable ? [node.variable] : node.group ? variablesUnder(node.group) : [];
     onUse(codes.filter((part) => present.has(part.code) && (isNumeric(part) || isNominal(part))).map((part) => part.code), role);
   };
@@ -67,8 +67,8 @@ export function VariableTree({
       },
       Enter: () => act(current),
       ' ': () => act(current),
-      y: () => use(current, 'y'),
-      x: () => use(current, 'x'),
+      y: () => assign(current, 'y'),
+      x: () => assign(current, 'x'),
     };
     const step = event.ctrlKey || event.metaKey || event.altKey ? undefined : steps[event.key];
     if (step) {
@@ -138,7 +138,7 @@ export function VariableTree({
                       title={texts.workspace.use[role]}
                       onClick={(event) => {
                         event.stopPropagation();
-                        use(node, role);
+                        assign(node, role);
                       }}
                     >
                       {role}

@@ -1,0 +1,77 @@
+import { Group } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { Fragment } from 'react';
+
+import { api, type Request } from '../api/client';
+import { SyntheticBadge } from '../shared/SyntheticBadge';
+import { texts } from '../texts/en';
+import { fromDocument, inWords } from '../workspace/filter';
+import { allVariables } from '../workspace/variables';
+
+/** What was asked, in words: labels for codes, the filter as a sentence. */
+export function RequestSummary({ request }: { request: Request }) {
+  const data = request.inputdata;
+  const model = useQuery({
+    queryKey: ['model', data.data_model],
+    queryFn: () => api.model(data.data_model),
+    retry: false,
+  });
+  const published = useQuery({
+    queryKey: ['datasets', data.data_model],
+    queryFn: () => api.datasets(data.data_model),
+    retry: false,
+  });
+  const algorithms = useQuery({ queryKey: ['algorithms'], queryFn: api.algorithms, staleTime: Infinity });
+  const algorithm = algorithms.data?.find((known) => known.name === request.algorithm);
+  const declared = (algorithm?.parameters.properties ?? {}) as Record<string, { title?: string; default?: unknown }>;
+  const given = request.parameters ?? {};
+  const parameters = [...new Set([...Object.keys(declared), ...Object.keys(given)])].flatMap((name) => {
+    const value = given[name] ?? declared[name]?.default;
+    const shown = written(value);
+    return shown ? [{ name, title: declared[name]?.title ?? name, value: shown }] : [];
+  });
+  const variables = model.data ? allVariables(model.data) : new Map<string, never>();
+  const label = (code: string) => variables.get(code)?.label || code;
+  const filter = fromDocument(data.filters);
+  return (
+    <dl className="facts stacked">
+      <dt>{texts.experiment.algorithm}</dt>
+      <dd>{algorithm?.label ?? request.algorithm}</dd>
+      <dt>{texts.analysis.y}</dt>
+      <dd>{(data.y ?? []).map(label).join(', ')}</dd>
+      {(data.x ?? []).length > 0 && (
+        <>
+          <dt>{texts.analysis.x}</dt>
+          <dd>{(data.x ?? []).map(label).join(', ')}</dd>
+        </>
+      )}
+      <dt>{texts.workspace.datasets}</dt>
+      <dd>
+        {data.datasets.map((code) => (
+          <Group gap={6} key={code}>
+            {code}
+            {published.data?.some((dataset) => dataset.code === code && dataset.synthetic) && <SyntheticBadge />}
+          </Group>
+        ))}
+      </dd>
+      <dt>{texts.analysis.filter}</dt>
+      <dd>{filter ? inWords(filter, variables) : texts.analysis.noFilter}</dd>
+      {parameters.map(({ name, title, value }) => (
+        <Fragment key={name}>
+          <dt>{title}</dt>
+          <dd>{value}</dd>
+        </Fragment>
+      ))}
+    </dl>
+  );
+}
+
+/** A parameter as one reads it; empty for an empty list or nothing. */
+function written(value: unknown): string {
+  if (value === null || value === undefined) return '';
+  if (typeof value === 'boolean') return value ? texts.yes : texts.no;
+  if (Array.isArray(value)) {
+    return value.map((part: unknown) => (Array.isArray(part) ? part.join(' × ') : String(part))).join(', ');
+  }
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
