@@ -185,6 +185,8 @@ def linear_regression(
             f"{p + 1} coefficients cannot be estimated from {int(n)} records",
             remedy="Choose fewer covariates.",
         )
+    if folded.scatter[-1, -1] <= n * (1e-14 * folded.mean[-1]) ** 2:
+        raise CannotCompute(f"The outcome {outcome.code} is constant in this cohort")
     try:
         fit = least_squares(cohort, design, folded)
     except Collinear as error:
@@ -192,8 +194,6 @@ def linear_regression(
             f"These covariates are constant or determine each other: {error}",
             remedy="Leave one of them out.",
         ) from None
-    if fit.total_sum <= 0.0:
-        raise CannotCompute(f"The outcome {outcome.code} is constant in this cohort")
 
     variance = fit.residual_sum / df_residual
     residuals = Residuals(design, (*fit.mean_x.tolist(), fit.mean_y), tuple(fit.slopes.tolist()))
