@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.libqsturng import psturng
 
 from tests.peer.conftest import PeerHospital, close
 
@@ -39,11 +41,11 @@ def test_equals_the_peer(peer: PeerHospital, case: dict[str, Any]) -> None:
 
 
 def _compare_p(ours: float, pair: dict[str, Any], groups: int, df: float) -> None:
-    """The peer takes p from a table's interpolation that stops at 0.001 and 0.9.
+    """Ours is held to the distribution, the peer's to the approximation that it takes.
 
-    Ours is therefore held to the distribution itself, and the peer's to its table's precision.
+    The peer interpolates a table that stops at 0.001 and 0.9 and is off by up to 0.02 between;
+    statsmodels ships that approximation, whose versions agree within two per cent.
     """
     q = abs(pair["t_stat"]) * 2**0.5
-    exact = float(stats.studentized_range.sf(q, groups, df))
-    assert ours == close(exact)
-    assert min(max(ours, 0.001), 0.9) == pytest.approx(pair["p_tuckey"], abs=2e-3)
+    assert ours == close(float(stats.studentized_range.sf(q, groups, df)))
+    assert float(np.ravel(psturng(q, groups, df))[0]) == pytest.approx(pair["p_tuckey"], rel=0.02)

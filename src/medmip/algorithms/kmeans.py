@@ -12,6 +12,10 @@ from medmip.fold.lloyd import LloydState, LloydStep, lloyd_step, weighted_centre
 from medmip.fold.moments import MomentsState, moments
 from medmip.fold.statistic import FloatArray
 
+MAX_STARTS = 10
+STARTS_RECORDS = 200_000
+"""Records that all starts together may look at: large cohorts settle near the best from one."""
+
 
 class KMeansParameters(Parameters):
     """Parameters of a k-means clustering."""
@@ -104,7 +108,7 @@ class KMeansResult(Result):
     parameters=KMeansParameters,
 )
 def kmeans(cohort: Cohort, parameters: KMeansParameters) -> KMeansResult:
-    """Lloyd's algorithm from one start.
+    """Lloyd's algorithm, the best of up to ten starts; of one where records are many.
 
     Points drawn from the normal distribution with the cohort's moments are moved to the means of
     the records nearest to them; the best of 20 k-means++ clusterings of these few weighted means
@@ -125,10 +129,14 @@ def kmeans(cohort: Cohort, parameters: KMeansParameters) -> KMeansResult:
     scale = deviations if parameters.standardise else np.ones_like(deviations)
     scatter = folded.scatter / np.outer(scale, scale)
     rng = np.random.default_rng(parameters.seed)
-    state = LloydState(design, folded.mean, scale, _drawn(scatter / n, parameters.k, rng))
-    state = _moved(state, _start(cohort, state, parameters.k, rng))
-
-    state, step, rounds = _settled(cohort, state, parameters, float(np.trace(scatter)) / n)
+    spread = float(np.trace(scatter)) / n
+    found = []
+    for _ in range(int(np.clip(STARTS_RECORDS // n, 1, MAX_STARTS))):
+        pilot = LloydState(design, folded.mean, scale, _drawn(scatter / n, n, parameters.k, rng))
+        start = _moved(pilot, _start(cohort, pilot, parameters.k, rng))
+        found.append(_settled(cohort, start, parameters, spread))
+    # Fewer clusters than asked for lose against the full number, however near they are.
+    state, step, rounds = min(found, key=lambda end: (-len(end[0].centres), float(end[1].distance)))
     records = np.ma.asarray(step.records).astype(float)
     order = np.argsort(-np.ma.filled(records, 0.0), kind="stable")
     lost = parameters.k - len(order)
@@ -150,10 +158,10 @@ def kmeans(cohort: Cohort, parameters: KMeansParameters) -> KMeansResult:
     )
 
 
-def _drawn(covariance: FloatArray, k: int, rng: np.random.Generator) -> FloatArray:
-    """Points of the normal distribution about 0 with this covariance, a few for each cluster."""
+def _drawn(covariance: FloatArray, records: float, k: int, rng: np.random.Generator) -> FloatArray:
+    """Points of the normal distribution about 0 with this covariance, some for each cluster."""
     values, vectors = np.linalg.eigh(covariance)
-    number = max(4 * k, 16)
+    number = int(min(max(8 * k, 32), max(records // 4, k)))
     drawn = rng.normal(size=(number, len(values))) * np.sqrt(np.maximum(values, 0.0))
     points: FloatArray = drawn @ vectors.T
     return points
