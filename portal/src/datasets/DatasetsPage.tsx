@@ -2,34 +2,36 @@ import { Code, Group, Table, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 
 import { api } from '../api/client';
+import { Empty } from '../shared/Empty';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
 import { texts } from '../texts/en';
 
 const t = texts.datasets;
+const NUMBERS = new Set(['patients', 'records', 'variables', 'version']);
 
 /** What is published, in which version. */
 export function DatasetsPage() {
   const query = useQuery({ queryKey: ['datasets'], queryFn: () => api.datasets() });
   return (
     <div className="page">
-      <Title order={1} fz="h2" mb="md">
+      <title>{`${t.title} · ${texts.brand}`}</title>
+      <Title order={1} fz="1.55rem">
         {t.title}
       </Title>
+      <Text c="dimmed" size="sm" mb="md">
+        {t.intro}
+      </Text>
       {query.isPending && <Loading />}
       <ProblemAlert error={query.error} onRetry={() => void query.refetch()} />
-      {query.data?.length === 0 && (
-        <Text c="dimmed">
-          {t.empty} {texts.workspace.howToImport} <Code>dementia:1.0</Code>
-        </Text>
-      )}
+      {query.data?.length === 0 && <Empty title={t.empty} hint={t.hint} />}
       {query.data && query.data.length > 0 && (
-        <Table highlightOnHover>
+        <Table highlightOnHover className="listing" aria-label={t.title}>
           <Table.Thead>
             <Table.Tr>
-              {t.columns.map((column) => (
-                <Table.Th key={column} scope="col">
+              {Object.entries(t.columns).map(([key, column]) => (
+                <Table.Th key={key} scope="col" ta={NUMBERS.has(key) ? 'right' : undefined}>
                   {column}
                 </Table.Th>
               ))}
@@ -39,7 +41,7 @@ export function DatasetsPage() {
             {query.data.map((dataset) => (
               <Table.Tr key={`${dataset.model}/${dataset.code}`}>
                 <Table.Td>
-                  <Group gap={6}>
+                  <Group gap={6} wrap="nowrap" fw={550}>
                     {dataset.label} {dataset.synthetic && <SyntheticBadge />}
                   </Group>
                   <Text size="xs" c="dimmed">
@@ -47,10 +49,10 @@ export function DatasetsPage() {
                   </Text>
                 </Table.Td>
                 <Table.Td>{dataset.model}</Table.Td>
-                <Table.Td>{dataset.patients.toLocaleString('en')}</Table.Td>
-                <Table.Td>{dataset.records.toLocaleString('en')}</Table.Td>
-                <Table.Td>{dataset.variables.length}</Table.Td>
-                <Table.Td>{dataset.version}</Table.Td>
+                <Table.Td ta="right">{dataset.patients.toLocaleString('en')}</Table.Td>
+                <Table.Td ta="right">{dataset.records.toLocaleString('en')}</Table.Td>
+                <Table.Td ta="right">{dataset.variables.length}</Table.Td>
+                <Table.Td ta="right">{dataset.version}</Table.Td>
                 <Table.Td>{new Date(dataset.published).toLocaleString('en-GB')}</Table.Td>
                 <Table.Td>
                   <Code title={dataset.hash}>{dataset.hash.slice(0, 12)}</Code>

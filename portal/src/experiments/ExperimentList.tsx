@@ -5,8 +5,11 @@ import { useState } from 'react';
 import { Link } from 'react-router';
 
 import { api, type Summary } from '../api/client';
+import { Empty } from '../shared/Empty';
+import { Icon } from '../shared/Icon';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
+import { SyntheticBadge } from '../shared/SyntheticBadge';
 import { texts } from '../texts/en';
 import { StateBadge } from './StateBadge';
 
@@ -30,21 +33,30 @@ export function ExperimentList() {
   const remove = useMutation({
     mutationFn: (id: string) => api.remove(id),
     onSuccess: () => {
+      if (query.data?.items.length === 1 && page > 0) setPage(page - 1);
       setDoomed(null);
       return client.invalidateQueries({ queryKey: ['experiments'] });
     },
   });
-  const pages = Math.ceil((query.data?.total ?? 0) / PAGE);
+  const algorithms = useQuery({ queryKey: ['algorithms'], queryFn: api.algorithms, staleTime: Infinity });
+  const published = useQuery({ queryKey: ['datasets'], queryFn: () => api.datasets() });
+  const labels = new Map(algorithms.data?.map((algorithm) => [algorithm.name, algorithm.label]));
+  const synthetic = new Set(published.data?.filter((one) => one.synthetic).map((one) => one.code));
+  const total = query.data?.total ?? 0;
+  const pages = Math.ceil(total / PAGE);
   const filtered = asked !== '' || state !== null;
   return (
     <div className="page">
+      <title>{`${t.list} · ${texts.brand}`}</title>
       <Group justify="space-between" mb="md" align="flex-end">
-        <Title order={1} fz="h2">
+        <Title order={1} fz="1.55rem">
           {t.list}
         </Title>
         <Group>
           <TextInput
             type="search"
+            leftSection={<Icon name="search" size={15} />}
+            w={260}
             aria-label={t.search}
             placeholder={t.search}
             value={search}
@@ -57,6 +69,7 @@ export function ExperimentList() {
             aria-label={t.state}
             placeholder={t.anyState}
             clearable
+            w={150}
             data={Object.entries(t.states).map(([value, label]) => ({ value, label }))}
             value={state}
             onChange={(value) => {
@@ -68,20 +81,26 @@ export function ExperimentList() {
       </Group>
       {query.isPending && <Loading />}
       <ProblemAlert error={query.error} onRetry={() => void query.refetch()} />
-      {query.data?.total === 0 && (
-        <Text c="dimmed" mt="xl">
-          {filtered ? t.noMatch : `${t.empty} ${t.emptyHint}`}
-        </Text>
-      )}
+      {query.data?.total === 0 &&
+        (filtered ? (
+          <Empty title={t.noMatch} />
+        ) : (
+          <Empty title={t.empty} hint={t.emptyHint}>
+            <Button component={Link} to="/" mt="sm">
+              {t.toWorkspace}
+            </Button>
+          </Empty>
+        ))}
       {query.data && query.data.total > 0 && (
-        <Table highlightOnHover verticalSpacing="xs">
+        <Table highlightOnHover verticalSpacing="xs" className="listing" aria-label={t.list}>
           <Table.Thead>
             <Table.Tr>
-              {[t.name, t.algorithm, t.state, t.created, t.duration, ''].map((title, index) => (
-                <Table.Th key={index} scope="col">
+              {[t.name, t.algorithm, texts.workspace.datasets, t.state, t.created, t.duration].map((title) => (
+                <Table.Th key={title} scope="col">
                   {title}
                 </Table.Th>
               ))}
+              <Table.Td />
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
@@ -95,7 +114,14 @@ export function ExperimentList() {
                     {[...(item.request.inputdata.y ?? []), ...(item.request.inputdata.x ?? [])].slice(0, 6).join(', ')}
                   </Text>
                 </Table.Td>
-                <Table.Td>{item.algorithm}</Table.Td>
+                <Table.Td>{labels.get(item.algorithm) ?? item.algorithm}</Table.Td>
+                <Table.Td>
+                  {item.request.inputdata.datasets.map((code) => (
+                    <Group key={code} gap={6} wrap="nowrap">
+                      {code} {synthetic.has(code) && <SyntheticBadge />}
+                    </Group>
+                  ))}
+                </Table.Td>
                 <Table.Td>
                   <StateBadge state={item.state} />
                 </Table.Td>
@@ -105,7 +131,7 @@ export function ExperimentList() {
                   <Button
                     size="compact-xs"
                     variant="subtle"
-                    color="red"
+                    color="gray"
                     disabled={item.state === 'queued' || item.state === 'running'}
                     onClick={() => setDoomed(item)}
                     aria-label={`${t.remove} ${item.name}`}
@@ -124,14 +150,14 @@ export function ExperimentList() {
             {t.previous}
           </Button>
           <Text size="sm">
-            {page + 1} / {pages}
+            {t.of(page * PAGE + 1, Math.min(total, (page + 1) * PAGE), total)}
           </Text>
           <Button size="xs" variant="default" disabled={page + 1 >= pages} onClick={() => setPage(page + 1)}>
             {t.next}
           </Button>
         </Group>
       )}
-      <Modal opened={doomed !== null} onClose={() => setDoomed(null)} title={t.remove}>
+      <Modal opened={doomed !== null} onClose={() => setDoomed(null)} title={<b>{t.remove}</b>}>
         <Text mb="md">{t.removeAsk(doomed?.name ?? '')}</Text>
         <ProblemAlert error={remove.error} />
         <Group justify="flex-end">

@@ -104,7 +104,7 @@ export function ExperimentScreen() {
 function BackToList() {
   return (
     <Anchor component={Link} to="/experiments" size="sm" className="back">
-      <Icon name="back" size={13} /> {t.list}
+      <Icon name="back" size={13} /> {t.back}
     </Anchor>
   );
 }
@@ -165,8 +165,10 @@ function Provenance({
         <dt>{t.excluded}</dt>
         <dd>{number(provenance.excluded)}</dd>
         <dt>{t.software}</dt>
+        <dd>{provenance.software}</dd>
+        <dt>{t.version}</dt>
         <dd>
-          {provenance.software}, {of.algorithm} {provenance.algorithm_version}
+          {of.algorithm} {provenance.algorithm_version}
         </dd>
       </dl>
       {provenance.snapshots.map((part) => (

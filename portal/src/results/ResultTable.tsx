@@ -1,6 +1,7 @@
-import { CopyButton, Button, Group, Table, Text } from '@mantine/core';
+import { Button, CopyButton, Group, Table, Text } from '@mantine/core';
 
 import type { TableView } from '../api/client';
+import { Icon } from '../shared/Icon';
 import { texts } from '../texts/en';
 import { shownValue } from './format';
 
@@ -13,12 +14,18 @@ export function ResultTable({ table }: { table: TableView }) {
     ),
   ].join('\n');
   return (
-    <section>
+    <section className="result">
       <Group justify="space-between" mb={4} align="baseline" wrap="nowrap">
         <Text fw={600}>{table.title}</Text>
         <CopyButton value={tsv}>
           {({ copied, copy }) => (
-            <Button size="compact-xs" variant="subtle" onClick={copy} aria-label={`${table.title}: ${texts.experiment.copyTable}`}>
+            <Button
+              size="compact-xs"
+              variant="subtle"
+              leftSection={<Icon name="copy" size={12} />}
+              onClick={copy}
+              aria-label={`${table.title}: ${texts.experiment.copyTable}`}
+            >
               {copied ? texts.experiment.copied : texts.experiment.copyTable}
             </Button>
           )}
@@ -44,8 +51,8 @@ export function ResultTable({ table }: { table: TableView }) {
                   return (
                     <Table.Td
                       key={column.key}
-                      className={format === 'text' ? '' : 'number'}
-                      title={typeof value === 'number' ? String(value) : undefined}
+                      className={`${format === 'text' ? '' : 'number'} ${isSuppressed(value) ? 'faint' : ''}`}
+                      title={isSuppressed(value) ? texts.suppressed : typeof value === 'number' ? String(value) : undefined}
                     >
                       {shownValue(value, format)}
                     </Table.Td>
@@ -63,6 +70,11 @@ export function ResultTable({ table }: { table: TableView }) {
       )}
     </section>
   );
+}
+
+/** A count too small to be released, told as "<10". */
+function isSuppressed(value: unknown): boolean {
+  return typeof value === 'string' && /^<\s?\d+$/.test(value);
 }
 
 function plain(value: unknown): string {

@@ -156,9 +156,10 @@ export function VariableTree({
 }
 
 function kindOf(node: Node): string {
+  const kinds = texts.workspace.kinds;
   if (!node.variable) return String(node.count);
-  if (isNumeric(node.variable)) return '123';
-  return isNominal(node.variable) ? 'A·B' : 'text';
+  if (isNumeric(node.variable)) return kinds.numeric;
+  return isNominal(node.variable) ? kinds.nominal : kinds.text;
 }
 
 function Marked({ text, search }: { text: string; search: string }) {
