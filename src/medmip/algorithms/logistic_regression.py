@@ -117,6 +117,13 @@ class LogisticRegressionResult(Result):
             ("Cox & Snell's R²", self.r_squared_cox_snell),
             ("Newton iterations", self.iterations),
         ]
+        names = {
+            "minimum": "Min", "q1": "Q1", "median": "Median", "q3": "Q3", "maximum": "Max",
+        }  # fmt: skip
+        for key, label in names.items():
+            value = getattr(self.deviance_residuals, key)
+            if value is not None:
+                fit.append((f"Deviance residuals: {label}", value))
         percent = f"{100 * self.confidence:g} %"
         return [
             coefficient_table(self.coefficients, self.confidence, "z").model_copy(
@@ -308,9 +315,8 @@ def _start(folded: ClassMoments, scale: FloatArray) -> FloatArray:
 
 
 def _residuals(cohort: Cohort, state: NewtonState, mean_deviance: float) -> ResidualQuantiles:
-    values = DevianceResiduals(
-        state.design, state.classes, state.intercept, tuple(state.slopes.tolist())
-    )
+    beta = (float(state.beta[0]), *state.slopes.tolist())
+    values = DevianceResiduals(state.design, state.classes, tuple(state.shift.tolist()), beta)
     extremes = cohort.releases_extremes
     found = quantiles(
         cohort,
