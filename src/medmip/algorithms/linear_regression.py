@@ -41,6 +41,11 @@ class LinearRegressionParameters(Parameters):
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
     )
+    residual_quartiles: bool = Field(
+        True,
+        title="Residual quartiles",
+        description="How the residuals spread; without it a very large cohort is quicker.",
+    )
 
 
 class ResidualQuantiles(BaseModel):
@@ -54,6 +59,12 @@ class ResidualQuantiles(BaseModel):
     q3: float
     maximum: float | None
 
+    def table(self) -> View:
+        """The quantiles that may be released, in one row."""
+        names = {"minimum": "Min", "q1": "Q1", "median": "Median", "q3": "Q3", "maximum": "Max"}
+        row = {key: value for key, value in self.model_dump().items() if value is not None}
+        return table("Residuals", [(key, names[key], "number") for key in row], [row])
+
 
 class LinearRegressionResult(Result):
     """A fitted linear model.
@@ -65,7 +76,7 @@ class LinearRegressionResult(Result):
     n: int
     excluded: int
     coefficients: tuple[Coefficient, ...]
-    residuals: ResidualQuantiles
+    residuals: ResidualQuantiles | None
     references: dict[str, str]
     dropped: tuple[str, ...]
     residual_std_error: float
@@ -94,14 +105,6 @@ class LinearRegressionResult(Result):
             ("AIC", self.aic),
             ("BIC", self.bic),
         ]
-        quantile_names = {
-            "minimum": "Min",
-            "q1": "Q1",
-            "median": "Median",
-            "q3": "Q3",
-            "maximum": "Max",
-        }
-        spread = {k: v for k, v in self.residuals.model_dump().items() if v is not None}
         note = "; ".join(f"reference of {name}: {level}" for name, level in self.references.items())
         return [
             coefficient_table(self.coefficients, self.confidence, "t").model_copy(
@@ -118,11 +121,7 @@ class LinearRegressionResult(Result):
                 [("measure", "Measure", "text"), ("value", "Value", "number")],
                 [{"measure": name, "value": value} for name, value in fit],
             ),
-            table(
-                "Residuals",
-                [(key, quantile_names[key], "number") for key in spread],
-                [spread],
-            ),
+            *([self.residuals.table()] if self.residuals else []),
         ]
 
 
@@ -213,7 +212,11 @@ def linear_regression(
             stats.t(df_residual),
             parameters.confidence,
         ),
-        residuals=_residual_quantiles(cohort, residuals, float(np.sqrt(variance))),
+        residuals=(
+            _residual_quantiles(cohort, residuals, float(np.sqrt(variance)))
+            if parameters.residual_quartiles
+            else None
+        ),
         references=full.references(everything.cells),
         dropped=tuple(
             label

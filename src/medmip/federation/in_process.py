@@ -146,9 +146,7 @@ class InProcess:
         total = released[0]
         for count in released[1:]:
             total = total + count
-        selected = sum(
-            size.records for part in self._parts for size in part.site.engine.sizes(part.selection)
-        )
+        selected = sum(part.selected for part in self._parts)
         datasets = tuple(
             DatasetSize(
                 code, *(_unmasked(field[index]) for field in (total.records, total.patients))
@@ -197,6 +195,7 @@ class _Part:
     selection: Selection
     positions: tuple[int, ...]
     access: Access
+    selected: int
 
     @classmethod
     def of(cls, site: Site, spec: CohortSpec, access: Access) -> "_Part":
@@ -219,11 +218,19 @@ class _Part:
             cohort=hashlib.sha256(compared.key().encode()).hexdigest(),
             snapshots={snapshot.dataset: snapshot.hash for snapshot in held},
         )
-        return cls(site, selection, positions, completed)
+        selected = sum(size.records for size in site.engine.sizes(selection))
+        return cls(site, selection, positions, completed, selected)
+
+    @property
+    def expected(self) -> int:
+        """About how many bytes its blocks take, with the design matrices beside them."""
+        columns = len(self.selection.numeric) + len(self.selection.nominal)
+        return self.selected * columns * 8 * (2 if self.selection.nominal else 1)
 
     def blocks(self) -> Iterator[Block]:
         return self.site.cache.blocks(
             self.selection.key(),
+            self.expected,
             lambda: encoded_blocks(self.site.engine, self.selection, self.positions),
         )
 

@@ -19,8 +19,13 @@ class BlockCache:
         self._kept: OrderedDict[str, tuple[int, list[Block]]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def blocks(self, key: str, load: Callable[[], Iterator[Block]]) -> Iterator[Block]:
-        """The blocks under this key: from memory, else from `load`, and kept if they fit."""
+    def blocks(
+        self, key: str, expected: int, load: Callable[[], Iterator[Block]]
+    ) -> Iterator[Block]:
+        """The blocks under this key: from memory, else from `load`, and kept if they fit.
+
+        expected is an estimate of their bytes: what is expected not to fit is not even collected.
+        """
         with self._lock:
             kept = self._kept.get(key)
             if kept is not None:
@@ -28,7 +33,7 @@ class BlockCache:
         if kept is not None:
             yield from kept[1]
             return
-        collected: list[Block] | None = []
+        collected: list[Block] | None = [] if expected <= self.capacity else None
         size = 0
         for block in load():
             yield block
