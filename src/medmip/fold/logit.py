@@ -180,8 +180,9 @@ def maximised(
 ) -> tuple[NewtonState, NewtonStep, int]:
     """The state at the maximum, the statistic there, and the number of Newton steps.
 
-    state is where to start; null, where only the intercept is not zero, if that is likelier. Raises Separated or NotSettled. Where classes can be told apart the likelihood has no
-    maximum: it goes on rising, ever less, while each round's step stays as long as the last.
+    state is where to start; null, where only the intercept is not zero, if that is likelier.
+    Raises Separated or NotSettled. Where classes can be told apart the likelihood has no maximum:
+    it goes on rising, ever less, while each round's step stays as long as the last.
     Source: Albert & Anderson, Biometrika 71 (1984) 1-10.
     """
     step = cohort.fold(newton_step, state)
