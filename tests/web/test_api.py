@@ -1,0 +1,232 @@
+"""The API's answers, in the words of its contract."""
+
+import json
+import threading
+import time
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from tests.web.conftest import DATASET
+
+API = "/api/v1"
+COHORT = {"data_model": "dementia:1.0", "datasets": [DATASET]}
+TOO_OLD = {
+    "condition": "AND",
+    "rules": [{"field": "subjectageyears", "operator": "greater", "value": 120}],
+}
+
+
+def analysis(algorithm: str, **parts: Any) -> dict[str, Any]:
+    parameters = parts.pop("parameters", {})
+    return {"algorithm": algorithm, "inputdata": COHORT | parts, "parameters": parameters}
+
+
+def ended(client: TestClient, address: str) -> dict[str, Any]:
+    for _ in range(600):
+        answer: dict[str, Any] = client.get(address).json()
+        if answer["state"] not in ("queued", "running"):
+            return answer
+        time.sleep(0.05)
+    pytest.fail("the experiment did not end")
+
+
+def test_catalogue_lists_models_datasets_and_algorithms(client: TestClient) -> None:
+    (model,) = client.get(f"{API}/models").json()
+    assert model["code"] == "dementia:1.0" and model["datasets"] == [DATASET]
+    tree = client.get(f"{API}/models/dementia:1.0").json()
+    assert tree["groups"] and tree["key"] == "dementia:1.0"
+    (dataset,) = client.get(f"{API}/datasets", params={"model": "dementia:1.0"}).json()
+    assert dataset["synthetic"] and dataset["patients"] == 900 and len(dataset["hash"]) == 64
+    names = {algorithm["name"] for algorithm in client.get(f"{API}/algorithms").json()}
+    assert {"describe", "histogram", "linear_regression", "kmeans", "pca"} <= names
+
+
+def test_variables_are_found_by_every_word(client: TestClient) -> None:
+    found = client.get(
+        f"{API}/models/dementia:1.0/variables", params={"search": "LEFT hippocampus"}
+    )
+    codes = [variable["code"] for variable in found.json()]
+    assert "lefthippocampus" in codes and "righthippocampus" not in codes
+    assert found.json()[0]["path"]
+
+
+def test_experiment_runs_and_keeps_its_address(client: TestClient) -> None:
+    request = analysis("linear_regression", y=["lefthippocampus"], x=["subjectageyears", "gender"])
+    answer = client.post(f"{API}/experiments", json=request | {"name": "by age"})
+    assert answer.status_code == 202
+    done = ended(client, answer.headers["Location"])
+    assert (done["state"], done["name"], done["problem"]) == ("done", "by age", None)
+    assert {view["kind"] for view in done["result"]["views"]} == {"table", "chart"}
+    assert done["provenance"]["snapshots"][0]["dataset"] == DATASET
+    listed = client.get(f"{API}/experiments", params={"search": "by age"}).json()
+    assert listed["total"] >= 1 and "result" not in listed["items"][0]
+    renamed = client.patch(answer.headers["Location"], json={"name": "by age and sex"})
+    assert renamed.json()["name"] == "by age and sex"
+    assert client.delete(answer.headers["Location"]).status_code == 204
+    assert client.get(answer.headers["Location"]).status_code == 404
+
+
+def test_events_tell_of_progress_and_end(client: TestClient) -> None:
+    request = analysis("describe", y=["lefthippocampus"])
+    address = client.post(f"{API}/experiments", json=request).headers["Location"]
+    with client.stream("GET", f"{address}/events") as events:
+        text = "".join(events.iter_text())
+    assert "event: progress" in text and text.rstrip().rsplit("event: ", 1)[1].startswith("end")
+    assert json.loads(text.rstrip().rsplit("data: ", 1)[1])["state"] == "done"
+
+
+def test_refusal_says_rule_and_remedy(client: TestClient) -> None:
+    request = analysis("ttest_onesample", y=["lefthippocampus"], filters=TOO_OLD)
+    refused = ended(client, client.post(f"{API}/experiments", json=request).headers["Location"])
+    assert refused["state"] == "refused" and refused["result"] is None
+    assert "fewer than 10 patients" in refused["problem"]["detail"]
+    assert refused["problem"]["remedy"]
+
+
+@pytest.mark.parametrize(
+    "request_, path",
+    [
+        (analysis("nothing", y=["lefthippocampus"]), "algorithm"),
+        (analysis("describe", y=["hippocampus_left"]), "inputdata.y[0]"),
+        (analysis("describe", y=[]), "inputdata.y"),
+        (analysis("pca", y=["gender", "lefthippocampus"]), "inputdata.y[0]"),
+        (analysis("kmeans", y=["lefthippocampus"], parameters={"k": 0}), "parameters.k"),
+        (analysis("kmeans", y=["lefthippocampus"], parameters={"j": 1}), "parameters.j"),
+        (analysis("describe", y=["gender"], datasets=["nowhere"]), "inputdata.datasets[0]"),
+        (analysis("describe", y=["gender"], data_model="none:1"), "inputdata.data_model"),
+        (
+            analysis("describe", y=["gender"], filters={"condition": "XOR", "rules": []}),
+            "inputdata.filters.condition",
+        ),
+        (
+            analysis(
+                "logistic_regression",
+                y=["gender"],
+                x=["lefthippocampus"],
+                parameters={"positive_class": "Z"},
+            ),
+            "parameters.positive_class",
+        ),
+    ],
+)
+def test_bad_request_names_its_field(
+    client: TestClient, request_: dict[str, Any], path: str
+) -> None:
+    answer = client.post(f"{API}/experiments", json=request_)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert path in [problem["path"] for problem in answer.json()["errors"]]
+
+
+def test_fitting_says_why_an_algorithm_is_not_offered(client: TestClient) -> None:
+    fits = client.post(f"{API}/algorithms/fitting", json=COHORT | {"y": ["gender"], "x": []}).json()
+    by_name = {fit["name"]: fit for fit in fits}
+    assert by_name["describe"]["fits"] and not by_name["linear_regression"]["fits"]
+    assert "numeric" in by_name["linear_regression"]["reasons"][0]
+
+
+def test_exploring_leaves_no_experiment_but_a_ledger_row(client: TestClient) -> None:
+    before = client.get(f"{API}/experiments").json()["total"]
+    rows = client.get(f"{API}/audit").json()["total"]
+    question = COHORT | {"variable": "lefthippocampus", "group_by": "gender", "bins": 10}
+    assert client.post(f"{API}/explore/histogram", json=question).json()["views"]
+    described = COHORT | {"variables": ["lefthippocampus"]}
+    assert client.post(f"{API}/explore/describe", json=described).json()["data"]["numeric"]
+    assert client.get(f"{API}/experiments").json()["total"] == before
+    assert client.get(f"{API}/audit").json()["total"] > rows
+
+
+def test_count_is_rounded_and_small_ones_are_withheld(client: TestClient) -> None:
+    whole = client.post(f"{API}/explore/count", json=COHORT).json()
+    assert (whole["patients"], whole["rounded_to"], whole["suppressed"]) == (900, 10, False)
+    over_84 = {"field": "subjectageyears", "operator": "greater_or_equal", "value": 84}
+    some = client.post(
+        f"{API}/explore/count", json=COHORT | {"filters": {"condition": "AND", "rules": [over_84]}}
+    ).json()
+    assert some["patients"] is None or some["patients"] % 10 == 0
+
+
+def test_api_answers_while_a_run_is_busy(application: FastAPI, client: TestClient) -> None:
+    request = analysis("describe", y=["lefthippocampus", "righthippocampus", "gender"])
+    addresses = [
+        client.post(f"{API}/experiments", json=request).headers["Location"] for _ in range(8)
+    ]
+    answered = threading.Event()
+
+    def ask() -> None:
+        assert client.get("/healthz").json() == {"status": "ok"}
+        answered.set()
+
+    threading.Thread(target=ask).start()
+    assert answered.wait(10)
+    assert all(ended(client, address)["state"] == "done" for address in addresses)
+
+
+def test_cancelled_experiment_has_no_result(client: TestClient) -> None:
+    request = analysis("describe", y=["lefthippocampus"])
+    addresses = [
+        client.post(f"{API}/experiments", json=request).headers["Location"] for _ in range(6)
+    ]
+    last = client.post(f"{addresses[-1]}/cancel").json()
+    assert last["state"] in ("cancelled", "done")
+    assert (last["state"] == "done") == (last["result"] is not None)
+    assert ended(client, addresses[0])["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    "method, path, status",
+    [("GET", "/nothing", 404), ("PUT", "/models", 405), ("GET", "/experiments/none", 404)],
+)
+def test_every_error_is_a_problem(client: TestClient, method: str, path: str, status: int) -> None:
+    answer = client.request(method, f"{API}{path}")
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+
+
+def test_broken_json_is_a_problem(client: TestClient) -> None:
+    answer = client.post(
+        f"{API}/experiments", content=b"{", headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 422 and answer.json()["title"] == "The request is not valid"
+
+
+def test_foreign_host_is_turned_away(client: TestClient) -> None:
+    assert client.get(f"{API}/models", headers={"host": "evil.example"}).status_code == 421
+
+
+def test_foreign_origin_may_change_nothing(client: TestClient) -> None:
+    answer = client.post(f"{API}/experiments", json={}, headers={"origin": "http://evil.example"})
+    assert answer.status_code == 403
+
+
+def test_huge_body_is_refused(client: TestClient) -> None:
+    answer = client.post(f"{API}/experiments", content=b" " * (2 * 2**20 + 1))
+    assert answer.status_code == 413
+
+
+def test_portal_answers_for_its_screens_but_not_for_files(client: TestClient) -> None:
+    screen = client.get("/experiments/some-id")
+    assert screen.status_code == 200 and "<title>MIP</title>" in screen.text
+    assert "script-src 'self'" in screen.headers["content-security-policy"]
+    assert "unsafe-eval" not in screen.headers["content-security-policy"]
+    assert client.get("/assets/missing.js").status_code == 404
+    assert "<title>API</title>" in client.get("/api/docs").text
+
+
+def test_metrics_count_without_patients(client: TestClient) -> None:
+    text = client.get("/metrics").text
+    assert "mip_ledger_rows" in text and "mip_datasets 1.0" in text
+
+
+def test_every_operation_is_named_and_described(client: TestClient) -> None:
+    document = client.get("/api/openapi.json").json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert operation.get("operationId"), f"{method} {path}"
+            assert operation.get("description") or operation.get("summary"), f"{method} {path}"
+            answers = [status for status in operation["responses"] if status.startswith("2")]
+            assert answers, f"{method} {path}"
