@@ -110,6 +110,9 @@ def _kept_datasets(session: Session, columns: Sequence[Column], dataset: str | N
     return [str(code) for (code,) in rows]
 
 
+_SORTED_AT_ONCE = 20_480
+"""Rows of a row group while sorting: each thread holds a group."""
+
 _KEPT = "(FROM cells ANTI JOIN problem USING (k))"
 
 
@@ -119,40 +122,51 @@ def _versions(datasets: Datasets, model: DataModel, code: str) -> list[Snapshot]
 
 
 def _write(found: Reading, model: DataModel, code: str) -> Path:
-    """The Parquet file of one dataset, beside the staged cells."""
+    """The Parquet file of one dataset."""
     assert found.session is not None
     session, columns = found.session, {column.name: column for column in found.columns}
     order = [name for name in model.all_variables if name in columns and name != DATASET]
-    cells = ", ".join(
-        f'{typed(columns[name], found.report.dialect.decimal)} AS "{name}"' for name in order
-    )
-    cells = ", ".join(filter(None, (cells, f'{literal(code)} AS "{DATASET}"')))
-    patient = columns[model.patient_column].sql
+    decimal = found.report.dialect.decimal
+    cells = "".join(f'{typed(columns[name], decimal)} AS "{name}", ' for name in order)
+    cells += f'{literal(code)} AS "{DATASET}"'
     rows = _KEPT
     if DATASET in columns:
         rows = f"(FROM {_KEPT} WHERE {columns[DATASET].sql} = {literal(code)})"
-    if model.longitudinal:
-        session.run("DROP TABLE IF EXISTS patient")
-        session.run(
-            f"""
-            CREATE TABLE patient AS
-            SELECT code, row_number() OVER (ORDER BY code) - 1 AS number
-            FROM (SELECT DISTINCT {patient} AS code FROM {rows})
-            """  # noqa: S608
-        )
-        rows = f"{rows} AS kept JOIN patient ON kept.{patient} = patient.code"
-        number, sorting = "patient.number", f"ORDER BY patient.number, {_visits(columns, model)}, k"
-    else:
-        number, sorting = "row_number() OVER () - 1", ""
     file = session.work / f"{code}.parquet"
+    if not model.longitudinal:
+        number = "(row_number() OVER () - 1)::INTEGER"
+        numbered = f"SELECT {cells}, {number} AS {PATIENT_COLUMN} FROM {rows}"  # noqa: S608
+        session.run(_copy(numbered, file))
+        return file
+    patient = columns[model.patient_column].sql
     session.run(
         f"""
-        COPY (SELECT {cells}, ({number})::INTEGER AS {PATIENT_COLUMN} FROM {rows} {sorting})
-        TO {literal(str(file))}
-        (FORMAT parquet, COMPRESSION {COMPRESSION}, ROW_GROUP_SIZE {ROW_GROUP})
+        CREATE OR REPLACE TABLE patient AS
+        SELECT code, (row_number() OVER (ORDER BY code) - 1)::INTEGER AS number
+        FROM (SELECT DISTINCT {patient} AS code FROM {rows})
         """  # noqa: S608
     )
+    # First typed, then sorted: together they need more memory than either.
+    typed_rows = f"""
+        SELECT {cells}, number AS {PATIENT_COLUMN}, {_visits(columns, model)} AS __visit, k AS __row
+        FROM {rows} AS kept JOIN patient ON kept.{patient} = patient.code
+        """  # noqa: S608
+    unsorted = session.work / "unsorted.parquet"
+    session.run(_copy(typed_rows, unsorted, _SORTED_AT_ONCE))
+    sorted_rows = f"""
+        SELECT * EXCLUDE (__visit, __row) FROM read_parquet({literal(str(unsorted))})
+        ORDER BY {PATIENT_COLUMN}, __visit, __row
+        """  # noqa: S608
+    session.run(_copy(sorted_rows, file))
+    unsorted.unlink()
     return file
+
+
+def _copy(rows: str, file: Path, group: int = ROW_GROUP) -> str:
+    return (
+        f"COPY ({rows}) TO {literal(str(file))} "
+        f"(FORMAT parquet, COMPRESSION {COMPRESSION}, ROW_GROUP_SIZE {group})"
+    )
 
 
 def _visits(columns: dict[str, Column], model: DataModel) -> str:
