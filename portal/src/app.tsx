@@ -1,19 +1,14 @@
 import { ActionIcon, Anchor, Box, Button, Group, Text, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
-import { lazy, Suspense } from 'react';
 import { Link, NavLink, Route, Routes, useLocation } from 'react-router';
 
 import { DatasetsPage } from './datasets/DatasetsPage';
 import { ExperimentList } from './experiments/ExperimentList';
+import { ExperimentScreen } from './experiments/ExperimentScreen';
 import { Empty } from './shared/Empty';
 import { ErrorBoundary } from './shared/ErrorBoundary';
 import { Icon } from './shared/Icon';
-import { Loading } from './shared/Loading';
 import { texts } from './texts/en';
 import { Workspace } from './workspace/Workspace';
-
-const ExperimentScreen = lazy(async () => ({
-  default: (await import('./experiments/ExperimentScreen')).ExperimentScreen,
-}));
 
 export function App() {
   const { pathname } = useLocation();
@@ -25,15 +20,13 @@ export function App() {
       <Header />
       <main id="content" tabIndex={-1}>
         <ErrorBoundary key={pathname}>
-          <Suspense fallback={<Loading />}>
-            <Routes>
-              <Route path="/" element={<Workspace />} />
-              <Route path="/experiments" element={<ExperimentList />} />
-              <Route path="/experiments/:id" element={<ExperimentScreen />} />
-              <Route path="/datasets" element={<DatasetsPage />} />
-              <Route path="*" element={<NotFound />} />
-            </Routes>
-          </Suspense>
+          <Routes>
+            <Route path="/" element={<Workspace />} />
+            <Route path="/experiments" element={<ExperimentList />} />
+            <Route path="/experiments/:id" element={<ExperimentScreen />} />
+            <Route path="/datasets" element={<DatasetsPage />} />
+            <Route path="*" element={<NotFound />} />
+          </Routes>
         </ErrorBoundary>
       </main>
     </>

@@ -23,6 +23,7 @@ export function chartTheme(scheme: 'light' | 'dark') {
     axisQuantitative: { tickCount: 8 },
     legend: {
       labelColor: ink, titleColor: quiet, labelFontSize: 11.5, titleFontSize: 11.5, titleFontWeight: 500, orient: 'top',
+      columns: 3, labelLimit: 150,
     },
     header: { labelColor: ink, titleColor: quiet, labelFontSize: 12, titleFontSize: 12 },
     title: { color: ink, fontSize: 13, fontWeight: 600, anchor: 'start' },

@@ -1,16 +1,17 @@
 import { Anchor, Button, Group, Modal, Select, Table, Text, TextInput, Title } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'react-router';
 
-import { api, type Summary } from '../api/client';
+import { api, type InputData, type Summary } from '../api/client';
 import { Empty } from '../shared/Empty';
 import { Icon } from '../shared/Icon';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
 import { texts } from '../texts/en';
+import { allVariables } from '../workspace/variables';
 import { StateBadge } from './StateBadge';
 
 const t = texts.experiment;
@@ -42,6 +43,18 @@ export function ExperimentList() {
   const published = useQuery({ queryKey: ['datasets'], queryFn: () => api.datasets() });
   const labels = new Map(algorithms.data?.map((algorithm) => [algorithm.name, algorithm.label]));
   const synthetic = new Set(published.data?.filter((one) => one.synthetic).map((one) => one.code));
+  const keys = [...new Set(query.data?.items.map((item) => item.request.inputdata.data_model))];
+  const models = useQueries({
+    queries: keys.map((key) => ({ queryKey: ['model', key], queryFn: () => api.model(key), retry: false })),
+  });
+  const trees = new Map(models.flatMap(({ data }) => (data ? [[data.key, allVariables(data)] as const] : [])));
+  const roles = ({ y, x, data_model: key }: InputData) => {
+    const named = (codes: readonly string[] | null | undefined) => {
+      const first = (codes ?? []).slice(0, 4).map((code) => trees.get(key)?.get(code)?.label || code);
+      return first.join(', ') + ((codes?.length ?? 0) > first.length ? ', …' : '');
+    };
+    return x?.length ? t.by(named(y), named(x)) : named(y);
+  };
   const total = query.data?.total ?? 0;
   const pages = Math.ceil(total / PAGE);
   const filtered = asked !== '' || state !== null;
@@ -111,7 +124,7 @@ export function ExperimentList() {
                     {item.name}
                   </Anchor>
                   <Text size="xs" c="dimmed">
-                    {[...(item.request.inputdata.y ?? []), ...(item.request.inputdata.x ?? [])].slice(0, 6).join(', ')}
+                    {roles(item.request.inputdata)}
                   </Text>
                 </Table.Td>
                 <Table.Td>{labels.get(item.algorithm) ?? item.algorithm}</Table.Td>

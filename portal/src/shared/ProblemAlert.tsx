@@ -31,7 +31,7 @@ export function ProblemAlert({
         : undefined);
   if (!shown) return null;
   return (
-    <Alert color={color} title={shown.title} role="alert" variant="light">
+    <Alert color={color} title={shown.title} role="alert" variant="light" className="problem">
       <Text size="sm">{shown.detail}</Text>
       {shown.errors && shown.errors.length > 0 && (
         <List size="sm" mt="xs">

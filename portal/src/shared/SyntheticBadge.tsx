@@ -5,7 +5,7 @@ import { texts } from '../texts/en';
 /** Marks invented data wherever it is named. */
 export function SyntheticBadge() {
   return (
-    <Badge size="xs" color="orange" variant="light" title={texts.syntheticHint} tt="none">
+    <Badge size="xs" color="orange" variant="light" className="synthetic" title={texts.syntheticHint} tt="none">
       {texts.synthetic}
     </Badge>
   );

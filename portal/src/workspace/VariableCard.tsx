@@ -144,6 +144,11 @@ export function VariableCard({
           </Group>
         </dd>
       </dl>
+      {!usable && (
+        <Text size="sm" c="dimmed">
+          {texts.workspace.neverShown}
+        </Text>
+      )}
       {ready && (
         <section aria-label={texts.workspace.distribution}>
           <Group mb="sm" align="flex-end" gap="sm">
@@ -184,7 +189,7 @@ export function VariableCard({
       {ready && (
         <section aria-label={texts.workspace.summary}>
           {summary.isPending && <Loading lines={3} />}
-          <ProblemAlert error={summary.error} onRetry={() => void summary.refetch()} />
+          {!histogram.error && <ProblemAlert error={summary.error} onRetry={() => void summary.refetch()} />}
           {summary.data && <Views views={summary.data.views} only="table" />}
         </section>
       )}
