@@ -1,7 +1,7 @@
 """The distribution of a variable, whole and by the levels of others."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import altair as alt
 import numpy as np
@@ -20,6 +20,9 @@ from medmip.fold.value_grid import Columns
 
 TAIL = 0.01
 """Share of patients in each open outer bin, where extremes are withheld."""
+
+
+_BLUE = "#3b6ea5"
 
 
 class HistogramParameters(Parameters):
@@ -44,7 +47,9 @@ class Group(BaseModel):
 class HistogramResult(Result):
     """Counts by bin or level; edges (bins + 1) of a numeric variable's bins.
 
-    open_ended says that the outer bins also hold what lies beyond the outermost edges.
+    open_ended says that the outer bins also hold what lies beyond the outermost edges;
+    group_labels are the labels of the grouping variables; counted is `records` where a patient
+    may have several.
     """
 
     variable: str
@@ -55,6 +60,8 @@ class HistogramResult(Result):
     edges: tuple[float, ...]
     open_ended: bool
     groups: tuple[Group, ...]
+    group_labels: dict[str, str]
+    counted: Literal["patients", "records"]
     minimum: int
 
     def views(self) -> list[View]:
@@ -78,68 +85,82 @@ class HistogramResult(Result):
 
     def _chart(self, groups: list[Group]) -> View:
         names = self._bins()
-        rows = []
-        for group in groups:
-            for index, (name, count) in enumerate(zip(names, group.counts, strict=True)):
-                row: dict[str, object] = {
-                    "group": group.label,
-                    "bin": name,
-                    "count": 0 if count is None else count,
-                    "shown": str(shown(count, self.minimum)),
-                    "hidden": self.minimum if count is None else None,
-                }
-                if not self.levels:
-                    row |= {"low": self.edges[index], "high": self.edges[index + 1]}
-                rows.append(row)
-        grouped = len(groups) > 1
-        data = alt.Data(values=rows)
-        unit = f" ({self.units})" if self.units else ""
-        order = [group.label for group in groups]
-        colour = (
-            alt.Color("group:N", sort=order, title=groups[0].variable)
-            if grouped
-            else alt.value("#3b6ea5")
-        )
-        tooltip = [
-            *(["group:N"] if grouped else []),
-            "bin:N",
-            alt.Tooltip("shown:N", title="patients"),
+        rows = [
+            self._row(group, index, name) for group in groups for index, name in enumerate(names)
         ]
-        base = alt.Chart(data)
+        grouped = groups[0].variable is not None
+        order = [group.label for group in groups]
+        colour = alt.Color(
+            "group:N",
+            sort=order,
+            title=self.group_labels.get(str(groups[0].variable)),
+            legend=alt.Legend(symbolOpacity=1),
+        )
+        colours = {"color": colour} if grouped else {}
+        tooltip = [
+            *([alt.Tooltip("group:N", title="group")] if grouped else []),
+            alt.Tooltip("bin:N", title=self.label),
+            alt.Tooltip("shown:N", title=self.counted),
+        ]
+        base = alt.Chart(alt.Data(values=rows)).encode(tooltip=tooltip)
+        title = alt.Y("count:Q", title=self.counted.capitalize())
         if self.levels:
-            x = alt.X("bin:N", sort=names, title=self.label, axis=alt.Axis(labelAngle=-30))
+            tilted = sum(len(name) for name in names) > 60
+            x = alt.X(
+                "bin:N",
+                sort=names,
+                title=self.label,
+                axis=alt.Axis(labelAngle=-30 if tilted else 0, labelLimit=160),
+            )
             offset = {"xOffset": alt.XOffset("group:N", sort=order)} if grouped else {}
-            bars = base.mark_bar().encode(
-                x=x, y=alt.Y("count:Q", title="Patients"), color=colour, tooltip=tooltip, **offset
-            )
-            hidden = base.mark_bar(color="#bbb", opacity=0.35).encode(
-                x=x, y="hidden:Q", tooltip=tooltip, **offset
-            )
+            bars = base.mark_bar(color=_BLUE).encode(x=x, y=title, **colours, **offset)
+            hidden = _ghost(base).encode(x=x, y="hidden:Q", **offset)
         else:
+            unit = f" ({self.units})" if self.units else ""
             x = alt.X(
                 "low:Q", title=f"{self.label}{unit}", scale=alt.Scale(zero=False), bin="binned"
             )
-            bars = base.mark_bar(opacity=0.55 if grouped else 0.9).encode(
-                x=x,
-                x2="high:Q",
-                y=alt.Y("count:Q", title="Patients", stack=None),
-                color=colour,
-                tooltip=tooltip,
-            )
-            hidden = base.mark_bar(color="#bbb", opacity=0.35).encode(
-                x=x, x2="high:Q", y=alt.Y("hidden:Q", stack=None), tooltip=tooltip
-            )
+            if grouped:
+                flat = {"x2": "high:Q", "color": colour}
+                bars = base.mark_bar(opacity=0.15).encode(x=x, y=title.stack(None), **flat)
+                bars += base.mark_line(interpolate="step-after", strokeWidth=1.5).encode(
+                    x="low:Q", y="count:Q", color=colour
+                )
+                bars += base.mark_rule(strokeWidth=1.5).encode(x="low:Q", y="count:Q", **flat)
+                hidden = base.mark_rule(strokeDash=[2, 3], strokeWidth=1.5).encode(
+                    x="low:Q", y="hidden:Q", **flat
+                )
+            else:
+                bars = base.mark_bar(color=_BLUE).encode(x=x, x2="high:Q", y=title)
+                hidden = _ghost(base).encode(x=x, x2="high:Q", y="hidden:Q")
         suppressed = any(count is None for group in groups for count in group.counts)
-        layers = bars + hidden if suppressed else bars
-        drawing = layers.properties(width="container", height=240)
-        by = f" by {groups[0].variable}" if grouped else ""
-        top = max(rows, key=lambda row: int(str(row["count"])))
-        alt_text = (
-            f"Histogram of {self.label}{by}; the fullest bin is {top['bin']} with {top['shown']}"
+        drawing = (bars + hidden if suppressed else bars).properties(width="container", height=240)
+        by = f" by {self.group_labels[str(groups[0].variable)]}" if grouped else ""
+        top = max(rows, key=lambda row: int(str(row["count"] or 0)))
+        words = f"; the fullest bin is {top['bin']} with {top['shown']}" if top["count"] else ""
+        notes = []
+        if self.open_ended:
+            notes.append("The outer bins also hold what lies beyond them.")
+        if suppressed:
+            notes.append(
+                f"Dashed: fewer than {self.minimum} patients, or hidden to protect such a group."
+            )
+        return chart(
+            f"{self.label}{by}", drawing, f"Histogram of {self.label}{by}{words}", " ".join(notes)
         )
-        note = f"Grey: fewer than {self.minimum} patients, or hidden to protect such a group."
-        ends = "The outer bins are open. " if self.open_ended else ""
-        return chart(f"{self.label}{by}", drawing, alt_text, ends + (note if suppressed else ""))
+
+    def _row(self, group: Group, index: int, name: str) -> dict[str, object]:
+        count = group.counts[index]
+        row: dict[str, object] = {
+            "group": group.label,
+            "bin": name,
+            "count": count,
+            "shown": str(shown(count, self.minimum)),
+            "hidden": self.minimum if count is None else None,
+        }
+        return (
+            row if self.levels else row | {"low": self.edges[index], "high": self.edges[index + 1]}
+        )
 
     def _table(self) -> View:
         columns: list[tuple[str, str, Format]] = [("bin", self.label, "text")]
@@ -153,6 +174,11 @@ class HistogramResult(Result):
                 row[f"g{number}"] = shown(group.counts[index], self.minimum)
             rows.append(row)
         return table("Counts", columns, rows)
+
+
+def _ghost(base: Any) -> Any:  # noqa: ANN401
+    """Bars of counts that are hidden."""
+    return base.mark_bar(color="#f1f1f1", stroke="#9a9a9a", strokeDash=[3, 3], strokeWidth=1)
 
 
 @dataclass(frozen=True)
@@ -260,6 +286,8 @@ def histogram(cohort: Cohort, parameters: HistogramParameters) -> HistogramResul
         edges=() if edges is None else tuple(edges.tolist()),
         open_ended=edges is not None and not cohort.releases_extremes,
         groups=tuple(groups),
+        group_labels={group.code: group.label or group.code for group in cohort.x},
+        counted="patients" if cohort.size.records == cohort.size.patients else "records",
         minimum=cohort.minimum,
     )
 

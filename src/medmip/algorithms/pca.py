@@ -1,5 +1,7 @@
 """Principal components of numeric variables."""
 
+import itertools
+
 import altair as alt
 import numpy as np
 from pydantic import Field
@@ -9,6 +11,7 @@ from medmip.algorithms.role import NUMERIC, many
 from medmip.algorithms.views import Format, View, chart, table
 from medmip.fold.cohort import Cohort
 from medmip.fold.moments import MomentsState, moments
+from medmip.fold.statistic import FloatArray
 
 
 class PCAParameters(Parameters):
@@ -32,6 +35,7 @@ class PCAResult(Result):
     eigenvalues: tuple[float, ...]
     explained: tuple[float, ...]
     vectors: tuple[tuple[float, ...], ...]
+    scaled: bool
 
     def views(self) -> list[View]:
         names = [f"PC{index + 1}" for index in range(len(self.eigenvalues))]
@@ -44,12 +48,16 @@ class PCAResult(Result):
         ]
         drawn = shares[:30]
         base = alt.Chart(alt.Data(values=drawn)).encode(
-            x=alt.X("component:N", sort=names, title=None),
-            tooltip=["component:N", "explained:Q", "total:Q"],
+            x=alt.X("component:N", sort=names, title=None, axis=alt.Axis(labelAngle=0)),
+            tooltip=[
+                alt.Tooltip("component:N", title="component"),
+                alt.Tooltip("explained:Q", title="explained, %", format=".1f"),
+                alt.Tooltip("total:Q", title="together, %", format=".1f"),
+            ],
         )
         scree = base.mark_bar(color="#3b6ea5").encode(
-            y=alt.Y("explained:Q", title="Variance explained, %")
-        ) + base.mark_line(point=True, color="#b5482f").encode(y="total:Q")
+            y=alt.Y("explained:Q", title="Variance explained, %", scale=alt.Scale(domain=[0, 100]))
+        ) + base.mark_line(color="#b5482f", point={"color": "#b5482f"}).encode(y="total:Q")
         views: list[View] = [
             chart(
                 "Scree plot",
@@ -84,31 +92,70 @@ class PCAResult(Result):
         return views
 
     def _loadings(self) -> View:
-        first, second = np.array(self.vectors[0]), np.array(self.vectors[1])
+        """Each variable's covariance, or correlation where scaled, with two components."""
+        ends = np.array(self.vectors[:2]) * np.sqrt(np.array(self.eigenvalues[:2]))[:, None]
+        reach = 1.0 if self.scaled else float(np.abs(ends).max())
         rows = [
-            {
-                "variable": code,
-                "pc1": float(first[j]),
-                "pc2": float(second[j]),
-                "x0": 0.0,
-                "y0": 0.0,
-            }
-            for j, code in enumerate(self.variables)
+            {"variable": code, "pc1": x, "pc2": y, "x0": 0.0, "y0": 0.0, "label": height}
+            for code, x, y, height in zip(
+                self.variables,
+                ends[0].tolist(),
+                ends[1].tolist(),
+                _spread_labels(ends, 0.075 * reach),
+                strict=True,
+            )
         ]
+        scale = alt.Scale(domain=[-1.1 * reach, 1.1 * reach], nice=False)
+        axis = alt.Axis(grid=False, tickCount=5)
         base = alt.Chart(alt.Data(values=rows)).encode(
-            x=alt.X("pc1:Q", title=f"PC1 ({100 * self.explained[0]:.1f} %)"),
-            y=alt.Y("pc2:Q", title=f"PC2 ({100 * self.explained[1]:.1f} %)"),
-            tooltip=["variable:N", "pc1:Q", "pc2:Q"],
+            x=alt.X(
+                "pc1:Q", title=f"PC1 ({100 * self.explained[0]:.1f} %)", scale=scale, axis=axis
+            ),
+            y=alt.Y(
+                "pc2:Q", title=f"PC2 ({100 * self.explained[1]:.1f} %)", scale=scale, axis=axis
+            ),
+            tooltip=[
+                alt.Tooltip("variable:N", title="variable"),
+                alt.Tooltip("pc1:Q", title="PC1", format=".3f"),
+                alt.Tooltip("pc2:Q", title="PC2", format=".3f"),
+            ],
         )
-        lines = base.mark_rule(color="#3b6ea5").encode(x2="x0:Q", y2="y0:Q")
-        layers = lines + base.mark_point(filled=True, color="#3b6ea5")
+        turns = np.linspace(0, 2 * np.pi, 121)
+        circle = [
+            {"turn": turn, "x": reach * np.cos(turn), "y": reach * np.sin(turn)}
+            for turn in turns.tolist()
+        ]
+        layers = (
+            alt.Chart(alt.Data(values=circle))
+            .mark_line(color="#bbb", strokeWidth=1)
+            .encode(x=alt.X("x:Q", scale=scale), y=alt.Y("y:Q", scale=scale), order="turn:Q")
+            + base.mark_rule(color="#3b6ea5", strokeWidth=1.5).encode(x2="x0:Q", y2="y0:Q")
+            + base.mark_point(filled=True, color="#3b6ea5", opacity=1, size=35)
+        )
         if len(rows) <= 25:
-            layers = layers + base.mark_text(dy=-8, fontSize=10).encode(text="variable:N")
+            layers += base.mark_text(
+                fontSize=10,
+                align=alt.expr("datum.pc1 < 0 ? 'left' : 'right'"),
+                dy=-8,
+                color="#333",
+            ).encode(y="label:Q", text="variable:N")
+        kind = "Correlations" if self.scaled else "Covariances"
         return chart(
-            "Loadings of the first two components",
-            layers.properties(width="container", height=360),
-            f"Loadings of {len(rows)} variables on the first two components",
+            f"{kind} with the first two components",
+            layers.properties(width=400, height=400),
+            f"{kind} of {len(rows)} variables with the first two components",
+            "On the circle a variable lies wholly in the plane of the two." if self.scaled else "",
         )
+
+
+def _spread_labels(ends: FloatArray, apart: float) -> list[float]:
+    """Heights of the labels, (k,), on each side pushed apart where ends (2, k) are near."""
+    heights = ends[1].copy()
+    for side in (ends[0] >= 0, ends[0] < 0):
+        order = np.flatnonzero(side)[np.argsort(ends[1][side])]
+        for below, above in itertools.pairwise(order):
+            heights[above] = max(heights[above], heights[below] + apart)
+    return [float(height) for height in heights]
 
 
 @algorithm(
@@ -152,4 +199,5 @@ def pca(cohort: Cohort, parameters: PCAParameters) -> PCAResult:
         eigenvalues=tuple(values.tolist()),
         explained=tuple((values / values.sum()).tolist()),
         vectors=tuple(tuple(row) for row in vectors.tolist()),
+        scaled=parameters.scale,
     )

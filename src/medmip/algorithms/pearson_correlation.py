@@ -54,7 +54,14 @@ class PearsonResult(Result):
         )
         heat = base.mark_rect().encode(
             color=alt.Color("r:Q", title="r", scale=alt.Scale(scheme="redblue", domain=[-1, 1])),
-            tooltip=["row:N", "column:N", "r:Q", "p:Q", "lower:Q", "upper:Q"],
+            tooltip=[
+                alt.Tooltip("row:N", title="variable"),
+                alt.Tooltip("column:N", title="with"),
+                alt.Tooltip("r:Q", format=".4f"),
+                alt.Tooltip("p:Q", title="p-value", format=".2g"),
+                alt.Tooltip("lower:Q", format=".3f"),
+                alt.Tooltip("upper:Q", format=".3f"),
+            ],
         )
         drawing = heat
         if len(cells) <= 144:
@@ -120,7 +127,7 @@ def pearson_correlation(cohort: Cohort, parameters: PearsonParameters) -> Pearso
     n = int(folded.records)
     if n < 3:
         raise CannotCompute("A correlation needs at least three records")
-    scatter = folded.scatter
+    scatter = (folded.scatter + folded.scatter.T) / 2
     spread = np.sqrt(np.diag(scatter))
     constant = spread <= 1e-14 * np.sqrt(n) * np.abs(folded.mean)
     with np.errstate(divide="ignore", invalid="ignore"):
