@@ -28,7 +28,7 @@ def test_road_from_variable_to_reopened_result(page: Page, address: str, picture
     expect(page.locator(".vega-embed svg").first).to_be_visible()
     page.get_by_role("combobox", name="Group by").click()
     page.get_by_role("option", name="Alzheimer broad category").click()
-    expect(page.get_by_role("img", name="by alzheimerbroadcategory")).to_be_visible()
+    expect(page.get_by_role("img", name="by Alzheimer broad category")).to_be_visible()
     picture("2-distribution")
     assert fits_the_window(page)
 
