@@ -94,7 +94,7 @@ export function ExperimentScreen() {
             </Title>
             <RequestSummary request={experiment.request} />
           </Card>
-          {experiment.provenance && <Provenance of={experiment} provenance={experiment.provenance} />}
+          {experiment.provenance && <Provenance provenance={experiment.provenance} />}
         </Stack>
       </div>
     </div>
@@ -144,13 +144,7 @@ function Actions({ experiment }: { experiment: Experiment }) {
   );
 }
 
-function Provenance({
-  of,
-  provenance,
-}: {
-  of: Experiment;
-  provenance: NonNullable<Experiment['provenance']>;
-}) {
+function Provenance({ provenance }: { provenance: NonNullable<Experiment['provenance']> }) {
   const number = (value: number) => value.toLocaleString('en');
   return (
     <Card withBorder>
@@ -167,9 +161,7 @@ function Provenance({
         <dt>{t.software}</dt>
         <dd>{provenance.software}</dd>
         <dt>{t.version}</dt>
-        <dd>
-          {of.algorithm} {provenance.algorithm_version}
-        </dd>
+        <dd>{provenance.algorithm_version}</dd>
       </dl>
       {provenance.snapshots.map((part) => (
         <Text size="xs" c="dimmed" key={part.dataset} mt={4} title={part.hash}>

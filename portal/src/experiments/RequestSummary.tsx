@@ -2,11 +2,17 @@ import { Group } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Fragment } from 'react';
 
-import { api, type Request } from '../api/client';
+import { api, type Request, type Variable } from '../api/client';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
 import { texts } from '../texts/en';
 import { fromDocument, inWords } from '../workspace/filter';
 import { allVariables } from '../workspace/variables';
+
+interface Declared {
+  title?: string;
+  default?: unknown;
+  level_of?: 'y' | 'x';
+}
 
 /** What was asked, in words: labels for codes, the filter as a sentence. */
 export function RequestSummary({ request }: { request: Request }) {
@@ -23,14 +29,17 @@ export function RequestSummary({ request }: { request: Request }) {
   });
   const algorithms = useQuery({ queryKey: ['algorithms'], queryFn: api.algorithms, staleTime: Infinity });
   const algorithm = algorithms.data?.find((known) => known.name === request.algorithm);
-  const declared = (algorithm?.parameters.properties ?? {}) as Record<string, { title?: string; default?: unknown }>;
+  const declared = (algorithm?.parameters.properties ?? {}) as Record<string, Declared>;
   const given = request.parameters ?? {};
+  const variables = model.data ? allVariables(model.data) : new Map<string, Variable>();
+  const levelOf = (code: string | undefined, level: unknown) =>
+    variables.get(code ?? '')?.enumerations.find((known) => known.code === level)?.label;
   const parameters = [...new Set([...Object.keys(declared), ...Object.keys(given)])].flatMap((name) => {
     const value = given[name] ?? declared[name]?.default;
-    const shown = written(value);
-    return shown ? [{ name, title: declared[name]?.title ?? name, value: shown }] : [];
+    const role = declared[name]?.level_of;
+    const shown = (role && levelOf(data[role]?.[0], value)) ?? written(value);
+    return shown ? [{ name, title: declared[name]?.title ?? spoken(name), value: shown }] : [];
   });
-  const variables = model.data ? allVariables(model.data) : new Map<string, never>();
   const label = (code: string) => variables.get(code)?.label || code;
   const filter = fromDocument(data.filters);
   return (
@@ -64,6 +73,10 @@ export function RequestSummary({ request }: { request: Request }) {
       ))}
     </dl>
   );
+}
+
+function spoken(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1).replaceAll('_', ' ');
 }
 
 /** A parameter as one reads it; empty for an empty list or nothing. */

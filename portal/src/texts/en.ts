@@ -143,7 +143,7 @@ export const texts = {
     records: 'Records',
     excluded: 'Left out for missing values',
     software: 'Software',
-    version: 'Algorithm',
+    version: 'Version of the algorithm',
     snapshot: (dataset: string, version: number) => `${dataset}, version ${version}:`,
     copied: 'Copied',
     rename: 'Name',
