@@ -23,6 +23,7 @@ TAIL = 0.01
 
 
 _BLUE = "#3b6ea5"
+_ROUNDING = float(np.finfo(float).eps)
 
 
 class HistogramParameters(Parameters):
@@ -206,10 +207,17 @@ class BinCounts(Statistic):
 
 def bin_counts(block: Block, state: BinState) -> BinCounts:
     """Patients and records of one block by group and bin."""
+    shape = (state.groups, state.bins)
     if state.edges is None:
         bins = block.levels(state.variable).astype(np.int64)
     else:
-        bins = _binned(block.column(state.variable), state.edges)
+        values = block.column(state.variable)
+        bins = _binned(values, state.edges)
+        if state.group is None and block.patient is None:
+            counts = np.bincount(bins, minlength=state.bins).reshape(shape)
+            counts[0, 0] -= np.count_nonzero(np.isnan(values))
+            return BinCounts(counts, counts.astype(np.float64))
+        bins[np.isnan(values)] = -1
     cells = bins
     if state.group is not None:
         groups = block.levels(state.group)
@@ -217,23 +225,29 @@ def bin_counts(block: Block, state: BinState) -> BinCounts:
     size = state.groups * state.bins
     patients = block.cells(cells, size)
     records = patients if block.patient is None else np.bincount(cells[cells >= 0], minlength=size)
-    shape = (state.groups, state.bins)
     return BinCounts(patients.reshape(shape), records.astype(np.float64).reshape(shape))
 
 
 def _binned(values: FloatArray, edges: FloatArray) -> IntArray:
-    """The bin of each value, -1 where missing; values beyond the edges are in the outer bins."""
+    """The bin of each value; a missing one's is 0, values beyond the edges are in the outer bins.
+
+    Bins are half open but for the last, as NumPy's. Rounding may put a value on the wrong side of
+    an edge, so that those near one are looked up among the edges themselves.
+    """
     bins = len(edges) - 1
-    width = edges[-1] - edges[0]
-    missing = np.isnan(values)
-    with np.errstate(invalid="ignore", over="ignore"):
-        place = np.clip((values - edges[0]) * (bins / width), 0, bins - 1)
-    found = np.where(missing, 0, place).astype(np.int64)
-    # Rounding may put a value on an edge's wrong side: the edges themselves decide.
-    found -= values < edges[found]
-    found += (values >= edges[found + 1]) & (found < bins - 1)
-    np.clip(found, 0, bins - 1, out=found)
-    found[missing] = -1
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = bins / (edges[-1] - edges[0])
+        blur = 1e-9 + 8 * _ROUNDING * np.abs(edges).max() * scale
+        place = values - edges[0]
+        place *= scale
+        apart = np.rint(place)
+        apart -= place
+        near = np.flatnonzero(~(np.abs(apart, out=apart) > blur))
+        np.clip(place, 0.0, bins - 1.0, out=place)
+        found: IntArray = place.astype(np.int64)
+    if near.size:
+        looked = np.searchsorted(edges, values[near], side="right") - 1
+        found[near] = np.where(np.isnan(values[near]), 0, np.clip(looked, 0, bins - 1))
     return found
 
 
@@ -295,18 +309,22 @@ def histogram(cohort: Cohort, parameters: HistogramParameters) -> HistogramResul
 def _edges(cohort: Cohort, variable: Variable, bins: int) -> FloatArray:
     columns = Columns((variable.code,))
     state = ColumnState(columns, 0, np.zeros((1, 1)))
-    sums = cohort.fold(column_sums, state)
-    records = np.ma.filled(np.ma.asarray(sums.records, dtype=float), 0.0)[0, 0]
-    if not records:
-        raise CannotCompute(
-            f"{variable.code} has fewer than {max(cohort.minimum, 1)} values in this cohort"
-        )
     if cohort.releases_extremes:
         limits = cohort.fold(column_range, state)
+        _check_any(cohort, variable, limits.patients)
         return np.histogram_bin_edges(np.concatenate([limits.low[0], limits.high[0]]), bins)
-    tail = max(TAIL, min(0.5, cohort.minimum / records))
+    sums = cohort.fold(column_sums, state)
+    _check_any(cohort, variable, sums.patients)
+    tail = max(TAIL, min(0.5, cohort.minimum / float(sums.records[0, 0])))
     mean, sd = sums.moments(state.shift)
     ends = quantiles(
         cohort, columns, (tail, 1 - tail), center=mean[:, 0], spread=np.nan_to_num(sd[:, 0])
     )
     return np.histogram_bin_edges(ends[0, 0], bins)
+
+
+def _check_any(cohort: Cohort, variable: Variable, patients: IntArray) -> None:
+    if not np.ma.filled(np.ma.asarray(patients), 0).any():
+        raise CannotCompute(
+            f"{variable.code} has fewer than {max(cohort.minimum, 1)} values in this cohort"
+        )

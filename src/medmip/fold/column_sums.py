@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medmip.fold.block import Block
 from medmip.fold.statistic import (
@@ -71,20 +72,13 @@ def column_sums(block: Block, state: ColumnState) -> ColumnSums:
             column = values[:, index] if rows is None else values[rows, index]
             centred = column - state.shift[index, part]
             amount = centred.sum()
-            present = None
             if np.isnan(amount):
-                present = ~np.isnan(centred)
-                centred = centred[present]
+                centred = centred[~np.isnan(centred)]
                 amount = centred.sum()
-            n = centred.size
-            records[index, part] = n
+            records[index, part] = centred.size
             total[index, part] = amount
             square[index, part] = np.dot(centred, centred)
-            patients[index, part] = n
-            if block.patient is not None:
-                chosen = block.patient if rows is None else block.patient[rows]
-                chosen = chosen if present is None else chosen[present]
-                patients[index, part] = len(np.unique(chosen))
+            patients[index, part] = _patients(block, column, rows)
     if state.datasets:
         # A patient belongs to one dataset, so the pooled part is the sum of the others.
         step = state.shift[:, :-1] - state.shift[:, -1:]
@@ -101,6 +95,7 @@ def column_range(block: Block, state: ColumnState) -> ColumnRange:
     """Smallest and largest values of one block's columns; infinite where there is none."""
     values = state.columns.of(block)
     shape = state.shift.shape
+    patients = np.zeros(shape, dtype=np.int64)
     low = np.full(shape, np.inf)
     high = np.full(shape, -np.inf)
     for part, rows in parts_of(block, state.datasets):
@@ -108,6 +103,16 @@ def column_range(block: Block, state: ColumnState) -> ColumnRange:
             column = values[:, index] if rows is None else values[rows, index]
             low[index, part] = np.fmin.reduce(column, initial=np.inf)
             high[index, part] = np.fmax.reduce(column, initial=-np.inf)
+            patients[index, part] = _patients(block, column, rows)
     if state.datasets:
+        patients[:, -1] = patients[:, :-1].sum(axis=1)
         low[:, -1], high[:, -1] = low[:, :-1].min(axis=1), high[:, :-1].max(axis=1)
-    return ColumnRange(column_sums(block, state).patients, low, high)
+    return ColumnRange(patients, low, high)
+
+
+def _patients(block: Block, column: FloatArray, rows: NDArray[np.bool_] | None) -> int:
+    """How many patients have a value in a column of these rows."""
+    present = ~np.isnan(column)
+    if block.patient is None:
+        return int(np.count_nonzero(present))
+    return len(np.unique((block.patient if rows is None else block.patient[rows])[present]))

@@ -63,9 +63,10 @@ class Grid:
         with np.errstate(invalid="ignore", over="ignore"):
             place = values - self._origins[column]
             place *= self._scales[column]
-        np.fmax(place, 0.0, out=place)
-        np.fmin(place, self.cells - 1.0, out=place)
-        return place.astype(np.int64)
+            np.clip(place, 0.0, self.cells - 1.0, out=place)
+            cells: IntArray = place.astype(np.int64)
+        # Whatever number the platform makes of a missing value, none is above the last cell.
+        return np.maximum(cells, 0, out=cells)
 
     @cached_property
     def _origins(self) -> FloatArray:
