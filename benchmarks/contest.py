@@ -129,7 +129,8 @@ TASKS = (
         {"numpy": _numpy_corrcoef, "pandas": _pandas_corr}, 1.0, r="cor(x)",
     ),
     Task(
-        "linear regression, 20 covariates", "linear_regression", [Y], X, {"residual_quartiles": False},
+        "linear regression, 20 covariates", "linear_regression", [Y], X,
+        {"residual_quartiles": False},
         {"scikit-learn": _sklearn_linear, "statsmodels": _statsmodels_ols}, 0.2, "scikit-learn",
         r="lm.fit(cbind(1, x), y)",
     ),

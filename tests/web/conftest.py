@@ -28,7 +28,7 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
     portal.mkdir()
     (portal / "index.html").write_text("<!doctype html><title>MIP</title>")
     (portal / "api-docs.html").write_text("<!doctype html><title>API</title>")
-    yield create_app(ExperimentService(home), hosts=("localhost", "testserver"), portal=portal)
+    return create_app(ExperimentService(home), hosts=("localhost", "testserver"), portal=portal)
 
 
 @pytest.fixture(scope="session")

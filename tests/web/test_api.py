@@ -35,11 +35,15 @@ def ended(client: TestClient, address: str) -> dict[str, Any]:
 
 def test_catalogue_lists_models_datasets_and_algorithms(client: TestClient) -> None:
     (model,) = client.get(f"{API}/models").json()
-    assert model["code"] == "dementia:1.0" and model["datasets"] == [DATASET]
+    assert model["code"] == "dementia:1.0"
+    assert model["datasets"] == [DATASET]
     tree = client.get(f"{API}/models/dementia:1.0").json()
-    assert tree["groups"] and tree["key"] == "dementia:1.0"
+    assert tree["groups"]
+    assert tree["key"] == "dementia:1.0"
     (dataset,) = client.get(f"{API}/datasets", params={"model": "dementia:1.0"}).json()
-    assert dataset["synthetic"] and dataset["patients"] == 900 and len(dataset["hash"]) == 64
+    assert dataset["synthetic"]
+    assert dataset["patients"] == 900
+    assert len(dataset["hash"]) == 64
     names = {algorithm["name"] for algorithm in client.get(f"{API}/algorithms").json()}
     assert {"describe", "histogram", "linear_regression", "kmeans", "pca"} <= names
 
@@ -49,7 +53,8 @@ def test_variables_are_found_by_every_word(client: TestClient) -> None:
         f"{API}/models/dementia:1.0/variables", params={"search": "LEFT hippocampus"}
     )
     codes = [variable["code"] for variable in found.json()]
-    assert "lefthippocampus" in codes and "righthippocampus" not in codes
+    assert "lefthippocampus" in codes
+    assert "righthippocampus" not in codes
     assert found.json()[0]["path"]
 
 
@@ -62,7 +67,8 @@ def test_experiment_runs_and_keeps_its_address(client: TestClient) -> None:
     assert {view["kind"] for view in done["result"]["views"]} == {"table", "chart"}
     assert done["provenance"]["snapshots"][0]["dataset"] == DATASET
     listed = client.get(f"{API}/experiments", params={"search": "by age"}).json()
-    assert listed["total"] >= 1 and "result" not in listed["items"][0]
+    assert listed["total"] >= 1
+    assert "result" not in listed["items"][0]
     renamed = client.patch(answer.headers["Location"], json={"name": "by age and sex"})
     assert renamed.json()["name"] == "by age and sex"
     assert client.delete(answer.headers["Location"]).status_code == 204
@@ -74,14 +80,16 @@ def test_events_tell_of_progress_and_end(client: TestClient) -> None:
     address = client.post(f"{API}/experiments", json=request).headers["Location"]
     with client.stream("GET", f"{address}/events") as events:
         text = "".join(events.iter_text())
-    assert "event: progress" in text and text.rstrip().rsplit("event: ", 1)[1].startswith("end")
+    assert "event: progress" in text
+    assert text.rstrip().rsplit("event: ", 1)[1].startswith("end")
     assert json.loads(text.rstrip().rsplit("data: ", 1)[1])["state"] == "done"
 
 
 def test_refusal_says_rule_and_remedy(client: TestClient) -> None:
     request = analysis("ttest_onesample", y=["lefthippocampus"], filters=TOO_OLD)
     refused = ended(client, client.post(f"{API}/experiments", json=request).headers["Location"])
-    assert refused["state"] == "refused" and refused["result"] is None
+    assert refused["state"] == "refused"
+    assert refused["result"] is None
     assert "fewer than 10 patients" in refused["problem"]["detail"]
     assert refused["problem"]["remedy"]
 
@@ -124,7 +132,8 @@ def test_bad_request_names_its_field(
 def test_fitting_says_why_an_algorithm_is_not_offered(client: TestClient) -> None:
     fits = client.post(f"{API}/algorithms/fitting", json=COHORT | {"y": ["gender"], "x": []}).json()
     by_name = {fit["name"]: fit for fit in fits}
-    assert by_name["describe"]["fits"] and not by_name["linear_regression"]["fits"]
+    assert by_name["describe"]["fits"]
+    assert not by_name["linear_regression"]["fits"]
     assert "numeric" in by_name["linear_regression"]["reasons"][0]
 
 
@@ -191,7 +200,8 @@ def test_broken_json_is_a_problem(client: TestClient) -> None:
     answer = client.post(
         f"{API}/experiments", content=b"{", headers={"content-type": "application/json"}
     )
-    assert answer.status_code == 422 and answer.json()["title"] == "The request is not valid"
+    assert answer.status_code == 422
+    assert answer.json()["title"] == "The request is not valid"
 
 
 def test_foreign_host_is_turned_away(client: TestClient) -> None:
@@ -210,7 +220,8 @@ def test_huge_body_is_refused(client: TestClient) -> None:
 
 def test_portal_answers_for_its_screens_but_not_for_files(client: TestClient) -> None:
     screen = client.get("/experiments/some-id")
-    assert screen.status_code == 200 and "<title>MIP</title>" in screen.text
+    assert screen.status_code == 200
+    assert "<title>MIP</title>" in screen.text
     assert "script-src 'self'" in screen.headers["content-security-policy"]
     assert "unsafe-eval" not in screen.headers["content-security-policy"]
     assert client.get("/assets/missing.js").status_code == 404
@@ -219,7 +230,8 @@ def test_portal_answers_for_its_screens_but_not_for_files(client: TestClient) ->
 
 def test_metrics_count_without_patients(client: TestClient) -> None:
     text = client.get("/metrics").text
-    assert "mip_ledger_rows" in text and "mip_datasets 1.0" in text
+    assert "mip_ledger_rows" in text
+    assert "mip_datasets 1.0" in text
 
 
 def test_every_operation_is_named_and_described(client: TestClient) -> None:

@@ -10,8 +10,6 @@ from importlib.metadata import version
 from secrets import token_hex
 from typing import Any
 
-import structlog
-
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
 from medmip.errors import MipError
@@ -25,6 +23,7 @@ from medmip.experiments.experiment import (
     Summary,
     Trouble,
 )
+from medmip.experiments.logbook import logger
 from medmip.experiments.repository import Experiments
 from medmip.experiments.request import InputData, Request
 from medmip.experiments.validation import Plan, Validator
@@ -41,7 +40,7 @@ from medmip.store.state import open_state
 
 ATTEMPTS = 2
 """How often an experiment is begun before an interrupted one ends as failed."""
-log = structlog.get_logger("medmip.experiments")
+log = logger("medmip.experiments")
 
 
 @dataclass

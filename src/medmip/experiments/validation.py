@@ -49,6 +49,12 @@ class Validator:
         data = request.inputdata
         y = _variables("y", algorithm.y, data.y, model, snapshots, problems)
         x = _variables("x", algorithm.x, data.x, model, snapshots, problems)
+        if algorithm.x is not None and algorithm.x.minimum:
+            problems += [
+                FieldProblem(f"inputdata.x[{x.index(variable)}]", f"{variable.code} is the outcome")
+                for variable in x
+                if variable in y
+            ]
         filter_ = _filter(data.filters, model, problems)
         parameters = _parameters(algorithm, request.parameters, problems)
         if parameters is not None:

@@ -4,7 +4,6 @@ from http import HTTPStatus
 from secrets import token_hex
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -12,9 +11,10 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from medmip.errors import MipError
+from medmip.experiments.logbook import logger
 
 MEDIA_TYPE = "application/problem+json"
-log = structlog.get_logger("medmip.web")
+log = logger("medmip.web")
 
 
 class FieldError(BaseModel):

@@ -1,0 +1,145 @@
+"""The command line: exit codes, messages, the same results as the portal's."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from medmip.catalogue.home import Home
+from medmip.catalogue.model_store import ModelStore
+from medmip.demo.cohorts import write_demo_csvs
+from medmip.ingest.publish import bring_in
+from medmip.store.snapshots import Datasets
+
+MIP = str(Path(sys.executable).with_name("mip"))
+COHORT = ["--model", "dementia:1.0", "--datasets", "edsd-synthetic"]
+HEAVY = ("duckdb", "scipy", "altair", "fastapi", "pyarrow", "alembic")
+
+
+def mip(*arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+    where = [] if home is None else ["--home", str(home)]
+    return subprocess.run(
+        [MIP, *arguments, *where], check=False, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("cli")
+    home = Home(folder / "home").prepare()
+    (path,) = [path for path in write_demo_csvs(folder) if "edsd" in path.name]
+    bring_in(home, path, ModelStore(home).get("dementia:1.0"), synthetic=True)
+    return home.path
+
+
+def test_help_is_there_at_once() -> None:
+    traced = subprocess.run(
+        [sys.executable, "-X", "importtime", MIP, "--help"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert traced.returncode == 0
+    assert "experiment" in traced.stdout
+    loaded = {line.rsplit("|", 1)[1].strip() for line in traced.stderr.splitlines() if "|" in line}
+    assert not loaded & set(HEAVY)
+
+
+def test_run_prints_tables_and_provenance(filled: Path) -> None:
+    done = mip("run", "describe", *COHORT, "--y", "lefthippocampus", home=filled)
+    assert done.returncode == 0, done.stderr
+    assert "Numeric variables" in done.stdout
+    assert "edsd-synthetic v1" in done.stdout
+
+
+def test_list_of_requests_gives_a_list_of_results(filled: Path, tmp_path: Path) -> None:
+    data = {"data_model": "dementia:1.0", "datasets": ["edsd-synthetic"]}
+    requests = [
+        {"algorithm": "describe", "inputdata": data | {"y": ["lefthippocampus"]}},
+        {"algorithm": "describe", "inputdata": data | {"y": ["nothing"]}},
+        {"algorithm": "pca", "inputdata": data | {"y": ["lefthippocampus", "righthippocampus"]}},
+    ]
+    file = tmp_path / "requests.json"
+    file.write_text(json.dumps(requests))
+    done = mip("run", "--request", str(file), "--json", home=filled)
+    assert done.returncode == 1
+    assert [answer["state"] for answer in json.loads(done.stdout)] == ["done", "failed", "done"]
+    file.write_text(json.dumps(requests[0]))
+    alone = mip("run", "--request", str(file), "--json", home=filled)
+    assert alone.returncode == 0
+    assert json.loads(alone.stdout)["state"] == "done"
+
+
+def test_wrong_request_names_the_field_and_exits_1(filled: Path) -> None:
+    wrong = mip("run", "kmeans", *COHORT, "--y", "gender", home=filled)
+    assert wrong.returncode == 1
+    assert "inputdata.y[0]" in wrong.stderr
+
+
+def test_refusal_exits_1_with_its_remedy(filled: Path, tmp_path: Path) -> None:
+    filters = tmp_path / "filter.json"
+    rule = {"field": "subjectageyears", "operator": "greater", "value": 120}
+    filters.write_text(json.dumps({"condition": "AND", "rules": [rule]}))
+    refused = mip(
+        "run", "describe", *COHORT, "--y", "gender", "--filter", str(filters), home=filled
+    )
+    assert refused.returncode == 1
+    assert "Widen the filter" in refused.stderr
+
+
+def test_wrong_usage_exits_2(filled: Path) -> None:
+    assert mip("run", home=filled).returncode == 2
+    assert mip("nonsense").returncode == 2
+
+
+def test_ledger_is_listed_exported_and_verified(filled: Path) -> None:
+    assert mip("run", "describe", *COHORT, "--y", "gender", home=filled).returncode == 0
+    rows = json.loads(mip("audit", "list", "--json", home=filled).stdout)
+    assert rows[0]["algorithm"] == "describe"
+    exported = mip("audit", "export", home=filled).stdout.splitlines()
+    assert len(exported) == rows[0]["number"] + 1
+    assert "none changed" in mip("audit", "verify", home=filled).stdout
+
+
+def test_experiments_are_listed_shown_and_removed(filled: Path) -> None:
+    assert mip("run", "describe", *COHORT, "--y", "gender", home=filled).returncode == 0
+    listed = json.loads(mip("experiment", "list", "--json", home=filled).stdout)
+    identity = listed[0]["id"]
+    assert "Levels of Sex" in mip("experiment", "show", identity, home=filled).stdout
+    assert mip("experiment", "remove", identity, home=filled).returncode == 0
+    gone = mip("experiment", "show", identity, home=filled)
+    assert gone.returncode == 1
+    assert identity in gone.stderr
+
+
+def test_busy_port_is_named(filled: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = mip("serve", "--port", str(port), home=filled)
+    assert refused.returncode == 1
+    assert f"Port {port}" in refused.stderr
+
+
+def test_only_loopback_is_served(filled: Path) -> None:
+    refused = mip("serve", "--host", "0.0.0.0", home=filled)
+    assert refused.returncode == 1
+    assert "no log-in" in refused.stderr
+
+
+def test_doctor_finds_a_damaged_snapshot(filled: Path, tmp_path: Path) -> None:
+    home = Home(Path(shutil.copytree(filled, tmp_path / "damaged")))
+    assert "FAIL  dataset" not in mip("doctor", home=home.path).stdout
+    path = Datasets(home).list()[0].path
+    path.chmod(0o600)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    sick = mip("doctor", home=home.path)
+    assert sick.returncode == 1
+    assert "FAIL  dataset" in sick.stdout
