@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import numpy as np
 
 from benchmarks.cohort import home_at, published
 from benchmarks.contest import TASKS, Task, loaded, opened
+from benchmarks.memory import peak_memory
 
 RUNS = 5
 OURS = "MIP"
@@ -39,11 +39,6 @@ def measure(home: Path, task: Task, contender: str, records: int, runs: int) -> 
         walls.append(time.perf_counter() - wall)
         cpus.append(time.process_time() - cpu)
     return {"wall": walls, "cpu": cpus, "peak": peak_memory()}
-
-
-def peak_memory() -> float:
-    """This process's largest resident size so far, MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure_r(home: Path, task: Task, records: int, runs: int) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Imports one generated file and prints its peak memory: python -m … FILE HOME cross|long."""
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
 
+from benchmarks.memory import peak_memory
 from medmip.catalogue.home import Home
 from medmip.ingest import import_file
 from tests.ingest.generate import model
@@ -30,7 +30,7 @@ result = {
     "records": snapshot.records,
     "patients": snapshot.patients,
     "seconds": round(time.monotonic() - begun, 1),
-    "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    "peak_mb": peak_memory(),
     "steps": steps,
 }
 sys.stdout.write(json.dumps(result) + "\n")
