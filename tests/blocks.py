@@ -48,14 +48,17 @@ def cohort_over(
     columns: Mapping[str, Any],
     *,
     y: Sequence[str],
+    x: Sequence[str] = (),
     cuts: Sequence[int] = (),
     codes: Mapping[str, tuple[Any, Sequence[str]]] | None = None,
     dataset: Any = None,
     datasets: int = 1,
+    patient: Any = None,
 ) -> Cohort:
     """A cohort of numeric columns, and nominal ones given as level indices and levels.
 
-    cuts are the row numbers at which the records are cut into blocks.
+    cuts are the row numbers at which the records are cut into blocks; patient, ascending, is each
+    record's patient, None where every record is a patient of its own.
     """
     codes = codes or {}
     layout = Layout(
@@ -72,7 +75,7 @@ def cohort_over(
             np.asfortranarray(values[start:end]),
             np.asfortranarray(chosen[start:end]),
             names[start:end].astype(np.int32),
-            None,
+            None if patient is None else np.asarray(patient[start:end], dtype=np.int64),
         )
         for start, end in pairwise(bounds)
     )
@@ -80,7 +83,7 @@ def cohort_over(
     variables |= {code: nominal(code, levels) for code, (_, levels) in codes.items()}
     return Cohort(
         y=tuple(variables[code] for code in y),
-        x=(),
+        x=tuple(variables[code] for code in x),
         levels={code: tuple(levels) for code, (_, levels) in codes.items()},
         datasets=tuple(f"d{index}" for index in range(datasets)),
         size=CohortSize(len(values), len(values), 0, ()),

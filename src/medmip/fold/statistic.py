@@ -53,7 +53,8 @@ Shift = Annotated[FloatArray, FieldKind("same")]
 class Statistic:
     """Base of every statistic: a frozen dataclass of arrays whose fields are declared by kind.
 
-    Addition is associative and commutative; masked cells stay masked.
+    Addition is associative and commutative; masked cells stay masked. It raises ValueError where
+    parts differ in a field's shape, or in what must be equal: they are of different states.
     """
 
     parameters: ClassVar[int] = 0
@@ -62,6 +63,8 @@ class Statistic:
         combined = {}
         for field, kind in field_kinds(type(self)).items():
             mine, theirs = getattr(self, field), getattr(other, field)
+            if np.shape(mine) != np.shape(theirs):
+                raise ValueError(f"{type(self).__name__}.{field} differs in shape between parts")
             match kind.combine:
                 case "add":
                     combined[field] = mine + theirs
