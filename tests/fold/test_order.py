@@ -39,7 +39,9 @@ class Records:
         group, side = rng.integers(0, 3, number), rng.integers(0, 2, number)
         age, volume = rng.normal(65, 9, number), rng.lognormal(1, 1, number)
         score = 5 + 0.05 * age - volume + group + rng.normal(0, 3, number)
-        return cls({"age": age, "volume": volume, "score": score}, group, side)
+        blob = 1000.0 * group + age
+        numeric = {"age": age, "volume": volume, "score": score, "blob": blob}
+        return cls(numeric, group, side)
 
     def cohort(self, order: np.ndarray, cuts: tuple[int, ...] = (), **roles: Any) -> Cohort:
         return cohort_over(
@@ -173,8 +175,9 @@ def of_logistic(cohort: Cohort) -> list[Any]:
 
 def of_kmeans(cohort: Cohort) -> list[Any]:
     fit = find("kmeans")
-    found = fit.run(cohort, fit.parameters(k=2, tolerance=0.0))
-    return [found.sizes, found.centres, found.within]
+    found = fit.run(cohort, fit.parameters(k=3, tolerance=0.0))
+    # Clusters of one size have no order.
+    return [found.sizes, sorted(found.centres), found.within]
 
 
 def of_histogram(cohort: Cohort) -> list[Any]:
@@ -188,7 +191,7 @@ def of_histogram(cohort: Cohort) -> list[Any]:
     [
         (of_linear, {}),
         (of_logistic, {"y": ["group"], "x": ["age", "volume"]}),
-        (of_kmeans, {"y": ["age", "score"], "x": []}),
+        (of_kmeans, {"y": ["blob", "score"], "x": []}),
         (of_histogram, {"y": ["volume"], "x": ["group"]}),
     ],
 )
@@ -225,6 +228,8 @@ def test_a_column_far_from_zero_keeps_twelve_digits(cuts: tuple[int, ...]) -> No
     cohort = cohort_over(
         {"far": values, "near": others},
         codes={"group": (np.arange(400) % 2, ("a", "b"))},
+        dataset=np.arange(400) % 2,
+        datasets=2,
         y=["far", "near"],
         cuts=cuts,
     )
@@ -241,8 +246,12 @@ def test_a_column_far_from_zero_keeps_twelve_digits(cuts: tuple[int, ...]) -> No
         about = float(sum((value - mean) ** 2 for value in chosen))
         assert groups.scatter[side] == pytest.approx(about, rel=DIGITS)
 
-    shift = np.array([[values[0]]])
-    sums = cohort.fold(column_sums, ColumnState(Columns(("far",)), 0, shift))
-    mean, deviation = sums.moments(shift)
-    assert mean == pytest.approx(np.array([[float(means[0])]]), rel=1e-15)
-    assert deviation**2 * 399 == pytest.approx(expected[:1, :1], rel=DIGITS)
+    # Each dataset about an origin of its own, and all of them about a third.
+    shift = np.array([[1e8 - 3, 1e8 + 4, values[0]]])
+    sums = cohort.fold(column_sums, ColumnState(Columns(("far",)), 2, shift))
+    (average,), (deviation,) = sums.moments(shift)
+    for part, chosen in enumerate([exact[0][::2], exact[0][1::2], exact[0]]):
+        mean = sum(chosen) / len(chosen)
+        about = float(sum((value - mean) ** 2 for value in chosen))
+        assert average[part] == pytest.approx(float(mean), rel=1e-15)
+        assert deviation[part] ** 2 * (len(chosen) - 1) == pytest.approx(about, rel=DIGITS)

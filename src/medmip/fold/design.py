@@ -6,6 +6,7 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medmip.catalogue.variable import Variable
 from medmip.fold.block import Block
@@ -32,6 +33,14 @@ class Column:
     @property
     def is_indicator(self) -> bool:
         return all(factor.level is not None for factor in self.factors)
+
+    def held(self, block: Block) -> NDArray[np.bool_]:
+        """Which records have every level that this column is of, (n,)."""
+        held = np.ones(block.records, dtype=np.bool_)
+        for factor in self.factors:
+            if factor.level is not None:
+                held &= block.levels(factor.variable) == factor.level
+        return held
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,15 @@ class Design:
     def indicators(self) -> FloatArray:
         """1.0 where a column is an indicator, else 0.0; (p,)."""
         return np.array([float(column.is_indicator) for column in self.columns])
+
+    @cached_property
+    def with_levels(self) -> tuple[int, ...]:
+        """The indices of the columns that some level is a factor of."""
+        return tuple(
+            index
+            for index, column in enumerate(self.columns)
+            if any(factor.level is not None for factor in column.factors)
+        )
 
     def __hash__(self) -> int:
         return self._hash

@@ -23,9 +23,9 @@ class MomentsState:
 class Moments(Statistic):
     """Sums of p design columns about a shift.
 
-    records (): number of records; cells (p,): patients for whom an indicator is 1 (for a numeric
-    column, all patients); shift (p,); total (p,): sum of x - shift; cross (p, p): sum of
-    (x - shift)(x - shift)'.
+    records (): number of records; cells (p,): patients who have the levels that a column is of
+    (for a product of numeric variables, all patients); shift (p,); total (p,): sum of x - shift;
+    cross (p, p): sum of (x - shift)(x - shift)'.
     Two parts with different shifts combine by the parallel-axis rule.
     Source: Chan, Golub & LeVeque, The American Statistician 37 (1983), 242-247.
     """
@@ -100,11 +100,13 @@ def moments(block: Block, state: MomentsState) -> Moments:
 
 
 def column_cells(block: Block, design: Design, x: FloatArray) -> Cells:
-    """Patients behind each design column, (p,): whose indicator is 1; all for a numeric one."""
+    """Patients who have each design column's levels, (p,); all of them for one without levels."""
     cells = np.full(len(design.columns), block.patients, dtype=np.int64)
-    for index in np.flatnonzero(design.indicators):
+    for index in design.with_levels:
+        column = design.columns[index]
+        held = x[:, index] == 1.0 if column.is_indicator else column.held(block)
         if block.patient is None:
-            cells[index] = int(x[:, index].sum())
+            cells[index] = int(np.count_nonzero(held))
         else:
-            cells[index] = len(np.unique(block.patient[x[:, index] == 1.0]))
+            cells[index] = len(np.unique(block.patient[held]))
     return cells
