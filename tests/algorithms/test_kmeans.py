@@ -116,3 +116,21 @@ def test_more_clusters_than_records() -> None:
 def test_no_silent_last_iterate() -> None:
     with pytest.raises(CannotCompute, match="still move"):
         fit(blobs(2000, 8, 3, 4.0), 8, parameters={"max_iterations": 1})
+
+
+def test_many_records_settle_where_scikit_learn_does_from_a_sample_first() -> None:
+    data = blobs(90_000, 5, 4, spread=3.0)
+    values = np.column_stack(list(data.values()))
+    best = KMeans(5, n_init=5, random_state=0, tol=1e-6).fit(values)
+    ours = fit(data, 5, parameters={"tolerance": 1e-6, "max_iterations": 1000})
+    assert ours.within <= (1 + 1e-5) * best.inertia_
+
+
+@pytest.mark.parametrize("parts", [2, 3, 10])
+def test_the_sample_is_the_same_however_records_are_divided(parts: int) -> None:
+    data = blobs(50_000, 3, 5, spread=4.0)
+    pooled = fit(data, 3, parameters={"tolerance": 1e-4})
+    split = fit(data, 3, parameters={"tolerance": 1e-4}, parts=parts)
+    assert split.iterations == pooled.iterations
+    assert split.sizes == pooled.sizes
+    assert np.array(split.centres) == pytest.approx(np.array(pooled.centres), rel=1e-9)

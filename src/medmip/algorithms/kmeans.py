@@ -1,5 +1,7 @@
 """K-means clustering of patients by numeric variables."""
 
+from dataclasses import replace
+
 import altair as alt
 import numpy as np
 from pydantic import Field
@@ -15,6 +17,8 @@ from medmip.fold.statistic import FloatArray
 MAX_STARTS = 10
 STARTS_RECORDS = 200_000
 """Records that all starts together may look at: large cohorts settle near the best from one."""
+SAMPLE = 20_000
+"""About so many records of a larger cohort are clustered first, to begin near the end."""
 
 
 class KMeansParameters(Parameters):
@@ -112,8 +116,10 @@ def kmeans(cohort: Cohort, parameters: KMeansParameters) -> KMeansResult:
 
     Points drawn from the normal distribution with the cohort's moments are moved to the means of
     the records nearest to them; the best of 20 k-means++ clusterings of these few weighted means
-    is the start. No patient's values are copied. A cluster that falls below the minimum per cell
-    is dropped. Raises CannotCompute where a variable is constant or there are too few records.
+    is the start. A large cohort goes on with a sample of its records, then with all of them;
+    iterations counts the rounds over all. No patient's values are copied. A cluster that falls
+    below the minimum per cell is dropped. Raises CannotCompute where a variable is constant or
+    there are too few records.
     Source: Lloyd, IEEE Transactions on Information Theory 28 (1982) 129-137.
     """
     design = cohort.design(cohort.y)
@@ -130,10 +136,14 @@ def kmeans(cohort: Cohort, parameters: KMeansParameters) -> KMeansResult:
     scatter = folded.scatter / np.outer(scale, scale)
     rng = np.random.default_rng(parameters.seed)
     spread = float(np.trace(scatter)) / n
+    share = max(1, int(n) // SAMPLE)
     found = []
     for _ in range(int(np.clip(STARTS_RECORDS // n, 1, MAX_STARTS))):
-        pilot = LloydState(design, folded.mean, scale, _drawn(scatter / n, n, parameters.k, rng))
+        points = _drawn(scatter / n, n / share, parameters.k, rng)
+        pilot = LloydState(design, folded.mean, scale, points, share)
         start = _moved(pilot, _start(cohort, pilot, parameters.k, rng))
+        if share > 1:
+            start = replace(_approached(cohort, start, parameters, spread), share=1)
         found.append(_settled(cohort, start, parameters, spread))
     # Fewer clusters than asked for lose against the full number, however near they are.
     state, step, rounds = min(found, key=lambda end: (-len(end[0].centres), float(end[1].distance)))
@@ -176,6 +186,25 @@ def _start(cohort: Cohort, state: LloydState, k: int, rng: np.random.Generator) 
     return weighted_centres(means, weights, k, rng)
 
 
+def _approached(
+    cohort: Cohort, state: LloydState, parameters: KMeansParameters, spread: float
+) -> LloydState:
+    """The centres at rest in the sample of records, or where a cluster got too small there."""
+    for _ in range(parameters.max_iterations):
+        means, _ = _means(cohort.fold(lloyd_step, state))
+        if len(means) < len(state.centres) or _resting(state, means, parameters, spread):
+            break
+        state = _moved(state, means)
+    return state
+
+
+def _resting(
+    state: LloydState, means: FloatArray, parameters: KMeansParameters, spread: float
+) -> bool:
+    moved = float(((means - state.centres) ** 2).sum())
+    return bool(moved <= parameters.tolerance * spread / state.centres.shape[1])
+
+
 def _settled(
     cohort: Cohort, state: LloydState, parameters: KMeansParameters, spread: float
 ) -> tuple[LloydState, LloydStep, int]:
@@ -185,8 +214,7 @@ def _settled(
     while True:
         means, _ = _means(step)
         fewer = len(means) < len(state.centres)
-        moved = np.inf if fewer else float(((means - state.centres) ** 2).sum())
-        resting = moved <= parameters.tolerance * spread / state.centres.shape[1]
+        resting = not fewer and _resting(state, means, parameters, spread)
         state = _moved(state, means)
         if not len(means):
             raise CannotCompute(
@@ -215,7 +243,7 @@ def _means(step: LloydStep) -> tuple[FloatArray, FloatArray]:
 
 
 def _moved(state: LloydState, centres: FloatArray) -> LloydState:
-    return LloydState(state.design, state.shift, state.scale, centres)
+    return replace(state, centres=centres)
 
 
 def _rows(values: FloatArray) -> tuple[tuple[float, ...], ...]:

@@ -50,6 +50,11 @@ class LogisticRegressionParameters(Parameters):
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
     )
+    residual_quartiles: bool = Field(
+        True,
+        title="Residual quartiles",
+        description="How deviance residuals spread; without it a very large cohort is quicker.",
+    )
 
 
 class OddsRatio(BaseModel):
@@ -98,7 +103,7 @@ class LogisticRegressionResult(Result):
     r_squared_mcfadden: float
     r_squared_cox_snell: float
     likelihood_ratio_p_value: float
-    deviance_residuals: ResidualQuantiles
+    deviance_residuals: ResidualQuantiles | None
     iterations: int
     confidence: float
 
@@ -121,7 +126,7 @@ class LogisticRegressionResult(Result):
             "minimum": "Min", "q1": "Q1", "median": "Median", "q3": "Q3", "maximum": "Max",
         }  # fmt: skip
         for key, label in names.items():
-            value = getattr(self.deviance_residuals, key)
+            value = getattr(self.deviance_residuals, key, None)
             if value is not None:
                 fit.append((f"Deviance residuals: {label}", value))
         percent = f"{100 * self.confidence:g} %"
@@ -270,7 +275,11 @@ def logistic_regression(
         r_squared_mcfadden=1 - log_likelihood / null_log_likelihood,
         r_squared_cox_snell=1 - float(np.exp(-ratio / n)),
         likelihood_ratio_p_value=float(stats.chi2.sf(ratio, p)),
-        deviance_residuals=_residuals(cohort, state, -2 * log_likelihood / n),
+        deviance_residuals=(
+            _residuals(cohort, state, -2 * log_likelihood / n)
+            if parameters.residual_quartiles
+            else None
+        ),
         iterations=rounds,
         confidence=parameters.confidence,
     )

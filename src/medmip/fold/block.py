@@ -4,11 +4,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medmip.fold.statistic import CodeArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from medmip.fold.design import Design
+
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+"""2^64 over the golden ratio: Knuth, The Art of Computer Programming 3, 6.4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class Block:
     dataset: CodeArray
     patient: IntArray | None
     _matrices: dict[object, FloatArray] = field(default_factory=dict, repr=False)
+    _samples: dict[int, "Block"] = field(default_factory=dict, repr=False)
 
     @property
     def records(self) -> int:
@@ -85,3 +90,31 @@ class Block:
             self._matrices.clear()
             known = self._matrices[design] = design.encode(self)
         return known
+
+    def sample(self, share: int) -> "Block":
+        """About one in `share` of the records with numeric variables, whole and remembered.
+
+        A record's own values decide whether it is chosen, so that the sample is the same however
+        records are divided into blocks and among sites.
+        """
+        known = self._samples.get(share)
+        if known is None:
+            chosen = np.flatnonzero(_mixed(self.numeric) % np.uint64(share) == 0)
+            known = self._samples[share] = Block(
+                self.layout,
+                np.asfortranarray(self.numeric[chosen]),
+                np.asfortranarray(self.codes[chosen]),
+                self.dataset[chosen],
+                None if self.patient is None else self.patient[chosen],
+            )
+        return known
+
+
+def _mixed(values: FloatArray) -> NDArray[np.uint64]:
+    """A number of 32 well-mixed bits for each row of (n, k), by multiplicative hashing."""
+    mixed = np.zeros(len(values), dtype=np.uint64)
+    for column in np.ascontiguousarray(values.T).view(np.uint64):
+        mixed ^= column
+        mixed *= _ODD
+        mixed ^= mixed >> np.uint64(29)
+    return mixed >> np.uint64(32)
