@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from medmip.federation.in_process import CohortSpec, dataset_counts, open_cohort
 from medmip.fold.block import Block, Layout
+from medmip.fold.cohort import Cohort
 from medmip.fold.column_sums import ColumnState, column_range, column_sums
 from medmip.fold.encoding import encoded_blocks
 from medmip.fold.group_moments import GroupState, group_moments
@@ -131,39 +132,33 @@ VISITS = {
 
 @pytest.mark.parametrize("cuts", [(), (3,), (3, 4, 8, 10)])
 def test_kernels_count_patients_not_records(cuts: tuple[int, ...]) -> None:
-    cohort = cohort_over(
-        {"age": VISITS["age"]},
-        codes={"group": (VISITS["group"], ("a", "b"))},
-        patient=VISITS["patient"],
-        dataset=VISITS["dataset"],
-        datasets=2,
-        y=["age"],
-        x=["age", "group"],
-        cuts=cuts,
-    )
+    def cohort_with(ages: np.ndarray) -> Cohort:
+        return cohort_over(
+            {"age": ages},
+            codes={"group": (VISITS["group"], ("a", "b"))},
+            patient=VISITS["patient"],
+            dataset=VISITS["dataset"],
+            datasets=2,
+            y=["age"],
+            x=["age", "group"],
+            cuts=cuts,
+        )
+
+    holey = cohort_with(VISITS["age"])
     state = ColumnState(Columns(("age",)), 2, np.zeros((1, 3)))
-    for found in cohort.fold(column_sums, state), cohort.fold(column_range, state):
+    for found in holey.fold(column_sums, state), holey.fold(column_range, state):
         assert found.patients.tolist() == [[2, 2, 4]]
+
+    cohort = cohort_with(np.nan_to_num(VISITS["age"], nan=50.0))
     assert cohort.fold(dataset_counts, 2).patients.tolist() == [2, 3]
     assert cohort.fold(dataset_counts, 2).records.tolist() == [4, 8]
     assert cohort.fold(class_counts, ClassState("group", 0)).patients.tolist() == [4, 3]
-    assert cohort.fold(group_moments, GroupState("age", "group", (0, 1))).patients.tolist() == [
-        3,
-        4,
-    ]
+    groups = cohort.fold(group_moments, GroupState("age", "group", (0, 1)))
+    assert groups.patients.tolist() == [3, 4]
     design = cohort.design(cohort.x, [["age", "group"]])
-    cells = cohort.fold(moments, MomentsState(design)).cells
-    assert cells.tolist() == [5, 3, 4, 3, 4]
+    assert cohort.fold(moments, MomentsState(design)).cells.tolist() == [5, 3, 4, 3, 4]
     # A patient whose visits are near to two centres belongs to both.
-    centred = LloydState(
-        cohort.design(cohort.x[:1]), np.zeros(1), np.ones(1), np.array([[50.0], [71.0], [82.0]])
-    )
-    known = cohort_over(
-        {"age": np.nan_to_num(VISITS["age"], nan=50.0)},
-        patient=VISITS["patient"],
-        y=["age"],
-        cuts=cuts,
-    )
-    step = known.fold(lloyd_step, centred)
+    numbers, centres = cohort.design(cohort.x[:1]), np.array([[50.0], [71.0], [82.0]])
+    step = cohort.fold(lloyd_step, LloydState(numbers, np.zeros(1), np.ones(1), centres))
     assert step.patients.tolist() == [3, 2, 1]
     assert step.records.tolist() == [6, 5, 1]
