@@ -228,8 +228,9 @@ class _Part:
         return self.selected * columns * 8 * (2 if self.selection.nominal else 1)
 
     def blocks(self) -> Iterator[Block]:
+        # Blocks hold each dataset's position in the cohort, so another order needs other blocks.
         return self.site.cache.blocks(
-            self.selection.key(),
+            f"{self.selection.key()}|{self.positions}",
             self.expected,
             lambda: encoded_blocks(self.site.engine, self.selection, self.positions),
         )
