@@ -32,6 +32,18 @@ def test_an_unknown_variable_brings_the_nearest(dementia):
         dementia.path_of("xyzzy")
 
 
+def test_a_changed_copy_looks_up_its_own_variables(toy):
+    assert toy.variable("age").code == "age"
+    without = [variable for variable in toy.variables if variable.code != "dataset"]
+    for deep in (False, True):
+        copied = toy.model_copy(update={"variables": tuple(without), "groups": ()}, deep=deep)
+        assert list(copied.all_variables) == [variable.code for variable in without]
+        with pytest.raises(UnknownVariable):
+            copied.variable("age")
+    assert toy.variable("age").code == "age"
+    assert toy.model_copy() == toy
+
+
 def test_a_level_has_a_label(toy):
     assert toy.variable("gender").level_label("F") == "Female"
     with pytest.raises(UnknownLevel, match="M, F"):

@@ -1,8 +1,9 @@
 """A data model: the variables that a pathology's datasets may hold, in groups."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cached_property
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,6 +35,12 @@ class DataModel(BaseModel):
     longitudinal: bool = False
     variables: tuple[Variable, ...] = ()
     groups: tuple[Group, ...] = ()
+
+    def model_copy(self, *, update: Mapping[str, object] | None = None, deep: bool = False) -> Self:
+        """A changed copy, which looks its variables up in what is its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("_placed", None)
+        return copied
 
     @property
     def key(self) -> str:
