@@ -1,23 +1,27 @@
 """The ledger keeps one unbroken chain, and shows when it was touched."""
 
 import multiprocessing
+import secrets
 import sqlite3
 import stat
 import threading
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from medmip.catalogue.home import Home
 from medmip.privacy.guard import Access
-from medmip.privacy.ledger import EarlierCohorts, Ledger, ledger_key
+from medmip.privacy.ledger import EarlierCohorts, Ledger
+from medmip.privacy.ledger_head import LedgerHead
 from medmip.store.state import open_state
 
 ACCESS = Access("Ada Ångström", "e-1", "describe", "c" * 64, {"edsd": "f" * 64})
 
 
 def ledger_of(home):
-    return Ledger(open_state(home), ledger_key(home))
+    return Ledger(open_state(home), LedgerHead(home))
 
 
 def write(ledger, number, access=ACCESS):
@@ -74,12 +78,49 @@ def test_a_changed_row_is_found(home, change):
     assert ledger.verify() == 3
 
 
-@pytest.mark.parametrize("number", [1, 3])
-def test_a_removed_row_before_others_is_found(home, number):
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_a_removed_row_is_found(home, number):
     ledger = ledger_of(home)
     write(ledger, 5)
     forge(home, f"DELETE FROM ledger WHERE number = {number}")
     assert ledger.verify() == number
+
+
+def test_an_emptied_ledger_is_found(home):
+    write(ledger_of(home), 5)
+    forge(home, "DELETE FROM ledger")
+    assert ledger_of(home).verify() == 1
+
+
+def test_rows_written_after_a_removal_do_not_heal_the_chain(home):
+    write(ledger_of(home), 5)
+    forge(home, "DELETE FROM ledger WHERE number > 3")
+    write(ledger_of(home), 4)
+    assert ledger_of(home).verify() == 5
+
+
+def test_a_removed_or_forged_head_is_found(home):
+    write(ledger_of(home), 3)
+    path = home.keys / "ledger.head"
+    former = path.read_bytes()
+    path.write_bytes(former.replace(b'"number": 3', b'"number": 2'))
+    assert ledger_of(home).verify() == 1
+    path.unlink()
+    write(ledger_of(home), 1)
+    assert ledger_of(home).verify() == 1
+    path.write_bytes(former)
+    assert ledger_of(home).verify() is None
+
+
+def test_a_row_written_before_a_kill_but_not_yet_in_the_head_is_no_alarm(home):
+    write(ledger_of(home), 3)
+    former = (home.keys / "ledger.head").read_bytes()
+    write(ledger_of(home), 1)
+    (home.keys / "ledger.head").write_bytes(former)
+    assert ledger_of(home).verify() is None
+    write(ledger_of(home), 1)
+    forge(home, "DELETE FROM ledger WHERE number = 5")
+    assert ledger_of(home).verify() == 5
 
 
 def test_swapped_rows_are_found(home):
@@ -96,7 +137,9 @@ def test_swapped_rows_are_found(home):
 
 def test_who_lacks_the_key_cannot_seal_a_row(home):
     write(ledger_of(home), 2)
-    write(Ledger(open_state(home), b"guess" * 7), 1)
+    stranger = LedgerHead(home)
+    stranger.key = b"guess" * 7
+    write(Ledger(open_state(home), stranger), 1)
     assert ledger_of(home).verify() == 3
 
 
@@ -128,11 +171,11 @@ def write_elsewhere(home, number):
 
 
 def test_the_key_is_made_once_and_read_by_its_owner_alone(home):
-    key = ledger_key(home)
+    key = LedgerHead(home).key
     path = home.keys / "ledger.key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert (len(key), ledger_key(home)) == (32, key)
-    assert [found.name for found in home.keys.iterdir()] == ["ledger.key"]
+    assert (len(key), LedgerHead(home).key) == (32, key)
+    assert {found.name for found in home.keys.iterdir()} == {"ledger.head", "ledger.key"}
 
 
 def test_the_state_database_is_read_by_its_owner_alone(home):
@@ -143,10 +186,23 @@ def test_the_state_database_is_read_by_its_owner_alone(home):
 
 
 def test_two_homes_have_two_keys(tmp_path):
-    assert ledger_key(Home(tmp_path / "a").prepare()) != ledger_key(Home(tmp_path / "b").prepare())
+    one, other = (LedgerHead(Home(tmp_path / name).prepare()) for name in "ab")
+    assert one.key != other.key
 
 
 class TestEarlierCohorts:
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.lists(st.lists(st.booleans(), max_size=40), max_size=3))
+    def test_what_is_remembered_comes_back_bit_for_bit(self, home, held):
+        memory = EarlierCohorts(open_state(home))
+        name = secrets.token_hex(8)
+        bits = {f"s{index}": np.array(part, dtype=bool) for index, part in enumerate(held)}
+        memory.remember(name, bits)
+        found = memory.held_by(name)
+        assert {key: part.tolist() for key, part in found.items()} == {
+            key: part.tolist() for key, part in bits.items()
+        }
+
     def test_a_known_cohort_is_left_as_it_is(self, home):
         memory = EarlierCohorts(open_state(home))
         memory.remember("c", {"s": np.array([True, False])})

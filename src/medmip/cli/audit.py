@@ -23,11 +23,12 @@ def list_rows(
     from rich.console import Console
     from rich.table import Table
 
-    from medmip.privacy.ledger import Ledger, ledger_key
+    from medmip.privacy.ledger import Ledger
+    from medmip.privacy.ledger_head import LedgerHead
     from medmip.store.state import open_state
 
     place = opened(home)
-    ledger = Ledger(open_state(place), ledger_key(place))
+    ledger = Ledger(open_state(place), LedgerHead(place))
     rows = ledger.rows(limit)
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
@@ -50,11 +51,12 @@ def list_rows(
 @audit_app.command("export")
 def export(home: HomeOption = None) -> None:
     """Print the whole ledger as CSV, oldest row first."""
-    from medmip.privacy.ledger import Ledger, LedgerRow, ledger_key
+    from medmip.privacy.ledger import Ledger, LedgerRow
+    from medmip.privacy.ledger_head import LedgerHead
     from medmip.store.state import open_state
 
     place = opened(home)
-    ledger = Ledger(open_state(place), ledger_key(place))
+    ledger = Ledger(open_state(place), LedgerHead(place))
     writer = csv.DictWriter(sys.stdout, list(LedgerRow.__dataclass_fields__))
     writer.writeheader()
     for row in reversed(ledger.rows(limit=ledger.count())):
@@ -65,11 +67,12 @@ def export(home: HomeOption = None) -> None:
 def verify(home: HomeOption = None) -> None:
     """Check that no row was changed, moved or removed."""
     from medmip.errors import Conflict
-    from medmip.privacy.ledger import Ledger, ledger_key
+    from medmip.privacy.ledger import Ledger
+    from medmip.privacy.ledger_head import LedgerHead
     from medmip.store.state import open_state
 
     place = opened(home)
-    ledger = Ledger(open_state(place), ledger_key(place))
+    ledger = Ledger(open_state(place), LedgerHead(place))
     broken = ledger.verify()
     if broken is not None:
         raise Conflict(

@@ -77,10 +77,11 @@ def _check_snapshots(place: "Home") -> list[tuple[str, bool, str]]:
 
 
 def _check_ledger(place: "Home") -> tuple[str, bool, str]:
-    from medmip.privacy.ledger import Ledger, ledger_key
+    from medmip.privacy.ledger import Ledger
+    from medmip.privacy.ledger_head import LedgerHead
     from medmip.store.state import open_state
 
-    ledger = Ledger(open_state(place), ledger_key(place))
+    ledger = Ledger(open_state(place), LedgerHead(place))
     broken = ledger.verify()
     detail = f"{ledger.count()} rows" if broken is None else f"changed at row {broken}"
     return "ledger", broken is None, detail

@@ -32,7 +32,8 @@ from medmip.fold.block_cache import BlockCache
 from medmip.fold.cohort import CohortSize
 from medmip.fold.local import Cancelled
 from medmip.privacy.guard import Access, Guard, Refused
-from medmip.privacy.ledger import EarlierCohorts, Ledger, ledger_key
+from medmip.privacy.ledger import EarlierCohorts, Ledger
+from medmip.privacy.ledger_head import LedgerHead
 from medmip.privacy.policy import Policy
 from medmip.store.duckdb_engine import DuckDBEngine
 from medmip.store.snapshots import Datasets, Snapshot
@@ -70,7 +71,7 @@ class ExperimentService:
         self.models = ModelStore(home)
         self.datasets = Datasets(home)
         state = open_state(home)
-        self.ledger = Ledger(state, ledger_key(home))
+        self.ledger = Ledger(state, LedgerHead(home))
         self.experiments = Experiments(state)
         self.validator = Validator(self.models, self.datasets)
         self._guard = Guard(self.policy, self.ledger, EarlierCohorts(state))

@@ -3,23 +3,17 @@
 import hashlib
 import hmac
 import json
-import os
-import secrets
 import zlib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 from sqlalchemy import Connection, Engine, desc, func, insert, select
 
-from medmip.catalogue.atomic_file import sync_folder, write_atomically
-from medmip.catalogue.home import Home
 from medmip.privacy.guard import Access, BoolArray
+from medmip.privacy.ledger_head import FIRST, Head, LedgerHead
 from medmip.store.state import cohorts, ledger
-
-_FIRST = "0" * 64
 
 
 @dataclass(frozen=True)
@@ -45,9 +39,9 @@ class LedgerRow:
 class Ledger:
     """Writes and checks the chain of rows; nobody without the key can rewrite it unseen."""
 
-    def __init__(self, engine: Engine, key: bytes) -> None:
+    def __init__(self, engine: Engine, head: LedgerHead) -> None:
         self._engine = engine
-        self._key = key
+        self._head = head
 
     def record(
         self,
@@ -79,8 +73,9 @@ class Ledger:
                 previous=previous,
                 hash="",
             )
-            values = asdict(row) | {"hash": self._seal(row)}
-            connection.execute(insert(ledger).values(values))
+            sealed = self._seal(row)
+            connection.execute(insert(ledger).values(asdict(row) | {"hash": sealed}))
+        self._head.advance(Head(number + 1, sealed), self._hash_of)
 
     def rows(self, limit: int = 100, offset: int = 0) -> list[LedgerRow]:
         """The newest rows first."""
@@ -94,26 +89,39 @@ class Ledger:
             return int(connection.execute(select(func.count()).select_from(ledger)).scalar_one())
 
     def verify(self) -> int | None:
-        """The number of the first row that was changed, moved or removed, or None."""
-        previous, expected = _FIRST, 1
+        """The number of the first row that was changed, moved or removed, or None.
+
+        1 where the head, which the database cannot reach, was removed or changed.
+        """
+        head = self._head.read()
+        if head is None:
+            return 1
+        previous, expected = FIRST, 1
         with self._engine.connect() as connection:
             for found in connection.execute(select(ledger).order_by(ledger.c.number)):
                 row = LedgerRow(**found._mapping)
                 intact = hmac.compare_digest(row.hash, self._seal(row))
-                if row.number != expected or row.previous != previous or not intact:
+                known = row.number != head.number or row.hash == head.hash
+                if row.number != expected or row.previous != previous or not intact or not known:
                     return expected
                 previous, expected = row.hash, expected + 1
-        return None
+        return expected if expected <= head.number else None
+
+    def _hash_of(self, number: int) -> str | None:
+        with self._engine.connect() as connection:
+            return connection.execute(
+                select(ledger.c.hash).where(ledger.c.number == number)
+            ).scalar_one_or_none()
 
     def _last(self, connection: Connection) -> tuple[int, str]:
         query = select(ledger.c.number, ledger.c.hash).order_by(desc(ledger.c.number)).limit(1)
         last = connection.execute(query).first()
-        return (0, _FIRST) if last is None else (last.number, last.hash)
+        return (0, FIRST) if last is None else (last.number, last.hash)
 
     def _seal(self, row: LedgerRow) -> str:
         content = {name: value for name, value in asdict(row).items() if name != "hash"}
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hmac.new(self._key, canonical.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._head.key, canonical.encode(), hashlib.sha256).hexdigest()
 
 
 class EarlierCohorts:
@@ -149,19 +157,5 @@ class EarlierCohorts:
         ]
         with self._engine.begin() as connection:
             query = select(cohorts.c.fingerprint).where(cohorts.c.fingerprint == cohort)
-            if connection.execute(query).first() is None:
+            if rows and connection.execute(query).first() is None:
                 connection.execute(insert(cohorts), rows)
-
-
-def ledger_key(home: Home) -> bytes:
-    """The key that seals the ledger, made once, readable by its owner alone."""
-    path = home.keys / "ledger.key"
-    if not path.exists():
-        made = home.keys / f".ledger.key.{secrets.token_hex(8)}"
-        write_atomically(made, secrets.token_bytes(32))
-        # A link, unlike a rename, never replaces the key that another process made meanwhile.
-        with suppress(FileExistsError):
-            os.link(made, path)
-        made.unlink()
-        sync_folder(home.keys)
-    return path.read_bytes()
