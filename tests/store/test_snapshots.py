@@ -1,5 +1,6 @@
 """Published datasets: whole or not at all, named by their content, never lost."""
 
+import json
 import os
 import random
 import signal
@@ -187,6 +188,70 @@ def test_a_damaged_list_is_told_not_overwritten(datasets, damage):
         with pytest.raises(StoreError, match="damaged"):
             act()
     assert pointer.read_text() == damage
+
+
+def test_datasets_of_one_publication_become_current_together(datasets, home):
+    both = datasets.publish_all({"south": table(20), "north": table(30)}, MODEL, "x.csv")
+    assert [snapshot.dataset for snapshot in both] == ["south", "north"]
+    assert datasets.list() == [both[1], both[0]]
+    again = datasets.publish_all({"south": table(20), "north": table(40)}, MODEL, "y.csv")
+    assert again[0] == both[0]
+    assert (again[1].version, again[1].records) == (2, 40)
+    assert not (home.datasets / "commit.json").exists()
+
+
+def test_one_bad_dataset_keeps_all_from_being_published(datasets, home):
+    former = publish(datasets, 20)
+    bad = {"north": table(30), "south": table(20), "east": without("__patient")}
+    with pytest.raises(StoreError, match="__patient"):
+        datasets.publish_all(bad, MODEL, "x.csv")
+    with pytest.raises(StoreError, match="code is made of"):
+        datasets.publish_all({"west": table(20), "a/b": table(20)}, MODEL, "x.csv")
+    assert datasets.list() == [former]
+    assert [file.name for file in home.datasets.rglob("*.parquet")] == [former.path.name]
+
+
+def test_what_a_killed_publisher_decided_is_carried_out_by_the_next_reader(datasets, home):
+    north, _ = publish(datasets), publish(datasets, dataset="south")
+    pointers = [home.dataset_folder(MODEL, code) / "published.json" for code in ("north", "south")]
+    before = [pointer.read_bytes() for pointer in pointers]
+    datasets.publish_all({"north": table(30), "south": table(30)}, MODEL, "x.csv")
+    decided = [
+        {"model": MODEL, "dataset": pointer.parent.name, "content": pointer.read_text()}
+        for pointer in pointers
+    ]
+    for ask in (
+        datasets.list,
+        lambda: datasets.current(MODEL, "south"),
+        lambda: datasets.versions(MODEL, "north"),
+        lambda: datasets.rollback(MODEL, "north", 1),
+    ):
+        for pointer, content in zip(pointers, before, strict=True):
+            pointer.write_bytes(content)
+        (home.datasets / "commit.json").write_text(json.dumps(decided))
+        ask()
+        assert not (home.datasets / "commit.json").exists()
+        assert datasets.current(MODEL, "south").records == 30
+    assert datasets.current(MODEL, "north") == north
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "",
+        '{"lists": 1}',
+        '[{"model": "toy:1.0"}]',
+        '[{"model": "..", "dataset": "x", "content": "{}"}]',
+        "[1]",
+    ],
+)
+def test_a_damaged_record_of_a_publication_is_told(datasets, home, damage):
+    publish(datasets)
+    (home.datasets / "commit.json").write_text(damage)
+    for act in (datasets.list, lambda: publish(datasets, 30)):
+        with pytest.raises(StoreError, match="being published is damaged"):
+            act()
+    assert (home.datasets / "commit.json").read_text() == damage
 
 
 def test_publishers_take_turns(datasets):

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
 from medmip.catalogue.variable import DATASET
@@ -79,14 +81,14 @@ def bring_in(
             raise IngestError("The file holds no table.", where=path.name)
         aside = set_aside(found, home) if listed.problems else None
         datasets = Datasets(home)
-        ready = []
+        ready: dict[str, pa.Table | Path] = {}
         for code in _kept_datasets(found.session, found.columns, dataset):
             told(f"Writing {code}", None)
             file = _write(found, model, code)
             if not allow_small_change:
                 earlier = _versions(datasets, model, code)
                 refuse_small_change(found.session, file, earlier, model, code, minimum)
-            ready.append((code, file))
+            ready[code] = file
         if not ready:
             raise IngestError(
                 "No row is left to publish.",
@@ -94,10 +96,7 @@ def bring_in(
                 remedy=f"All rows were set aside in {aside}." if aside else None,
             )
         told("Publishing", None)
-        snapshots = tuple(
-            datasets.publish(file, model.key, code, path.name, synthetic, move=True)
-            for code, file in ready
-        )
+        snapshots = datasets.publish_all(ready, model.key, path.name, synthetic, move=True)
     return Imported(snapshots, listed, aside)
 
 

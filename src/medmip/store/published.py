@@ -52,12 +52,16 @@ class Published:
     def read(cls, folder: Path) -> "Published | None":
         """What is published in a folder, None where nothing is; raises StoreError."""
         try:
-            document = json.loads((folder / PUBLISHED_RECORD).read_bytes())
+            content = (folder / PUBLISHED_RECORD).read_bytes()
         except FileNotFoundError:
             return None
-        except ValueError:
-            raise _damaged(folder) from None
+        return cls.parse(content, folder)
+
+    @classmethod
+    def parse(cls, content: bytes, folder: Path) -> "Published":
+        """The list that this content of a folder's record tells of; raises StoreError."""
         try:
+            document = json.loads(content)
             published = cls(
                 tuple(_snapshot(document, entry, folder) for entry in document["versions"]),
                 int(document["current"]),
@@ -68,15 +72,19 @@ class Published:
             raise _damaged(folder)
         return published
 
-    def write(self, folder: Path) -> None:
-        """Make this the list of a folder, in one step."""
+    def content(self) -> bytes:
+        """What `parse` reads."""
         document = {
             "model": self.current.model,
             "dataset": self.current.dataset,
             "current": self.number,
             "versions": [_entry(version) for version in self.versions],
         }
-        write_atomically(folder / PUBLISHED_RECORD, json.dumps(document, indent=1).encode())
+        return json.dumps(document, indent=1).encode()
+
+    def write(self, folder: Path) -> None:
+        """Make this the list of a folder, in one step."""
+        write_atomically(folder / PUBLISHED_RECORD, self.content())
 
 
 def _snapshot(

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from medmip.catalogue.atomic_file import sync_folder
 from medmip.catalogue.home import PUBLISHED_RECORD, Home
+from medmip.store.commit import carry_out, commit, is_pending
 from medmip.store.errors import StoreBusy, StoreError, UnknownDataset
 from medmip.store.parquet import Contents, contents, write_table
 from medmip.store.published import Published, Snapshot
@@ -36,7 +37,10 @@ def is_dataset_code(code: str) -> bool:
 
 
 class Datasets:
-    """The published datasets of a home; readers need no lock, publishers take turns."""
+    """The published datasets of a home; publishers take turns.
+
+    Readers need no lock, but where several datasets are just being made current together.
+    """
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -52,49 +56,63 @@ class Datasets:
         *,
         move: bool = False,
     ) -> Snapshot:
-        """Make data the current version of a dataset, wholly or not at all.
+        """Make data the current version of a dataset, wholly or not at all; see publish_all."""
+        (snapshot,) = self.publish_all({dataset: data}, model, source, synthetic, move=move)
+        return snapshot
 
-        data is a table, or a Parquet file (moved into the store where move says so, else
+    def publish_all(
+        self,
+        data: Mapping[str, pa.Table | Path],
+        model: str,
+        source: str,
+        synthetic: bool = False,
+        *,
+        move: bool = False,
+    ) -> tuple[Snapshot, ...]:
+        """Make data the current versions of the datasets of these codes, all of them or none.
+
+        Each is a table, or a Parquet file (moved into the store where move says so, else
         copied), with a column for each variable and `__patient`, integers 0 … patients - 1.
         The column `dataset` is added to a table that lacks it. Content equal to the current
         version's publishes nothing new. Raises StoreError where data or names break the rules,
         StoreBusy where another publisher does not finish.
         """
-        folder = self._folder(model, dataset)
+        folders = {dataset: self._folder(model, dataset) for dataset in data}
         with self._locked():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            sync_folder(folder.parent)
-            former = self._published(model, dataset)
-            _clean(folder, keep={version.hash for version in former.versions} if former else set())
-            partial = folder / f"{token_hex(8)}{_PARTIAL}"
+            found: list[Snapshot] = []
+            lists: list[Published] = []
             try:
-                held = _bring(data, partial, dataset, move=move)
-                digest = file_hash(partial)
-                if former and (former.current.hash, former.current.synthetic) == (
-                    digest,
-                    synthetic,
-                ):
-                    return former.current
-                path = folder / f"{digest}.parquet"
-                _settle(partial, path)
-            finally:
-                partial.unlink(missing_ok=True)
-            snapshot = Snapshot(
-                model=model,
-                dataset=dataset,
-                hash=digest,
-                path=path,
-                records=held.records,
-                patients=held.patients,
-                variables=held.variables,
-                source=Path(source).name,
-                published=datetime.now(UTC),
-                version=former.following if former else 1,
-                synthetic=synthetic,
-            )
-            versions = (*former.versions, snapshot) if former else (snapshot,)
-            Published(versions, snapshot.version).write(folder)
-        return snapshot
+                for dataset, folder in folders.items():
+                    former = self._published(model, dataset)
+                    digest, held = _brought(data[dataset], folder, former, dataset, move=move)
+                    if former and (former.current.hash, former.current.synthetic) == (
+                        digest,
+                        synthetic,
+                    ):
+                        found.append(former.current)
+                        continue
+                    snapshot = Snapshot(
+                        model=model,
+                        dataset=dataset,
+                        hash=digest,
+                        path=folder / f"{digest}.parquet",
+                        records=held.records,
+                        patients=held.patients,
+                        variables=held.variables,
+                        source=Path(source).name,
+                        published=datetime.now(UTC),
+                        version=former.following if former else 1,
+                        synthetic=synthetic,
+                    )
+                    versions = (*former.versions, snapshot) if former else (snapshot,)
+                    found.append(snapshot)
+                    lists.append(Published(versions, snapshot.version))
+            except BaseException:
+                for published in lists:
+                    _clean(published.current.path.parent, _hashes(published.versions[:-1]))
+                raise
+            commit(self._root, lists, self._folder)
+        return tuple(found)
 
     def current(self, model: str, dataset: str) -> Snapshot:
         """The version that analyses see; raises UnknownDataset."""
@@ -106,6 +124,7 @@ class Datasets:
 
     def list(self, model: str | None = None) -> Snapshots:
         """The current version of every dataset, of one model or of all, by model and name."""
+        self._catch_up()
         found = []
         for pointer in self._root.glob(f"*/*/{PUBLISHED_RECORD}"):
             published = Published.read(pointer.parent)
@@ -152,6 +171,7 @@ class Datasets:
             )
 
     def _existing(self, model: str, dataset: str) -> Published:
+        self._catch_up()
         published = self._published(model, dataset)
         if published is None:
             raise UnknownDataset(
@@ -167,6 +187,12 @@ class Datasets:
                 f"The folder of {model} {dataset} holds another model's data.", where=str(folder)
             )
         return published
+
+    def _catch_up(self) -> None:
+        """Before reading: wait for a publisher that has decided, or carry out a killed one's."""
+        if is_pending(self._root):
+            with self._locked():
+                pass
 
     def _folder(self, model: str, dataset: str) -> Path:
         if not _MODEL.fullmatch(model):
@@ -187,7 +213,11 @@ class Datasets:
         try:
             _lock(descriptor)
             for doomed in self._root.glob(f"*{_PARTIAL}"):
-                shutil.rmtree(doomed, ignore_errors=True)
+                if doomed.is_dir():
+                    shutil.rmtree(doomed, ignore_errors=True)
+                else:
+                    doomed.unlink(missing_ok=True)
+            carry_out(self._root, self._folder)
             yield
         finally:
             os.close(descriptor)
@@ -229,9 +259,26 @@ def _bring(data: pa.Table | Path, partial: Path, dataset: str, *, move: bool) ->
     return contents(partial)
 
 
-def _settle(partial: Path, path: Path) -> None:
-    os.replace(partial, path)
-    sync_folder(path.parent)
+def _brought(
+    data: pa.Table | Path, folder: Path, former: Published | None, dataset: str, *, move: bool
+) -> tuple[str, Contents]:
+    """Put data into a dataset's folder under the name of its hash, where no reader looks yet."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sync_folder(folder.parent)
+    _clean(folder, _hashes(former.versions if former else ()))
+    partial = folder / f"{token_hex(8)}{_PARTIAL}"
+    try:
+        held = _bring(data, partial, dataset, move=move)
+        digest = file_hash(partial)
+        os.replace(partial, folder / f"{digest}.parquet")
+        sync_folder(folder)
+    finally:
+        partial.unlink(missing_ok=True)
+    return digest, held
+
+
+def _hashes(versions: Iterable[Snapshot]) -> set[str]:
+    return {version.hash for version in versions}
 
 
 def _clean(folder: Path, keep: set[str]) -> None:
