@@ -70,6 +70,10 @@ format: $(READY)/dev ## rewrite the Python sources in the project's style
 bench: $(READY)/dev ## measure against other software; writes benchmarks/results.md
 	$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: validate
+validate: $(READY)/dev ## compare with NIST's certified values; writes docs/validation.md
+	$(BIN)/python -m benchmarks.validate
+
 .PHONY: docs
 docs: $(READY)/dev ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
