@@ -143,3 +143,17 @@ def test_doctor_finds_a_damaged_snapshot(filled: Path, tmp_path: Path) -> None:
     sick = mip("doctor", home=home.path)
     assert sick.returncode == 1
     assert "FAIL  dataset" in sick.stdout
+
+
+def test_the_hospital_sets_its_policy(filled: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(filled, home)
+    changed = mip("policy", "set", "minimum_patients=5000", home=home)
+    assert changed.returncode == 0, changed.stderr
+    assert "minimum_patients: 10 -> 5000" in changed.stdout
+    refused = mip("run", "describe", *COHORT, "--y", "lefthippocampus", home=home)
+    assert refused.returncode == 1
+    assert "fewer than 5000 patients" in refused.stderr + refused.stdout
+    assert mip("policy", "set", "minimum_patients=many", home=home).returncode == 1
+    shown = mip("policy", "show", "--json", home=home)
+    assert json.loads(shown.stdout)["minimum_patients"] == 5000

@@ -44,6 +44,10 @@ class Home:
     def state_db(self) -> Path:
         return self.path / "state.db"
 
+    @property
+    def policy(self) -> Path:
+        return self.path / "policy.toml"
+
     def dataset_folder(self, model: str, dataset: str) -> Path:
         """Where the snapshots of a dataset lie, and its `published.json`; model is a key."""
         return self.datasets / model.replace(":", "_") / dataset

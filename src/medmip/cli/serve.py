@@ -52,6 +52,7 @@ def doctor(home: HomeOption = None) -> None:
         ("disk", free > 1, f"{free:.1f} GB free"),
         *_check_snapshots(place),
         _check_ledger(place),
+        _check_policy(place),
         _check_portal(),
     ]
     for name, sound, detail in checks:
@@ -85,6 +86,16 @@ def _check_ledger(place: "Home") -> tuple[str, bool, str]:
     broken = ledger.verify()
     detail = f"{ledger.count()} rows" if broken is None else f"changed at row {broken}"
     return "ledger", broken is None, detail
+
+
+def _check_policy(place: "Home") -> tuple[str, bool, str]:
+    from medmip.privacy.policy import site_policy
+
+    try:
+        policy = site_policy(place)
+    except MipError as error:
+        return "policy", False, str(error)
+    return "policy", True, f"at least {policy.minimum_patients} patients"
 
 
 def _check_portal() -> tuple[str, bool, str]:

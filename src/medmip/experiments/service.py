@@ -34,7 +34,7 @@ from medmip.fold.local import Cancelled
 from medmip.privacy.guard import Access, Guard, Refused
 from medmip.privacy.ledger import EarlierCohorts, Ledger
 from medmip.privacy.ledger_head import LedgerHead
-from medmip.privacy.policy import Policy
+from medmip.privacy.policy import Policy, site_policy
 from medmip.store.duckdb_engine import DuckDBEngine
 from medmip.store.snapshots import Datasets, Snapshot
 from medmip.store.state import open_state
@@ -67,11 +67,12 @@ class ExperimentService:
 
     def __init__(self, home: Home, policy: Policy | None = None, *, workers: int = 2) -> None:
         self.home = home
-        self.policy = policy or Policy()
+        self.policy = policy or site_policy(home)
         self.models = ModelStore(home)
         self.datasets = Datasets(home)
         state = open_state(home)
         self.ledger = Ledger(state, LedgerHead(home))
+        self.ledger.note_policy(self.policy.model_dump_json())
         self.experiments = Experiments(state)
         self.validator = Validator(self.models, self.datasets)
         self._guard = Guard(self.policy, self.ledger, EarlierCohorts(state))

@@ -18,7 +18,7 @@ from medmip.ingest.rules import typed
 from medmip.ingest.session import Session, literal
 from medmip.ingest.small_change import refuse_small_change
 from medmip.ingest.staging import Column
-from medmip.privacy.policy import Policy
+from medmip.privacy.policy import Policy, site_policy
 from medmip.store.parquet import COMPRESSION, PATIENT_COLUMN, ROW_GROUP
 from medmip.store.snapshots import Datasets, Snapshot
 
@@ -69,7 +69,7 @@ def bring_in(
     policy's minimum, unless allow_small_change; IngestError; StoreError.
     """
     home.prepare()
-    minimum = (policy or Policy()).minimum_patients
+    minimum = (policy or site_policy(home)).minimum_patients
     told = progress or (lambda _step, _done: None)
     with reading(
         path, model, dataset, options, home=home, also=[home.datasets], progress=progress

@@ -15,6 +15,8 @@ from medmip.privacy.guard import Access, BoolArray
 from medmip.privacy.ledger_head import FIRST, Head, LedgerHead
 from medmip.store.state import cohorts, ledger
 
+_POLICY = "policy"
+
 
 @dataclass(frozen=True)
 class LedgerRow:
@@ -76,6 +78,26 @@ class Ledger:
             sealed = self._seal(row)
             connection.execute(insert(ledger).values(asdict(row) | {"hash": sealed}))
         self._head.advance(Head(number + 1, sealed), self._hash_of)
+
+    def note_policy(self, policy: str) -> None:
+        """Writes down the policy in force, where it is another than the last one written down."""
+        query = (
+            select(ledger.c.reason)
+            .where(ledger.c.statistic == _POLICY)
+            .order_by(desc(ledger.c.number))
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            last = connection.execute(query).scalar_one_or_none()
+        if last != policy:
+            self.record(
+                Access(user="site", experiment="", algorithm=""),
+                statistic=_POLICY,
+                verdict="in force",
+                rule="",
+                reason=policy,
+                suppressed=0,
+            )
 
     def rows(self, limit: int = 100, offset: int = 0) -> list[LedgerRow]:
         """The newest rows first."""

@@ -1,8 +1,19 @@
 """What a hospital lets out: one set of thresholds."""
 
+import tomllib
+from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from medmip.catalogue.home import Home
+from medmip.errors import MipError
+
+
+class PolicyError(MipError):
+    """The file of the hospital's policy cannot be used; nothing runs without it."""
+
+    title = "The policy cannot be read"
 
 
 class Policy(BaseModel):
@@ -47,3 +58,33 @@ class Policy(BaseModel):
         title="Release extremes",
         description="Whether minima and maxima, which are single patients' values, may leave.",
     )
+
+
+def site_policy(home: Home) -> Policy:
+    """The policy that the home's `policy.toml` states; the defaults for what it leaves out.
+
+    Raises PolicyError naming the field: a policy that is not understood lets nothing out.
+    """
+    path = home.policy
+    try:
+        return checked(tomllib.loads(path.read_text(encoding="utf-8")), path.name)
+    except FileNotFoundError:
+        return Policy()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        what, remedy = f"is not TOML: {error}", "Write lines such as `minimum_cell = 10`."
+    except OSError as error:
+        what, remedy = str(error.strerror), "Let the account that runs MIP read it."
+    raise PolicyError(what, where=path.name, remedy=remedy)
+
+
+def checked(stated: Mapping[str, object], where: str) -> Policy:
+    """The policy of these fields; raises PolicyError naming those that are wrong."""
+    try:
+        return Policy.model_validate(stated, strict=True)
+    except ValidationError as error:
+        problems = [(".".join(map(str, part["loc"])), part["msg"]) for part in error.errors()]
+        raise PolicyError(
+            "; ".join(f"{field}: {message}" for field, message in problems),
+            where=where,
+            remedy="`mip policy show` lists the fields and what they do.",
+        ) from None
