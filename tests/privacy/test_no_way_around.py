@@ -1,0 +1,336 @@
+"""Every road to the data passes the guard, and none of them tells a single patient's value.
+
+Planted patients have codes and values that occur nowhere else. All operations of the API, all
+algorithms and all commands are tried, and every byte that comes back is searched.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from medmip.algorithms.declaration import Algorithm
+from medmip.algorithms.registry import registry
+from medmip.catalogue.home import Home
+from medmip.catalogue.model_store import ModelStore
+from medmip.experiments.logbook import write_log_to
+from medmip.experiments.service import ExperimentService
+from medmip.ingest.publish import bring_in
+from medmip.privacy.policy import Policy
+from medmip.web.application import create_app
+
+API = "/api/v1"
+MODEL = "dementia:1.0"
+DATASETS = ("north", "south")
+PATIENTS = 30
+"""In each dataset: no quartile of 30 or 60 values is one of them."""
+NUMERIC = ("lefthippocampus", "righthippocampus", "leftamygdala", "rightamygdala", "brainstem")
+NOMINAL = ("gender", "alzheimerbroadcategory")
+HEADER = ("subjectcode", "dataset", *NOMINAL, *NUMERIC)
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A home whose patients are known, and what must never be seen: codes and values."""
+
+    home: Home
+    codes: tuple[str, ...]
+    values: np.ndarray[Any, Any]
+
+    def found_in(self, text: str) -> list[str]:
+        """The codes and values of patients that a text gives away.
+
+        A value counts as given away by six of its digits: nothing that is computed over ten
+        patients or more comes so near by chance.
+        """
+        codes = [code for code in self.codes if code in text]
+        numbers = np.array([float(part) for part in re.findall(r"\d+\.\d{4,}", text)] or [np.inf])
+        near = np.abs(numbers[:, None] / self.values[None, :] - 1) < 1e-6
+        return codes + [str(value) for value in self.values[near.any(axis=0)]]
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
+    folder: Path = tmp_path_factory.mktemp("planted")
+    home = Home(folder / "home").prepare()
+    rng = np.random.default_rng(20)
+    lines, codes, values = [",".join(HEADER)], [], []
+    for dataset in DATASETS:
+        for index in range(PATIENTS):
+            code = f"ZQ{rng.integers(16**10):010x}"
+            volumes = rng.normal([3.1, 3.3, 1.2, 1.3, 18.0], 0.3)
+            gender, category = "MF"[index % 2], ("CN", "AD")[index // 15]
+            cells = [code, dataset, gender, category, *(f"{volume:.9f}" for volume in volumes)]
+            lines.append(",".join(cells))
+            codes.append(code)
+            values += [float(cell) for cell in cells[-len(NUMERIC) :]]
+    file = folder / "planted.csv"
+    file.write_text("\n".join(lines) + "\n")
+    bring_in(home, file, ModelStore(home).get(MODEL))
+    write_log_to(home.logs / "mip.jsonl")
+    return Planted(home, tuple(codes), np.array(values))
+
+
+@pytest.fixture(scope="module")
+def client(planted: Planted) -> Iterator[TestClient]:
+    app = create_app(ExperimentService(planted.home), hosts=("localhost",))
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as opened:
+        yield opened
+
+
+def few(planted: Planted) -> dict[str, Any]:
+    """A filter that only five of the patients pass."""
+    values = np.sort(planted.values.reshape(-1, len(NUMERIC))[:, 0])
+    limit = float(np.round((values[4] + values[5]) / 2, 4))
+    rule = {"field": NUMERIC[0], "operator": "less", "value": limit}
+    return {"condition": "AND", "rules": [rule]}
+
+
+def request_of(
+    algorithm: Algorithm[Any, Any], filters: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """A request that an algorithm's declaration accepts."""
+    parameters: dict[str, Any] = {}
+    roles: dict[str, list[str]] = {}
+    numeric, nominal = list(NUMERIC), list(NOMINAL)
+    for name in ("y", "x"):
+        role = getattr(algorithm, name)
+        if role is None:
+            continue
+        chosen = numeric if "numeric" in role.kinds.names else nominal
+        roles[name] = [chosen.pop(0) for _ in range(min(role.maximum or 2, 2))]
+    fields = algorithm.parameters.model_json_schema()
+    for name in fields.get("required", []):
+        field = fields["properties"][name]
+        if "level_of" in field:
+            (variable,) = roles[field["level_of"]]
+            levels = {"gender": ("M", "F"), "alzheimerbroadcategory": ("CN", "AD")}[variable]
+            used = [value for value in parameters.values() if value in levels]
+            parameters[name] = next(level for level in levels if level not in used)
+        else:
+            parameters[name] = 3
+    data = {"data_model": MODEL, "datasets": list(DATASETS), "filters": filters} | roles
+    return {"algorithm": algorithm.name, "inputdata": data, "parameters": parameters}
+
+
+def ended(client: TestClient, address: str) -> dict[str, Any]:
+    for _ in range(600):
+        answer: dict[str, Any] = client.get(address).json()
+        if answer["state"] not in ("queued", "running"):
+            return answer
+        time.sleep(0.02)
+    pytest.fail("the experiment did not end")
+
+
+def command(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
+    mip = str(Path(sys.executable).with_name("mip"))
+    return subprocess.run(
+        [mip, *arguments],
+        env=os.environ | {"MIP_HOME": str(home.path), "COLUMNS": "200"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def rows(client: TestClient) -> int:
+    total: int = client.get(f"{API}/audit").json()["total"]
+    return total
+
+
+def explored(filters: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """What is asked of each exploring operation."""
+    cohort = {"data_model": MODEL, "datasets": list(DATASETS), "filters": filters}
+    return {
+        "/explore/histogram": cohort | {"variable": NUMERIC[0], "group_by": "gender"},
+        "/explore/describe": cohort | {"variables": [*NUMERIC, *NOMINAL]},
+        "/explore/count": cohort,
+    }
+
+
+def test_every_operation_that_reads_or_computes_is_tried_here(client: TestClient) -> None:
+    document = client.get("/api/openapi.json").json()
+    writing = {
+        path.removeprefix(API)
+        for path, operations in document["paths"].items()
+        if "post" in operations
+    }
+    # Whether variables fit an algorithm is told by the data model alone.
+    model_only = "/algorithms/fitting"
+    assert writing == {
+        "/experiments", "/experiments/{identity}/cancel", model_only, *explored(None)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(registry()))
+def test_no_result_shows_a_patient(client: TestClient, planted: Planted, name: str) -> None:
+    before = rows(client)
+    answer = client.post(f"{API}/experiments", json=request_of(registry()[name]))
+    assert answer.status_code == 202, answer.text
+    done = ended(client, answer.headers["Location"])
+    assert done["state"] == "done", done["problem"]
+    assert planted.found_in(json.dumps(done)) == []
+    assert rows(client) >= before + 2, "admission and releases are in the ledger"
+
+
+@pytest.mark.parametrize("name", sorted(registry()))
+def test_five_patients_are_refused_by_every_algorithm(
+    client: TestClient, planted: Planted, name: str
+) -> None:
+    before = rows(client)
+    request = request_of(registry()[name], few(planted))
+    refused = ended(client, client.post(f"{API}/experiments", json=request).headers["Location"])
+    assert (refused["state"], refused["result"]) == ("refused", None)
+    (row,) = client.get(f"{API}/audit?limit={rows(client) - before}").json()["items"]
+    assert (row["verdict"], row["rule"]) == ("refused", "minimum_patients")
+    assert row["experiment"] == refused["id"]
+    assert planted.found_in(json.dumps(refused)) == []
+
+
+@pytest.mark.parametrize("path", sorted(explored(None)))
+def test_exploring_shows_no_patient_and_no_five_of_them(
+    client: TestClient, planted: Planted, path: str
+) -> None:
+    before = rows(client)
+    whole = client.post(API + path, json=explored(None)[path])
+    assert whole.status_code == 200
+    assert planted.found_in(whole.text) == []
+    between = rows(client)
+    assert between > before
+    small = client.post(API + path, json=explored(few(planted))[path])
+    assert rows(client) == between + 1
+    assert planted.found_in(small.text) == []
+    if path == "/explore/count":
+        assert small.json()["patients"] is None
+        assert all(not part["patients"] for part in small.json()["datasets"])
+    else:
+        assert small.status_code == 403
+
+
+def test_a_patients_code_is_no_variable_and_picks_no_patient(
+    client: TestClient, planted: Planted
+) -> None:
+    for variable in ("subjectcode", "subjectvisitid"):
+        question = explored(None)["/explore/describe"] | {"variables": [variable]}
+        assert client.post(f"{API}/explore/describe", json=question).status_code == 422
+    rule = {"field": "subjectcode", "operator": "equal", "value": planted.codes[0]}
+    question = explored({"condition": "AND", "rules": [rule]})
+    assert client.post(f"{API}/explore/describe", json=question["/explore/describe"]).is_error
+
+
+def test_no_page_of_the_api_shows_a_patient(client: TestClient, planted: Planted) -> None:
+    document = client.get("/api/openapi.json").json()
+    experiments = client.get(f"{API}/experiments?limit=500").json()["items"]
+    assert len(experiments) >= 2 * len(registry())
+    looked = 0
+    for path, operations in document["paths"].items():
+        if "get" not in operations or path.endswith("/events"):
+            continue
+        filled = (
+            path.replace("{key}", MODEL)
+            .replace("{code}", NUMERIC[0])
+            .replace("{name}", "describe")
+            .replace("{identity}", experiments[0]["id"])
+        )
+        assert "{" not in filled, f"tell this test what {path} takes"
+        limit = "?limit=500" if filled.endswith(("/experiments", "/audit")) else ""
+        answer = client.get(filled + limit)
+        assert answer.status_code in (200, 422), filled
+        assert planted.found_in(answer.text) == [], filled
+        looked += 1
+    assert looked > 10
+
+
+def test_no_command_shows_a_patient(planted: Planted, tmp_path: Path) -> None:
+    requests, small = tmp_path / "all.json", tmp_path / "small.json"
+    requests.write_text(json.dumps([request_of(found) for found in registry().values()]))
+    small.write_text(json.dumps([request_of(item, few(planted)) for item in registry().values()]))
+    tried = [
+        ("run", "--request", str(requests)),
+        ("data", "list"),
+        ("data", "show", MODEL, DATASETS[0]),
+        ("data", "versions", MODEL, DATASETS[0]),
+        ("experiment", "list", "--json"),
+        ("audit", "export"),
+        ("doctor",),
+    ]
+    for arguments in tried:
+        done = command(planted.home, *arguments)
+        assert done.returncode == 0 or arguments == ("doctor",), (arguments, done.stderr)
+        assert planted.found_in(done.stdout + done.stderr) == [], arguments
+    refused = command(planted.home, "run", "--request", str(small), "--json")
+    assert refused.returncode == 1
+    assert {answer["state"] for answer in json.loads(refused.stdout)} == {"refused"}
+    assert planted.found_in(refused.stdout + refused.stderr) == []
+
+
+def test_a_broken_file_is_told_without_its_patients(planted: Planted, tmp_path: Path) -> None:
+    good = planted.home.datasets.rglob("*.parquet")
+    assert list(good)
+    cells = [
+        planted.codes[0],
+        "north",
+        "M",
+        "CN",
+        "3.123456789",
+        "wide",
+        "1.987654321",
+        "1.2",
+        "17",
+    ]
+    lines = [",".join(HEADER), ",".join(cells), ",".join(cells[:-1])]
+    file = tmp_path / "broken.csv"
+    file.write_text("\n".join(lines) + "\n")
+    report = tmp_path / "report.csv"
+    refused = command(
+        planted.home, "data", "import", str(file), "--model", MODEL, "--report", str(report)
+    )
+    assert refused.returncode == 1
+    told = refused.stdout + refused.stderr + report.read_text()
+    assert "righthippocampus" in told
+    for secret in (planted.codes[0], "3.123456789", "1.987654321"):
+        assert secret not in told
+
+
+def test_a_policy_that_lets_nothing_out_closes_every_road(planted: Planted) -> None:
+    closed = Policy(minimum_patients=10**9)
+    service = ExperimentService(planted.home, closed)
+    with TestClient(
+        create_app(service, hosts=("localhost",)), base_url="http://localhost"
+    ) as opened:
+        for algorithm in registry().values():
+            address = opened.post(f"{API}/experiments", json=request_of(algorithm))
+            assert ended(opened, address.headers["Location"])["state"] == "refused"
+        for path, question in explored(None).items():
+            if path != "/explore/count":
+                assert opened.post(API + path, json=question).status_code == 403
+
+
+def test_nothing_that_is_kept_beside_the_data_holds_a_patient(planted: Planted) -> None:
+    kept = [
+        path
+        for path in planted.home.path.rglob("*")
+        if path.is_file() and planted.home.datasets not in path.parents
+    ]
+    names = {path.name for path in kept}
+    assert {"state.db", "mip.jsonl", "ledger.head"} <= names
+    for path in kept:
+        assert planted.found_in(path.read_text(encoding="latin-1")) == [], path
+
+
+def test_the_search_itself_finds_what_is_planted(planted: Planted) -> None:
+    value = planted.values[7]
+    assert planted.found_in(f"the mean is {value:.6f}") == [str(value)]
+    assert planted.found_in(f"code {planted.codes[3]}") == [planted.codes[3]]
+    assert planted.found_in("3.1, 2.99999, 1e-8") == []
