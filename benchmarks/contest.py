@@ -45,8 +45,8 @@ def _frame(data: dict[str, Any]) -> Any:
 
 
 def _pandas_describe(data: dict[str, Any]) -> Callable[[], Any]:
-    frame = _frame(data)
-    return frame.describe
+    describe: Callable[[], Any] = _frame(data).describe
+    return describe
 
 
 def _numpy_histogram(data: dict[str, Any]) -> Callable[[], Any]:
@@ -66,7 +66,8 @@ def _numpy_corrcoef(data: dict[str, Any]) -> Callable[[], Any]:
 
 
 def _pandas_corr(data: dict[str, Any]) -> Callable[[], Any]:
-    return _frame(data).corr
+    corr: Callable[[], Any] = _frame(data).corr
+    return corr
 
 
 def _sklearn_linear(data: dict[str, Any]) -> Callable[[], Any]:

@@ -15,6 +15,7 @@ from medmip.catalogue.home import Home
 from medmip.catalogue.variable import Enumeration, Variable, VariableType
 from medmip.federation.in_process import CohortSpec, Site, open_cohort
 from medmip.fold.cohort import Cohort
+from medmip.fold.statistic import IntArray
 from medmip.privacy.guard import Access, BoolArray, Guard
 from medmip.privacy.policy import Policy
 from medmip.store.duckdb_engine import DuckDBEngine
@@ -110,10 +111,10 @@ def site_of(folder: Path, model: DataModel, data: Mapping[str, Any], policy: Pol
     snapshots = []
     for name in sorted(set(names.tolist())):
         rows = np.flatnonzero(names == name)
-        patient = np.arange(len(rows), dtype=np.int32)
+        patient: IntArray = np.arange(len(rows))
         if "subjectid" in columns:
             rows = rows[np.argsort(columns["subjectid"][rows], kind="stable")]
-            _, patient = np.unique(columns["subjectid"][rows], return_inverse=True)
+            patient = np.unique(columns["subjectid"][rows], return_inverse=True)[1]
         table = pa.table(
             {
                 **{code: _arrow(values[rows]) for code, values in columns.items()},

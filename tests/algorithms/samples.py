@@ -33,5 +33,6 @@ def splits(n: int) -> list[Any]:
 
 def complete(columns: dict[str, Any], codes: str) -> np.ndarray:
     """The complete cases of these columns, (m, k)."""
-    chosen = np.column_stack([columns[code] for code in codes])
-    return chosen[~np.isnan(chosen).any(axis=1)]
+    chosen: np.ndarray = np.column_stack([columns[code] for code in codes])
+    rows: np.ndarray = chosen[~np.isnan(chosen).any(axis=1)]
+    return rows

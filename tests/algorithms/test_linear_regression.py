@@ -78,6 +78,8 @@ def test_blocks_and_order_change_nothing(cuts: list[int], order: Any) -> None:
     for one, other in zip(whole.coefficients, cut.coefficients, strict=True):
         assert other.estimate == pytest.approx(one.estimate, rel=1e-12, abs=1e-13)
         assert other.std_error == pytest.approx(one.std_error, rel=1e-12)
+    assert cut.residuals
+    assert whole.residuals
     assert cut.residuals.median == pytest.approx(whole.residuals.median, rel=1e-9, abs=1e-12)
 
 

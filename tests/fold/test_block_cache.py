@@ -1,7 +1,7 @@
 """Blocks kept between rounds stay within bounds, and are never kept by halves."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +91,7 @@ def test_a_reader_that_stops_leaves_nothing_by_halves() -> None:
     cache, source = BlockCache(), Source()
     reader = cache.blocks("a", 0, source.load)
     next(reader)
+    assert isinstance(reader, Generator)
     reader.close()
     assert read(cache, "a", source) == [0, 1, 2, 3]
     assert source.loads == 2

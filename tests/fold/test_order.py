@@ -175,7 +175,7 @@ def of_logistic(cohort: Cohort) -> list[Any]:
 
 def of_kmeans(cohort: Cohort) -> list[Any]:
     fit = find("kmeans")
-    found = fit.run(cohort, fit.parameters(k=3, tolerance=0.0))
+    found = fit.run(cohort, fit.parameters(k=3, standardise=False, tolerance=0.0))
     # Clusters of one size have no order.
     return [found.sizes, sorted(found.centres), found.within]
 

@@ -40,7 +40,8 @@ def sought(values: np.ndarray, cuts: list[int], spread: float | None = None) -> 
         center=np.array([center]),
         spread=np.array([width]),
     )
-    return found[0, 0]
+    pooled_part: np.ndarray = found[0, 0]
+    return pooled_part
 
 
 @given(

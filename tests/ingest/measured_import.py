@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks.memory import peak_memory
 from medmip.catalogue.home import Home
@@ -11,7 +12,7 @@ from medmip.ingest import import_file
 from tests.ingest.generate import model
 
 begun = time.monotonic()
-steps = []
+steps: list[Any] = []
 
 
 def progress(step, done):

@@ -18,7 +18,7 @@ DATASET = "edsd-synthetic"
 
 
 @pytest.fixture(scope="session")
-def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+def application(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     folder: Path = tmp_path_factory.mktemp("web")
     home = Home(folder / "home").prepare()
     model = ModelStore(home).get("dementia:1.0")
