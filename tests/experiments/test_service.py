@@ -27,6 +27,7 @@ from medmip.experiments.repository import Experiments
 from medmip.experiments.request import InputData, Request
 from medmip.experiments.service import ATTEMPTS, ExperimentService
 from medmip.fold.cohort import Cohort
+from medmip.fold.moments import MomentsState, moments
 from medmip.store.state import open_state
 
 MARKER = 4.123456789
@@ -58,6 +59,20 @@ class Nothing(Result):
 )
 def careless(_: Cohort, parameters: Secret) -> Nothing:
     raise ValueError(f"the patient's value is {parameters.number}")
+
+
+@algorithm(
+    "endless",
+    label="Endless",
+    question="Describe",
+    description="Goes on until it is cancelled.",
+    discloses="Nothing.",
+    y=one(NUMERIC, "Variable"),
+    parameters=Secret,
+)
+def endless(cohort: Cohort, _: Secret) -> Nothing:
+    while True:
+        cohort.fold(moments, MomentsState(cohort.design(cohort.y)))
 
 
 def test_run_keeps_result_and_provenance(service: ExperimentService) -> None:
@@ -146,6 +161,29 @@ def test_cancelled_in_the_queue_never_runs(filled: Home) -> None:
     service.close()
     assert service.get(identities[-1]).state is State.CANCELLED
     assert service.get(identities[-1]).result is None
+
+
+def test_cancelled_by_another_process_stops_the_work(
+    filled: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = registry.registry() | {"endless": endless}
+    monkeypatch.setattr("medmip.experiments.validation.registry", lambda: known)
+    service = ExperimentService(filled, workers=1)
+    identity = service.submit(request("endless")).id
+    for _ in range(100):
+        if service.get(identity).progress.rounds > 3:
+            break
+        time.sleep(0.05)
+    mip = str(Path(sys.executable).with_name("mip"))
+    subprocess.run([mip, "experiment", "cancel", identity, "--home", filled.path], check=True)
+    following = service.submit(request()).id
+    for _ in range(100):
+        if service.get(following).state.ended:
+            break
+        time.sleep(0.05)
+    assert service.get(following).state is State.DONE, "the only worker is free again"
+    assert service.get(identity).state is State.CANCELLED
+    service.close()
 
 
 def test_search_takes_its_signs_literally(service: ExperimentService) -> None:

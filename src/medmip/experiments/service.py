@@ -2,8 +2,9 @@
 
 import contextlib
 import threading
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from typing import Any
 
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
-from medmip.errors import MipError
+from medmip.errors import MipError, NotFound
 from medmip.experiments.experiment import (
     Experiment,
     Outcome,
@@ -39,6 +40,8 @@ from medmip.store.duckdb_engine import DuckDBEngine
 from medmip.store.snapshots import Datasets, Snapshot
 from medmip.store.state import open_state
 
+ASK_EVERY = 0.5
+"""Seconds between looks at whether another process cancelled a run."""
 ATTEMPTS = 2
 """How often an experiment is begun before an interrupted one ends as failed."""
 log = logger("medmip.experiments")
@@ -46,16 +49,27 @@ log = logger("medmip.experiments")
 
 @dataclass
 class Run:
-    """The watched progress of one experiment; implements the fold's Watcher."""
+    """The watched progress of one experiment; implements the fold's Watcher.
 
+    cancelled_elsewhere asks the state database, now and then, whether another process, such as
+    `mip experiment cancel`, has ended it.
+    """
+
+    cancelled_elsewhere: Callable[[], bool] = lambda: False
     progress: Progress = field(default_factory=Progress)
     stop: threading.Event = field(default_factory=threading.Event)
+    asked: float = 0.0
 
     def advanced(self, rounds: int, fraction: float | None) -> None:
         message = f"round {rounds + 1}" if fraction is not None else f"{rounds} rounds done"
         self.progress = Progress(rounds=rounds, fraction=fraction, message=message)
 
     def cancelled(self) -> bool:
+        now = time.monotonic()
+        if now - self.asked > ASK_EVERY and not self.stop.is_set():
+            self.asked = now
+            if self.cancelled_elsewhere():
+                self.stop.set()
         return self.stop.is_set()
 
 
@@ -105,7 +119,7 @@ class ExperimentService:
         """Runs a request in the calling thread and remembers it; raises RequestError."""
         plan = self.validator.plan(request)
         identity = self.experiments.add(request, name or plan.algorithm.label, user, State.QUEUED)
-        self._runs[identity] = Run()
+        self._runs[identity] = self._watched(identity)
         self._work(identity, user)
         return self.get(identity)
 
@@ -145,8 +159,17 @@ class ExperimentService:
             self.experiments.finish(identity, State.CANCELLED, {})
         return self.get(identity)
 
+    def _watched(self, identity: str) -> Run:
+        def cancelled() -> bool:
+            try:
+                return self.experiments.get(identity).state is State.CANCELLED
+            except NotFound:
+                return True
+
+        return Run(cancelled)
+
     def _enqueue(self, identity: str) -> None:
-        self._runs[identity] = Run()
+        self._runs[identity] = self._watched(identity)
         self._workers.submit(self._work, identity, "local")
 
     def _work(self, identity: str, user: str) -> None:
