@@ -177,7 +177,7 @@ def of_kmeans(cohort: Cohort) -> list[Any]:
     fit = find("kmeans")
     found = fit.run(cohort, fit.parameters(k=3, standardise=False, tolerance=0.0))
     # Clusters of one size have no order.
-    return [found.sizes, sorted(found.centres), found.within]
+    return [found.sizes, sorted(found.centres), (found.within, found.between)]
 
 
 def of_histogram(cohort: Cohort) -> list[Any]:
