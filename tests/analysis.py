@@ -16,8 +16,9 @@ from medmip.catalogue.variable import Enumeration, Variable, VariableType
 from medmip.federation.in_process import CohortSpec, Site, open_cohort
 from medmip.fold.cohort import Cohort
 from medmip.fold.statistic import IntArray
-from medmip.privacy.guard import Access, BoolArray, Guard
+from medmip.privacy.guard import Access, Guard
 from medmip.privacy.policy import Policy
+from medmip.privacy.suppression import BoolArray
 from medmip.store.duckdb_engine import DuckDBEngine
 from medmip.store.filters import parse_filter
 from medmip.store.snapshots import Datasets

@@ -174,7 +174,7 @@ class LevelCounts(Statistic):
     The parts are the datasets, then all of them together; or that alone.
     """
 
-    patients: Annotated[IntArray, count_with((1, 2))]
+    patients: Annotated[IntArray, count_with((1, 2), pooled=1)]
     records: Annotated[FloatArray, sum_over("patients")]
 
 

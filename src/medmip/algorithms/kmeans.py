@@ -171,9 +171,10 @@ def kmeans(cohort: Cohort, parameters: KMeansParameters) -> KMeansResult:
 def _drawn(covariance: FloatArray, records: float, k: int, rng: np.random.Generator) -> FloatArray:
     """Points of the normal distribution about 0 with this covariance, some for each cluster."""
     values, vectors = np.linalg.eigh(covariance)
+    # The symmetric root, unlike the eigenvectors, does not hang on signs chosen by rounding.
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
     number = int(min(max(8 * k, 32), max(records // 4, k)))
-    drawn = rng.normal(size=(number, len(values))) * np.sqrt(np.maximum(values, 0.0))
-    points: FloatArray = drawn @ vectors.T
+    points: FloatArray = rng.normal(size=(number, len(values))) @ root
     return points
 
 

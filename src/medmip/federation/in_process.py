@@ -224,8 +224,10 @@ class _Part:
     @property
     def expected(self) -> int:
         """About how many bytes its blocks take, with the design matrices beside them."""
-        columns = len(self.selection.numeric) + len(self.selection.nominal)
-        return self.selected * columns * 8 * (2 if self.selection.nominal else 1)
+        numeric, nominal = len(self.selection.numeric), self.selection.nominal
+        levels = sum(len(self.selection.levels[code]) for code in nominal)
+        design = numeric + levels if nominal else 0
+        return self.selected * (8 * (numeric + design) + 4 * (len(nominal) + 1))
 
     def blocks(self) -> Iterator[Block]:
         # Blocks hold each dataset's position in the cohort, so another order needs other blocks.

@@ -27,6 +27,11 @@ class Layout:
     nominal: tuple[str, ...]
     levels: tuple[tuple[str, ...], ...]
 
+    @property
+    def full_width(self) -> int:
+        """The columns of a design of all variables, with an indicator for every level."""
+        return len(self.numeric) + sum(len(levels) for levels in self.levels)
+
     def levels_of(self, variable: str) -> tuple[str, ...]:
         """The levels of a nominal variable, in the data model's order."""
         return self.levels[self.nominal.index(variable)]
@@ -65,6 +70,12 @@ class Block:
         size = self.numeric.nbytes + self.codes.nbytes + self.dataset.nbytes
         return size + (0 if self.patient is None else self.patient.nbytes)
 
+    @property
+    def full_size(self) -> int:
+        """Its bytes with those of the design matrix that it may come to remember."""
+        design = 8 * self.records * self.layout.full_width if self.layout.nominal else 0
+        return self.nbytes + design
+
     def column(self, variable: str) -> FloatArray:
         """The values of a numeric variable, (n,), NaN where missing."""
         return self.numeric[:, self.layout.numeric.index(variable)]
@@ -87,8 +98,11 @@ class Block:
             return self.numeric
         known = self._matrices.get(design)
         if known is None:
+            known = design.encode(self)
             self._matrices.clear()
-            known = self._matrices[design] = design.encode(self)
+            # Of many products, a matrix may outgrow what the cache of blocks has counted.
+            if known.nbytes <= self.full_size - self.nbytes:
+                self._matrices[design] = known
         return known
 
     def sample(self, share: int) -> "Block":

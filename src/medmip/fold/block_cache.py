@@ -38,8 +38,7 @@ class BlockCache:
         for block in load():
             yield block
             if collected is not None:
-                # Beside a block with nominal variables its design matrix is remembered too.
-                size += block.nbytes * (2 if block.layout.nominal else 1)
+                size += block.full_size
                 collected.append(block)
                 if size > self.capacity:
                     collected = None

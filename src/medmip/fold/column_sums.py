@@ -35,7 +35,7 @@ class ColumnState:
 class ColumnSums(Statistic):
     """Patients and records with a value, sums of x - shift and of its square, (k, parts) each."""
 
-    patients: Annotated[IntArray, count_with((1,))]
+    patients: Annotated[IntArray, count_with((1,), pooled=1)]
     records: Annotated[FloatArray, sum_over("patients")]
     total: Annotated[FloatArray, sum_over("patients")]
     square: Annotated[FloatArray, sum_over("patients")]
@@ -56,7 +56,7 @@ class ColumnSums(Statistic):
 class ColumnRange(Statistic):
     """Patients with a value, smallest and largest value, (k, parts) each."""
 
-    patients: Annotated[IntArray, count_with((1,))]
+    patients: Annotated[IntArray, count_with((1,), pooled=1)]
     low: Annotated[FloatArray, FieldKind("min", extreme=True, cells="patients")]
     high: Annotated[FloatArray, FieldKind("max", extreme=True, cells="patients")]
 

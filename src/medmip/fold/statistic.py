@@ -23,8 +23,9 @@ class FieldKind:
     cells: the name of a Count field; where one of its cells is masked, this field is masked
     along its leading axes too.
     extreme: the field holds single patients' values (minima, maxima).
-    margins: the axes of a Count field along which totals are released too, so that a single
-    masked cell of a line could be worked out from them.
+    margins: the axes of a Count field along which totals are released too, so that a masked cell
+    could be worked out from them.
+    pooled: the axis, one of margins, along which the last cell is the total of the others.
     """
 
     combine: Literal["add", "min", "max", "same"]
@@ -33,6 +34,7 @@ class FieldKind:
     cells: str | None = None
     extreme: bool = False
     margins: tuple[int, ...] = (-1,)
+    pooled: int | None = None
 
 
 Count = Annotated[IntArray, FieldKind("add", counts=True)]
@@ -83,9 +85,12 @@ class Statistic:
         return self.parameters
 
 
-def count_with(margins: tuple[int, ...]) -> FieldKind:
-    """The kind of a table of patients whose totals along these axes are released too."""
-    return FieldKind("add", counts=True, margins=margins)
+def count_with(margins: tuple[int, ...], pooled: int | None = None) -> FieldKind:
+    """The kind of a table of patients whose totals along these axes are released too.
+
+    pooled names the one of them along which the last cell is the total of the others.
+    """
+    return FieldKind("add", counts=True, margins=margins, pooled=pooled)
 
 
 def sum_over(cells: str) -> FieldKind:

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from medmip.errors import MipError
 from medmip.fold.statistic import FieldKind, FloatArray, IntArray, Statistic, field_kinds
 from medmip.privacy.policy import Policy
+from medmip.privacy.suppression import BoolArray, withheld
 
 S = TypeVar("S", bound=Statistic)
-BoolArray = NDArray[np.bool_]
 
 
 class Refused(MipError):
@@ -238,32 +237,8 @@ class Guard:
                 remedy="Filter that level out, or join it with another.",
             )
         if self.policy.complementary and small.any():
-            small = _complemented(counts, small, kind.margins)
+            small = withheld(counts, self.policy.minimum_cell, kind.margins, kind.pooled)
         return np.asarray(small)
-
-
-def _complemented(counts: IntArray, small: BoolArray, margins: tuple[int, ...]) -> BoolArray:
-    """Masks one more cell, the smallest other, in each line that has exactly one masked.
-
-    Lines run along each of the margins; repeated until no line has a single masked cell, since
-    a cell masked for one line may be the only one of another.
-    """
-    masked = small.copy()
-    if not counts.ndim:
-        return masked
-    changed = True
-    while changed:
-        changed = False
-        for axis in margins:
-            lines = np.moveaxis(masked, axis, -1)
-            numbers = np.moveaxis(counts, axis, -1)
-            for index in np.argwhere(lines.sum(axis=-1) == 1):
-                line, line_counts = lines[tuple(index)], numbers[tuple(index)]
-                others = np.flatnonzero(~line & (line_counts > 0))
-                if others.size:
-                    line[others[np.argmin(line_counts[others])]] = True
-                    changed = True
-    return masked
 
 
 def _mask_leading(value: FloatArray, mask: BoolArray) -> np.ma.MaskedArray[Any, Any]:

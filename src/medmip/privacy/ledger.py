@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 import numpy as np
 from sqlalchemy import Connection, Engine, desc, func, insert, select
 
-from medmip.privacy.guard import Access, BoolArray
+from medmip.privacy.guard import Access
 from medmip.privacy.ledger_head import FIRST, Head, LedgerHead
+from medmip.privacy.suppression import BoolArray
 from medmip.store.state import cohorts, ledger
 
 _POLICY = "policy"
