@@ -22,6 +22,9 @@ SEPARATED = 1e-6
 _SMALL_PRODUCT = 1_000_000
 """Multiplications in one product at the most: OpenBLAS has a kernel for small ones that is twice as
 fast, and so few records' columns stay in the processor's cache."""
+_PRODUCTS = 4
+"""Products made of records that are prepared together: fewer and longer calls, between which
+threads have to wait for each other."""
 
 
 class Separated(Exception):
@@ -143,11 +146,13 @@ def newton_step(block: Block, state: NewtonState) -> NewtonStep:
     positive = block.levels(state.classes.outcome) == state.classes.positive
     products = np.zeros((size, size + 1))
     log_likelihood, unsettled = 0.0, 0
-    tile = max(256, _SMALL_PRODUCT // (size * (size + 1)))
-    for start in range(0, records, tile):
-        stop = min(start + tile, records)
-        memory = scratch(2 * size + 1, stop - start)
-        z, weighted, residual = memory[:size], memory[size:-1], memory[-1]
+    narrow = max(256, _SMALL_PRODUCT // (size * (size + 1)))
+    wide = _PRODUCTS * narrow
+    for start in range(0, records, wide):
+        stop = min(start + wide, records)
+        memory = scratch(2 * size + 3, stop - start)
+        z, other, residual = memory[:size], memory[size], memory[size + 1]
+        spare = memory[size + 2 :].reshape(-1)
         z[0] = 1.0
         np.subtract(columns[:, start:stop], origin, out=z[1:])
         eta, chosen = np.dot(beta, z), positive[start:stop]
@@ -155,16 +160,20 @@ def newton_step(block: Block, state: NewtonState) -> NewtonStep:
         np.negative(rest, out=rest)
         np.exp(rest, out=rest)
         likelier = np.reciprocal(1.0 + rest)
-        other = rest * likelier
+        np.multiply(rest, likelier, out=other)
         np.subtract(chosen, np.where(eta >= 0, likelier, other), out=residual)
         # log(1 + e^-|eta|) never overflows; the sign decides which class is the likelier.
         np.negative(eta, out=eta, where=~chosen)
         log_likelihood += np.minimum(eta, 0.0).sum() - np.log1p(rest).sum()
         other *= likelier
-        np.multiply(z, other, out=weighted)
-        # The residual rides along as a last row, so one product gives the gradient too.
-        products += np.dot(z, memory[size:].T)
         unsettled += int(np.count_nonzero(np.abs(residual) > SEPARATED))
+        for first in range(0, stop - start, narrow):
+            last = min(first + narrow, stop - start)
+            weighted = spare[: (size + 1) * (last - first)].reshape(size + 1, last - first)
+            np.multiply(z[:, first:last], other[first:last], out=weighted[:-1])
+            weighted[-1] = residual[first:last]
+            # The residual rides along as a last row, so one product gives the gradient too.
+            products += np.dot(z[:, first:last], weighted.T)
     scale = np.concatenate([[1.0], state.scale])
     information = products[:, :size] / np.outer(scale, scale)
     return NewtonStep(

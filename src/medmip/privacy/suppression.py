@@ -19,7 +19,7 @@ from medmip.fold.statistic import FloatArray, IntArray
 
 BoolArray = NDArray[np.bool_]
 
-MOST = 200
+MOST = 100
 """Small cells in a table beyond which all of it is hidden instead of audited."""
 
 
@@ -53,9 +53,20 @@ def _protected(counts: IntArray, minimum: int, pooled: int | None) -> BoolArray:
     while exposed := _exposed(counts, hidden, exposed, minimum, pooled):
         if not ((counts > 0) & ~hidden).any():
             break
-        for cell in exposed:
-            _hide_block(counts, hidden, cell)
+        # A block for one cell may have sheltered the next.
+        alone = [cell for cell in exposed if _alone(hidden, cell)]
+        for cell in alone or exposed[:1]:
+            if not alone or _alone(hidden, cell):
+                _hide_block(counts, hidden, cell)
     return hidden
+
+
+def _alone(hidden: BoolArray, cell: tuple[int, ...]) -> bool:
+    """Whether a hidden cell is the only one of a line."""
+    return any(
+        hidden.shape[axis] > 1 and hidden[(*cell[:axis], slice(None), *cell[axis + 1 :])].sum() == 1
+        for axis in range(hidden.ndim)
+    )
 
 
 def _exposed(
@@ -65,27 +76,44 @@ def _exposed(
     minimum: int,
     pooled: int | None,
 ) -> list[tuple[int, ...]]:
-    """Which of these small cells are known to be more than 1, or less than minimum - 1."""
+    """Which of these small cells are known to be more than 1, or less than minimum - 1.
+
+    That a total is at least the number of its parts is no secret.
+    """
     if not cells:
         return []
     matrix, totals = _equations(counts, hidden, minimum, pooled)
     number = np.full(counts.shape, -1)
     number[hidden] = np.arange(int(hidden.sum()))
 
-    def bound(cell: tuple[int, ...], sign: float) -> float:
-        aim = np.zeros(int(hidden.sum()))
-        aim[number[cell]] = sign
+    def exposed(cell: tuple[int, ...]) -> bool:
+        least = 1
+        if pooled is not None and cell[pooled] == counts.shape[pooled] - 1:
+            least = max(1, counts.shape[pooled] - 1)
+        low, high = _bounds(matrix, totals, int(number[cell]))
+        return not (low <= least + 1e-6 and high >= minimum - 1 - 1e-6)
+
+    return [cell for cell in cells if exposed(cell)]
+
+
+def _bounds(matrix: FloatArray, totals: FloatArray, cell: int) -> tuple[float, float]:
+    """Between what a cell lies, as matrix times cells = totals and every cell is at least 1."""
+    mine = matrix[:, cell] != 0
+    if not mine.any():
+        return 1.0, np.inf
+    if len(matrix) == 1 and (matrix > 0).all():
+        others = matrix.shape[1] - 1
+        return (1.0 if others else float(totals[0])), float(totals[0]) - others
+    ends = []
+    for sign in (1.0, -1.0):
+        aim = np.zeros(matrix.shape[1])
+        aim[cell] = sign
         found = linprog(aim, A_eq=matrix, b_eq=totals, bounds=(1, None), method="highs")
         # 3: the bound is infinite. Anything else that is no answer counts as exposed.
-        if found.status == 3:
-            return -sign * np.inf
-        return sign * found.fun if found.success and found.fun is not None else np.nan
-
-    return [
-        cell
-        for cell in cells
-        if not (bound(cell, 1.0) <= 1.0 + 1e-6 and bound(cell, -1.0) >= minimum - 1 - 1e-6)
-    ]
+        unbounded = found.status == 3
+        answer = found.fun if found.success and found.fun is not None else np.nan
+        ends.append(-sign * np.inf if unbounded else sign * answer)
+    return ends[0], ends[1]
 
 
 def _equations(
@@ -95,6 +123,8 @@ def _equations(
     known = [np.empty((0, int(hidden.sum())))]
     for axis in range(counts.ndim):
         size = counts.shape[axis]
+        if size == 1:
+            continue
         sign = np.ones(counts.shape)
         if axis == pooled:
             np.moveaxis(sign, axis, 0)[-1] = -1.0
@@ -102,7 +132,7 @@ def _equations(
         number = np.arange(counts.size // size).reshape(others)
         line = np.broadcast_to(np.expand_dims(number, axis), counts.shape)[hidden]
         sums = counts.sum(axis=axis).ravel()
-        told = np.full(sums.shape, size > 1) if axis == pooled else sums >= minimum
+        told = np.full(sums.shape, axis == pooled) | (sums >= minimum)
         told &= np.isin(np.arange(sums.size), line)
         known.append((np.flatnonzero(told)[:, None] == line) * sign[hidden])
     matrix = np.concatenate(known)
