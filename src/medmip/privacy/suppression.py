@@ -64,7 +64,8 @@ def _protected(counts: IntArray, minimum: int, pooled: int | None) -> BoolArray:
 def _alone(hidden: BoolArray, cell: tuple[int, ...]) -> bool:
     """Whether a hidden cell is the only one of a line."""
     return any(
-        hidden.shape[axis] > 1 and hidden[(*cell[:axis], slice(None), *cell[axis + 1 :])].sum() == 1
+        hidden.shape[axis] > 1
+        and np.moveaxis(hidden, axis, -1)[cell[:axis] + cell[axis + 1 :]].sum() == 1
         for axis in range(hidden.ndim)
     )
 

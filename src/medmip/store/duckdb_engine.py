@@ -13,8 +13,9 @@ from medmip.store.engine import PATIENT_COLUMN, BoolArray, IntArray, Selection, 
 from medmip.store.filters import Sql, compile_filter
 from medmip.store.snapshots import Snapshot
 
-BATCH_RECORDS = 16_384
-"""Blocks of this size stay in the processor's cache; four times as many are slower."""
+LEAST_RECORDS, MOST_RECORDS = 16_384, 131_072
+"""Records of a batch: fewer of many columns, so that they stay in the processor's cache, and more
+of few, so that a kernel's steps are long enough for threads to work side by side."""
 
 
 class EngineFailure(MipError):
@@ -58,7 +59,8 @@ class DuckDBEngine:
                 columns.append("1 AS one")
             where = _where(selection, snapshot, complete=selection.complete)
             sql = f"SELECT {', '.join(columns)} FROM read_parquet(?) WHERE {where.text}"  # noqa: S608
-            for batch in self._read(sql, [str(snapshot.path), *where.parameters]):
+            records = max(LEAST_RECORDS, MOST_RECORDS // len(columns))
+            for batch in self._read(sql, [str(snapshot.path), *where.parameters], records):
                 yield index, batch
 
     def sizes(self, selection: Selection) -> tuple[Size, ...]:
@@ -90,11 +92,11 @@ class DuckDBEngine:
         column = self._read_all(sql, [str(snapshot.path)]).column(0)
         return np.asarray(column.to_numpy(), dtype=np.int64)
 
-    def _read(self, sql: str, parameters: list[object]) -> Iterator[pa.RecordBatch]:
+    def _read(self, sql: str, parameters: list[object], records: int) -> Iterator[pa.RecordBatch]:
         with self._lock:
             cursor = self._connection.cursor()
         try:
-            yield from cursor.sql(sql, params=parameters).to_arrow_reader(BATCH_RECORDS)
+            yield from cursor.sql(sql, params=parameters).to_arrow_reader(records)
         except duckdb.Error as error:
             raise _scrubbed(error) from None
         finally:
