@@ -17,6 +17,7 @@ from pydantic import Field
 
 from medmip.algorithms import registry
 from medmip.algorithms.declaration import Parameters, Result, algorithm
+from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import NUMERIC, one
 from medmip.algorithms.views import View
 from medmip.catalogue.home import Home
@@ -44,7 +45,7 @@ class Secret(Parameters):
 
 
 class Nothing(Result):
-    def views(self) -> list[View]:
+    def views(self, names: Names = CODES) -> list[View]:  # noqa: ARG002
         return []
 
 

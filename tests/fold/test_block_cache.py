@@ -182,21 +182,21 @@ def test_a_cancelled_fold_stops_within_a_block(patience: int) -> None:
 
 def test_a_cancelled_cohort_caches_nothing_by_halves(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    data = {"v": rng.normal(size=40_000)}
+    data = {"v": rng.normal(size=400_000)}
     model = model_of(data)
     site = site_of(tmp_path, model, data)
     spec = CohortSpec(model, ("d",), (model.variable("v"),), (), None, "drop")
     with pytest.raises(Cancelled):
         open_cohort([site], spec, ACCESS, Impatient(1))
     cohort = open_cohort([site], spec, ACCESS)
-    assert cohort.size.records == 40_000
+    assert cohort.size.records == 400_000
     state = ColumnState(Columns(("v",)), 0, np.zeros((1, 1)))
     assert cohort.fold(column_sums, state).total == pytest.approx(data["v"].sum(), rel=1e-12)
 
     late = open_cohort([site], spec, ACCESS, Impatient(4))
     with pytest.raises(Cancelled):
         late.fold(column_sums, state)
-    assert cohort.fold(column_sums, state).records.tolist() == [[40_000]]
+    assert cohort.fold(column_sums, state).records.tolist() == [[400_000]]
 
 
 def test_a_site_serves_cohorts_that_name_its_datasets_in_another_order(tmp_path: Path) -> None:

@@ -1095,6 +1095,11 @@ export interface components {
             dataset: string;
             /** Hash */
             hash: string;
+            /**
+             * Synthetic
+             * @default false
+             */
+            synthetic: boolean;
             /** Version */
             version: number;
         };
@@ -1138,6 +1143,8 @@ export interface components {
         /**
          * Table
          * @description A table of a result; a suppressed count is the text `<10`.
+         *
+         *     A row's own key `format`, where it has one, goes before the format of a number's column.
          */
         Table: {
             /** Columns */

@@ -8,6 +8,7 @@ import { Empty } from '../shared/Empty';
 import { Icon } from '../shared/Icon';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
+import { SyntheticBadge } from '../shared/SyntheticBadge';
 import { texts } from '../texts/en';
 import { reopen } from '../workspace/selection';
 import { ExperimentName } from './ExperimentName';
@@ -165,7 +166,8 @@ function Provenance({ provenance }: { provenance: NonNullable<Experiment['proven
       </dl>
       {provenance.snapshots.map((part) => (
         <Text size="xs" c="dimmed" key={part.dataset} mt={4} title={part.hash}>
-          {t.snapshot(part.dataset, part.version)} <span className="mono">{part.hash.slice(0, 12)}</span>
+          {t.snapshot(part.dataset, part.version)} <span className="mono">{part.hash.slice(0, 12)}</span>{' '}
+          {part.synthetic && <SyntheticBadge />}
         </Text>
       ))}
     </Card>

@@ -47,7 +47,9 @@ export function ResultTable({ table }: { table: TableView }) {
               <Table.Tr key={index}>
                 {table.columns.map((column) => {
                   const value: unknown = row[column.key];
-                  const format = column.format;
+                  // A table of measures mixes p-values, counts and numbers in one column.
+                  const format =
+                    column.format === 'number' && isFormat(row.format) ? row.format : column.format;
                   return (
                     <Table.Td
                       key={column.key}
@@ -70,6 +72,10 @@ export function ResultTable({ table }: { table: TableView }) {
       )}
     </section>
   );
+}
+
+function isFormat(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
 /** A count too small to be released, told as "<10". */

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import stats
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import NOMINAL, NUMERIC, one
 from medmip.algorithms.views import View, chart, table
 from medmip.fold.cohort import Cohort
@@ -72,7 +73,11 @@ class AnovaResult(Result):
     comparisons: tuple[Comparison, ...]
     confidence: float
 
-    def views(self) -> list[View]:
+    def views(self, names: Names = CODES) -> list[View]:
+        def level(code: str) -> str:
+            return names.level(self.factor, code)
+
+        outcome, factor = names.variable(self.outcome), names.variable(self.factor)
         percent = f"{100 * self.confidence:g} %"
         variance = table(
             "Analysis of variance",
@@ -86,7 +91,7 @@ class AnovaResult(Result):
             ],
             [
                 {
-                    "source": self.factor,
+                    "source": factor,
                     "df": self.df_between,
                     "ss": self.ss_between,
                     "ms": self.ms_between,
@@ -104,7 +109,7 @@ class AnovaResult(Result):
             f"{self.n} records, {self.excluded} dropped for missing values.",
         )
         pairs = [
-            part.model_dump() | {"pair": f"{part.group_a} − {part.group_b}"}
+            part.model_dump() | {"pair": f"{level(part.group_a)} − {level(part.group_b)}"}
             for part in self.comparisons
         ]
         tukey = table(
@@ -119,13 +124,13 @@ class AnovaResult(Result):
             ],
             pairs,
         )
-        means = [part.model_dump() for part in self.groups]
-        words = "; ".join(f"{part.group} {part.mean:.4g}" for part in self.groups)
+        means = [part.model_dump() | {"group": level(part.group)} for part in self.groups]
+        words = "; ".join(f"{level(part.group)} {part.mean:.4g}" for part in self.groups)
         return [
             variance,
             chart(
-                f"{self.outcome} by {self.factor}",
-                _intervals(means, "group", "mean", self.outcome, zero=False),
+                f"{outcome} by {factor}",
+                _intervals(means, "group", "mean", names.axis(self.outcome), zero=False),
                 f"Means with {percent} intervals: {words}",
                 f"Lines are {percent} confidence intervals by the residual variance.",
             ),
@@ -156,7 +161,12 @@ def _intervals(
 ) -> Any:  # noqa: ANN401
     drawn = [{name: row[name] for name in (key, value, "lower", "upper")} for row in rows]
     base = alt.Chart(alt.Data(values=drawn)).encode(
-        y=alt.Y(f"{key}:N", sort=[str(row[key]) for row in drawn], title=None)
+        y=alt.Y(
+            f"{key}:N",
+            sort=[str(row[key]) for row in drawn],
+            title=None,
+            axis=alt.Axis(labelLimit=320),
+        )
     )
     scale = alt.Scale(zero=zero)
     lines = base.mark_rule(strokeWidth=2).encode(

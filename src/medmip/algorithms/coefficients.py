@@ -1,12 +1,13 @@
 """Estimated coefficients: their table and their forest plot, shared by every regression."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy.stats.distributions import rv_frozen
 
+from medmip.algorithms.names import Names
 from medmip.algorithms.views import Chart, Table, chart, table
 from medmip.fold.statistic import FloatArray
 
@@ -25,6 +26,24 @@ class Coefficient(BaseModel):
     p_value: float
     lower: float
     upper: float
+
+
+class ResidualQuantiles(BaseModel):
+    """Quartiles of the residuals; smallest and largest are None where they may not be released."""
+
+    model_config = ConfigDict(frozen=True)
+
+    minimum: float | None
+    q1: float
+    median: float
+    q3: float
+    maximum: float | None
+
+    def table(self, title: str) -> Table:
+        """The quantiles that may be released, in one row."""
+        names = {"minimum": "Min", "q1": "Q1", "median": "Median", "q3": "Q3", "maximum": "Max"}
+        row = {key: value for key, value in self.model_dump().items() if value is not None}
+        return table(title, [(key, names[key], "number") for key in row], [row])
 
 
 def coefficients(
@@ -56,13 +75,21 @@ def coefficients(
     )
 
 
+def reference_note(references: Mapping[str, str], names: Names) -> str:
+    """Which level of each nominal covariate the others are compared with."""
+    return "; ".join(
+        f"reference of {names.variable(code)}: {names.level(code, level)}"
+        for code, level in references.items()
+    )
+
+
 def coefficient_table(
-    rows: Sequence[Coefficient], confidence: float, statistic: str, title: str = "Coefficients"
+    rows: Sequence[Coefficient], confidence: float, statistic: str, names: Names, note: str
 ) -> Table:
     """The coefficients as a paper prints them; statistic is the column's name, t or z."""
     percent = f"{100 * confidence:g} %"
     return table(
-        title,
+        "Coefficients",
         [
             ("term", "Term", "text"),
             ("estimate", "Estimate", "number"),
@@ -72,13 +99,20 @@ def coefficient_table(
             ("lower", f"{percent} lower", "number"),
             ("upper", f"{percent} upper", "number"),
         ],
-        [row.model_dump() for row in rows],
+        [row.model_dump() | {"term": names.term(row.term)} for row in rows],
+        note,
     )
 
 
-def forest_plot(rows: Sequence[Coefficient], confidence: float, title: str, axis: str) -> Chart:
+def forest_plot(
+    rows: Sequence[Coefficient], confidence: float, title: str, axis: str, names: Names
+) -> Chart:
     """Estimates with their confidence intervals against zero, the intercept left out."""
-    drawn = [row for row in rows if row.term != INTERCEPT]
+    drawn = [
+        row.model_copy(update={"term": names.term(row.term)})
+        for row in rows
+        if row.term != INTERCEPT
+    ]
     data = alt.Data(
         values=[row.model_dump(include={"term", "estimate", "lower", "upper"}) for row in drawn]
     )

@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import Role
 from medmip.algorithms.views import View
 from medmip.errors import MipError
@@ -25,8 +26,8 @@ class Result(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     @abstractmethod
-    def views(self) -> list[View]:
-        """The tables and charts that show this result."""
+    def views(self, names: Names = CODES) -> list[View]:
+        """The tables and charts that show this result, in the words of names."""
 
 
 class CannotCompute(MipError):

@@ -9,8 +9,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from medmip.algorithms.declaration import Parameters, Result, algorithm
+from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, many
-from medmip.algorithms.views import Format, View, chart, shown, table, unmasked
+from medmip.algorithms.views import Format, View, chart, hidden_note, shown, table, unmasked
 from medmip.catalogue.variable import Variable
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
@@ -68,7 +69,7 @@ class DescribeResult(Result):
     levels: dict[str, dict[str, str]]
     minimum: int
 
-    def views(self) -> list[View]:
+    def views(self, names: Names = CODES) -> list[View]:  # noqa: ARG002 - it has labels itself
         views: list[View] = []
         if self.numeric:
             views.append(self._numeric_table())
@@ -104,8 +105,9 @@ class DescribeResult(Result):
             | {"label": self.labels[part.variable], "n": shown(part.n, self.minimum)}
             for part in self.numeric
         ]
-        withheld = "Smallest and largest values are withheld: each is one patient's."
-        return table("Numeric variables", columns, rows, "" if extremes else withheld)
+        withheld = "" if extremes else "Smallest and largest values are withheld: one patient's."
+        hidden = hidden_note((part.n for part in self.numeric), self.minimum)
+        return table("Numeric variables", columns, rows, f"{withheld} {hidden}".strip())
 
     def _quartiles(self, variable: str, parts: list[NumericSummary]) -> View:
         label = self.labels[variable]
@@ -155,7 +157,9 @@ class DescribeResult(Result):
             rows.append(row)
         missing = {f"d{index}": part.missing for index, part in enumerate(parts)}
         rows.append({"level": "(missing)", **missing})
-        return table(f"Levels of {self.labels[variable]}", columns, rows)
+        counts = (count for part in parts for count in part.counts.values())
+        note = hidden_note(counts, self.minimum)
+        return table(f"Levels of {self.labels[variable]}", columns, rows, note)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NOMINAL, many, one
-from medmip.algorithms.views import Format, View, chart, shown, table, unmasked
+from medmip.algorithms.views import Format, View, chart, hidden_note, shown, table, unmasked
 from medmip.catalogue.variable import Variable
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
@@ -65,7 +66,7 @@ class HistogramResult(Result):
     counted: Literal["patients", "records"]
     minimum: int
 
-    def views(self) -> list[View]:
+    def views(self, names: Names = CODES) -> list[View]:  # noqa: ARG002 - it has labels itself
         views: list[View] = []
         for variable in dict.fromkeys(group.variable for group in self.groups):
             groups = [group for group in self.groups if group.variable == variable]
@@ -174,7 +175,8 @@ class HistogramResult(Result):
             for number, group in enumerate(self.groups):
                 row[f"g{number}"] = shown(group.counts[index], self.minimum)
             rows.append(row)
-        return table("Counts", columns, rows)
+        counts = (count for group in self.groups for count in group.counts)
+        return table("Counts", columns, rows, hidden_note(counts, self.minimum))
 
 
 def _ghost(base: Any) -> Any:  # noqa: ANN401

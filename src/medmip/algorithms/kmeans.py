@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import NUMERIC, many
 from medmip.algorithms.views import Format, View, chart, table
 from medmip.fold.cohort import Cohort
@@ -57,19 +58,19 @@ class KMeansResult(Result):
     iterations: int
     note: str
 
-    def views(self) -> list[View]:
+    def views(self, names: Names = CODES) -> list[View]:
         columns: list[tuple[str, str, Format]] = [
             ("cluster", "Cluster", "text"),
             ("size", "Records", "integer"),
         ]
-        columns += [(code, code, "number") for code in self.variables]
+        columns += [(code, names.variable(code), "number") for code in self.variables]
         rows = [
             {"cluster": str(index + 1), "size": size}
             | dict(zip(self.variables, centre, strict=True))
             for index, (size, centre) in enumerate(zip(self.sizes, self.centres, strict=True))
         ]
         profile = [
-            {"cluster": str(index + 1), "variable": code, "value": value}
+            {"cluster": str(index + 1), "variable": names.variable(code), "value": value}
             for index, centre in enumerate(self.standardised_centres)
             for code, value in zip(self.variables, centre, strict=True)
         ]
@@ -77,7 +78,12 @@ class KMeansResult(Result):
             alt.Chart(alt.Data(values=profile))
             .mark_line(point=True)
             .encode(
-                x=alt.X("variable:N", sort=list(self.variables), title=None),
+                x=alt.X(
+                    "variable:N",
+                    sort=[names.variable(code) for code in self.variables],
+                    title=None,
+                    axis=alt.Axis(labelLimit=200),
+                ),
                 y=alt.Y("value:Q", title="Standard deviations from the mean"),
                 color=alt.Color("cluster:N", title="Cluster"),
                 tooltip=["cluster:N", "variable:N", "value:Q"],

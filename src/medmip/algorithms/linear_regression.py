@@ -4,19 +4,22 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy import stats
 
 from medmip.algorithms.coefficients import (
     INTERCEPT,
     Coefficient,
+    ResidualQuantiles,
     coefficient_table,
     coefficients,
     forest_plot,
+    reference_note,
 )
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NUMERIC, many, one
-from medmip.algorithms.views import View, table
+from medmip.algorithms.views import Format, View, facts
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
 from medmip.fold.column_sums import ColumnState, column_range
@@ -48,24 +51,6 @@ class LinearRegressionParameters(Parameters):
     )
 
 
-class ResidualQuantiles(BaseModel):
-    """Quartiles of the residuals; smallest and largest are None where they may not be released."""
-
-    model_config = ConfigDict(frozen=True)
-
-    minimum: float | None
-    q1: float
-    median: float
-    q3: float
-    maximum: float | None
-
-    def table(self) -> View:
-        """The quantiles that may be released, in one row."""
-        names = {"minimum": "Min", "q1": "Q1", "median": "Median", "q3": "Q3", "maximum": "Max"}
-        row = {key: value for key, value in self.model_dump().items() if value is not None}
-        return table("Residuals", [(key, names[key], "number") for key in row], [row])
-
-
 class LinearRegressionResult(Result):
     """A fitted linear model.
 
@@ -91,37 +76,34 @@ class LinearRegressionResult(Result):
     bic: float
     confidence: float
 
-    def views(self) -> list[View]:
-        fit = [
-            ("Observations", self.n),
-            ("Dropped for missing values", self.excluded),
-            ("Residual standard error", self.residual_std_error),
-            ("Residual degrees of freedom", self.df_residual),
-            ("R²", self.r_squared),
-            ("Adjusted R²", self.r_squared_adjusted),
-            ("F statistic", self.f_statistic),
-            ("F p-value", self.f_p_value),
-            ("Log-likelihood", self.log_likelihood),
-            ("AIC", self.aic),
-            ("BIC", self.bic),
+    def views(self, names: Names = CODES) -> list[View]:
+        fit: list[tuple[str, float, Format]] = [
+            ("Observations", self.n, "integer"),
+            ("Dropped for missing values", self.excluded, "integer"),
+            ("Residual standard error", self.residual_std_error, "number"),
+            ("Model degrees of freedom", self.df_model, "integer"),
+            ("Residual degrees of freedom", self.df_residual, "integer"),
+            ("R²", self.r_squared, "number"),
+            ("Adjusted R²", self.r_squared_adjusted, "number"),
+            ("F statistic", self.f_statistic, "number"),
+            ("F p-value", self.f_p_value, "pvalue"),
+            ("Log-likelihood", self.log_likelihood, "number"),
+            ("AIC", self.aic, "number"),
+            ("BIC", self.bic, "number"),
         ]
-        note = "; ".join(f"reference of {name}: {level}" for name, level in self.references.items())
+        outcome = names.variable(self.outcome)
+        note = reference_note(self.references, names)
         return [
-            coefficient_table(self.coefficients, self.confidence, "t").model_copy(
-                update={"note": note}
-            ),
+            coefficient_table(self.coefficients, self.confidence, "t", names, note),
             forest_plot(
                 self.coefficients,
                 self.confidence,
-                f"Coefficients for {self.outcome}",
-                f"Change in {self.outcome} for one unit",
+                f"Coefficients for {outcome}",
+                f"Change in {names.axis(self.outcome)} for one unit",
+                names,
             ),
-            table(
-                "Fit",
-                [("measure", "Measure", "text"), ("value", "Value", "number")],
-                [{"measure": name, "value": value} for name, value in fit],
-            ),
-            *([self.residuals.table()] if self.residuals else []),
+            facts("Fit", fit),
+            *([self.residuals.table("Residuals")] if self.residuals else []),
         ]
 
 

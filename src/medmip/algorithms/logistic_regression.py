@@ -9,14 +9,17 @@ from scipy import stats
 from medmip.algorithms.coefficients import (
     INTERCEPT,
     Coefficient,
+    ResidualQuantiles,
     coefficient_table,
     coefficients,
     forest_plot,
+    reference_note,
 )
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm, level_of
 from medmip.algorithms.linear_regression import Interaction
+from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NOMINAL, many, one
-from medmip.algorithms.views import View, table
+from medmip.algorithms.views import Format, View, facts, table
 from medmip.fold.cohort import Cohort
 from medmip.fold.design import Design
 from medmip.fold.logit import (
@@ -68,18 +71,6 @@ class OddsRatio(BaseModel):
     upper: float
 
 
-class ResidualQuantiles(BaseModel):
-    """Quantiles of the residuals; minimum and maximum are one patient's, None where withheld."""
-
-    model_config = ConfigDict(frozen=True)
-
-    minimum: float | None
-    q1: float
-    median: float
-    q3: float
-    maximum: float | None
-
-
 class LogisticRegressionResult(Result):
     """A fitted logistic model; deviances as in R, null model: intercept alone."""
 
@@ -107,38 +98,32 @@ class LogisticRegressionResult(Result):
     iterations: int
     confidence: float
 
-    def views(self) -> list[View]:
-        note = "; ".join(f"reference of {name}: {level}" for name, level in self.references.items())
-        fit = [
-            ("Observations", self.n),
-            (f"of them {self.positive_class}", self.positive),
-            ("Dropped for missing values", self.excluded),
-            ("Null deviance", self.null_deviance),
-            ("Residual deviance", self.residual_deviance),
-            ("Likelihood-ratio p-value", self.likelihood_ratio_p_value),
-            ("AIC", self.aic),
-            ("BIC", self.bic),
-            ("McFadden's R²", self.r_squared_mcfadden),
-            ("Cox & Snell's R²", self.r_squared_cox_snell),
-            ("Newton iterations", self.iterations),
+    def views(self, names: Names = CODES) -> list[View]:
+        positive = names.level(self.outcome, self.positive_class)
+        fit: list[tuple[str, float, Format]] = [
+            ("Observations", self.n, "integer"),
+            (f"of them {positive}", self.positive, "integer"),
+            ("Dropped for missing values", self.excluded, "integer"),
+            ("Null deviance", self.null_deviance, "number"),
+            ("Residual deviance", self.residual_deviance, "number"),
+            ("Residual degrees of freedom", self.df_residual, "integer"),
+            ("Likelihood-ratio p-value", self.likelihood_ratio_p_value, "pvalue"),
+            ("AIC", self.aic, "number"),
+            ("BIC", self.bic, "number"),
+            ("McFadden's R²", self.r_squared_mcfadden, "number"),
+            ("Cox & Snell's R²", self.r_squared_cox_snell, "number"),
+            ("Newton iterations", self.iterations, "integer"),
         ]
-        names = {
-            "minimum": "Min", "q1": "Q1", "median": "Median", "q3": "Q3", "maximum": "Max",
-        }  # fmt: skip
-        for key, label in names.items():
-            value = getattr(self.deviance_residuals, key, None)
-            if value is not None:
-                fit.append((f"Deviance residuals: {label}", value))
         percent = f"{100 * self.confidence:g} %"
-        return [
-            coefficient_table(self.coefficients, self.confidence, "z").model_copy(
-                update={"note": note}
-            ),
+        note = reference_note(self.references, names)
+        views: list[View] = [
+            coefficient_table(self.coefficients, self.confidence, "z", names, note),
             forest_plot(
                 self.coefficients,
                 self.confidence,
-                f"Coefficients for {self.outcome} = {self.positive_class}",
+                f"Coefficients for {names.variable(self.outcome)}: {positive}",
                 "Change in log odds for one unit",
+                names,
             ),
             table(
                 "Odds ratios",
@@ -148,14 +133,13 @@ class LogisticRegressionResult(Result):
                     ("lower", f"{percent} lower", "number"),
                     ("upper", f"{percent} upper", "number"),
                 ],
-                [part.model_dump() for part in self.odds_ratios],
+                [part.model_dump() | {"term": names.term(part.term)} for part in self.odds_ratios],
             ),
-            table(
-                "Fit",
-                [("measure", "Measure", "text"), ("value", "Value", "number")],
-                [{"measure": name, "value": value} for name, value in fit],
-            ),
+            facts("Fit", fit),
         ]
+        if self.deviance_residuals is not None:
+            views.append(self.deviance_residuals.table("Deviance residuals"))
+        return views
 
 
 @algorithm(

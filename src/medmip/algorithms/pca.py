@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import NUMERIC, many
 from medmip.algorithms.views import Format, View, chart, table
 from medmip.fold.cohort import Cohort
@@ -37,18 +38,18 @@ class PCAResult(Result):
     vectors: tuple[tuple[float, ...], ...]
     scaled: bool
 
-    def views(self) -> list[View]:
-        names = [f"PC{index + 1}" for index in range(len(self.eigenvalues))]
+    def views(self, names: Names = CODES) -> list[View]:
+        components = [f"PC{index + 1}" for index in range(len(self.eigenvalues))]
         cumulated = np.cumsum(self.explained).tolist()
         shares = [
             {"component": name, "eigenvalue": value, "explained": 100 * share, "total": 100 * total}
             for name, value, share, total in zip(
-                names, self.eigenvalues, self.explained, cumulated, strict=True
+                components, self.eigenvalues, self.explained, cumulated, strict=True
             )
         ]
         drawn = shares[:30]
         base = alt.Chart(alt.Data(values=drawn)).encode(
-            x=alt.X("component:N", sort=names, title=None, axis=alt.Axis(labelAngle=0)),
+            x=alt.X("component:N", sort=components, title=None, axis=alt.Axis(labelAngle=0)),
             tooltip=[
                 alt.Tooltip("component:N", title="component"),
                 alt.Tooltip("explained:Q", title="explained, %", format=".1f"),
@@ -67,10 +68,11 @@ class PCAResult(Result):
             )
         ]
         if len(self.eigenvalues) > 1:
-            views.append(self._loadings())
-        shown = names[:10]
+            views.append(self._loadings(names))
+        shown = components[:10]
         rows = [
-            {"variable": code} | {name: self.vectors[i][j] for i, name in enumerate(shown)}
+            {"variable": names.variable(code)}
+            | {name: self.vectors[i][j] for i, name in enumerate(shown)}
             for j, code in enumerate(self.variables)
         ]
         views.append(
@@ -91,12 +93,19 @@ class PCAResult(Result):
         views.append(table("Loadings", columns, rows))
         return views
 
-    def _loadings(self) -> View:
+    def _loadings(self, names: Names) -> View:
         """Each variable's covariance, or correlation where scaled, with two components."""
         ends = np.array(self.vectors[:2]) * np.sqrt(np.array(self.eigenvalues[:2]))[:, None]
         reach = 1.0 if self.scaled else float(np.abs(ends).max())
         rows = [
-            {"variable": code, "pc1": x, "pc2": y, "x0": 0.0, "y0": 0.0, "label": height}
+            {
+                "variable": names.variable(code),
+                "pc1": x,
+                "pc2": y,
+                "x0": 0.0,
+                "y0": 0.0,
+                "label": height,
+            }
             for code, x, y, height in zip(
                 self.variables,
                 ends[0].tolist(),

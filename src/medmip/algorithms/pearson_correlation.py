@@ -6,6 +6,7 @@ from pydantic import Field
 from scipy import stats
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import NUMERIC, many
 from medmip.algorithms.views import View, chart, table
 from medmip.fold.cohort import Cohort
@@ -35,7 +36,10 @@ class PearsonResult(Result):
     lower: Matrix
     upper: Matrix
 
-    def views(self) -> list[View]:
+    def views(self, names: Names = CODES) -> list[View]:
+        rows, columns = (
+            [names.variable(code) for code in codes] for codes in (self.rows, self.columns)
+        )
         cells = [
             {
                 "row": row,
@@ -45,12 +49,17 @@ class PearsonResult(Result):
                 "lower": self.lower[i][j],
                 "upper": self.upper[i][j],
             }
-            for i, row in enumerate(self.rows)
-            for j, column in enumerate(self.columns)
+            for i, row in enumerate(rows)
+            for j, column in enumerate(columns)
         ]
         base = alt.Chart(alt.Data(values=cells)).encode(
-            x=alt.X("column:N", sort=list(self.columns), title=None, axis=alt.Axis(labelAngle=-45)),
-            y=alt.Y("row:N", sort=list(self.rows), title=None),
+            x=alt.X(
+                "column:N",
+                sort=columns,
+                title=None,
+                axis=alt.Axis(labelAngle=-45, labelLimit=200),
+            ),
+            y=alt.Y("row:N", sort=rows, title=None, axis=alt.Axis(labelLimit=240)),
         )
         heat = base.mark_rect().encode(
             color=alt.Color("r:Q", title="r", scale=alt.Scale(scheme="redblue", domain=[-1, 1])),

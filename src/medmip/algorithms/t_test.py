@@ -8,7 +8,8 @@ from pydantic import Field
 from scipy import stats
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result
-from medmip.algorithms.views import View, chart, table
+from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.views import Format, View, chart, facts, table
 
 
 class Alternative(StrEnum):
@@ -31,9 +32,15 @@ class TTestParameters(Parameters):
 
 
 class TTestResult(Result):
-    """A t-test of a mean difference; lower and upper are its confidence limits."""
+    """A t-test of a mean difference; lower and upper are its confidence limits.
 
-    title: str
+    groups are (name, n, mean, standard deviation): levels of factor, or the variables themselves;
+    mu is the value that one variable is tested against.
+    """
+
+    variables: tuple[str, ...]
+    factor: str | None
+    mu: float | None
     n: int
     excluded: int
     groups: tuple[tuple[str, int, float, float], ...]
@@ -48,28 +55,26 @@ class TTestResult(Result):
     alternative: Alternative
     confidence: float
 
-    def views(self) -> list[View]:
+    def views(self, names: Names = CODES) -> list[View]:
         percent = f"{100 * self.confidence:g} %"
         rows = [
-            {"group": name, "n": n, "mean": mean, "sd": sd, "error": sd / np.sqrt(n)}
-            for name, n, mean, sd in self.groups
+            {"group": self._name(code, names), "n": n, "mean": mean, "sd": sd}
+            for code, n, mean, sd in self.groups
         ]
-        test = [
-            ("Mean difference", self.difference),
-            ("Standard error", self.std_error),
-            ("t", self.t),
-            ("Degrees of freedom", self.df),
-            (f"{percent} lower", self.lower),
-            (f"{percent} upper", self.upper),
-            ("Cohen's d", self.cohens_d),
+        test: list[tuple[str, float, Format]] = [
+            ("Mean difference", self.difference, "number"),
+            ("Standard error", self.std_error, "number"),
+            ("t", self.t, "number"),
+            ("Degrees of freedom", self.df, "number"),
+            (f"p-value ({self.alternative})", self.p_value, "pvalue"),
+            (f"{percent} lower", self.lower, "number"),
+            (f"{percent} upper", self.upper, "number"),
+            ("Cohen's d", self.cohens_d, "number"),
         ]
-        measures = [{"measure": name, "value": value} for name, value in test]
-        measures.append({"measure": f"p-value ({self.alternative})", "value": self.p_value})
         views: list[View] = [
-            table(
-                self.title,
-                [("measure", "Measure", "text"), ("value", "Value", "number")],
-                measures,
+            facts(
+                self._title(names),
+                test,
                 f"{self.n} records; {self.excluded} dropped for missing values.",
             ),
             table(
@@ -83,24 +88,28 @@ class TTestResult(Result):
                 rows,
             ),
         ]
-        for row in rows:
-            reach = stats.t.ppf(0.5 + self.confidence / 2, float(str(row["n"])) - 1)
-            row["low"] = float(str(row["mean"])) - reach * float(str(row["error"]))
-            row["high"] = float(str(row["mean"])) + reach * float(str(row["error"]))
-        drawn = [{key: row[key] for key in ("group", "mean", "low", "high")} for row in rows]
-        for row in drawn:
-            row |= {key: float(str(row[key])) for key in ("mean", "low", "high")}
+        drawn = []
+        for code, n, mean, sd in self.groups:
+            reach = float(stats.t.ppf(0.5 + self.confidence / 2, n - 1) * sd / np.sqrt(n))
+            ends = {"mean": mean, "low": mean - reach, "high": mean + reach}
+            drawn.append({"group": self._name(code, names)} | ends)
         base = alt.Chart(alt.Data(values=drawn)).encode(
-            y=alt.Y("group:N", title=None, sort=[name for name, *_ in self.groups])
+            y=alt.Y(
+                "group:N",
+                title=None,
+                sort=[str(row["group"]) for row in drawn],
+                axis=alt.Axis(labelLimit=320),
+            )
         )
         scale = alt.Scale(zero=False)
+        axis = names.axis(self.variables[0]) if len(self.variables) == 1 else "Mean"
         bars = base.mark_rule(strokeWidth=2).encode(
-            x=alt.X("low:Q", title="Mean", scale=scale), x2="high:Q"
+            x=alt.X("low:Q", title=axis, scale=scale), x2="high:Q"
         )
         points = base.mark_point(filled=True, size=80, opacity=1).encode(
             x="mean:Q", tooltip=["group:N", "mean:Q"]
         )
-        words = "; ".join(f"{name} {mean:.4g}" for name, _, mean, _ in self.groups)
+        words = "; ".join(f"{row['group']} {row['mean']:.4g}" for row in rows)
         views.append(
             chart(
                 "Means",
@@ -111,10 +120,22 @@ class TTestResult(Result):
         )
         return views
 
+    def _name(self, code: str, names: Names) -> str:
+        return names.variable(code) if self.factor is None else names.level(self.factor, code)
+
+    def _title(self, names: Names) -> str:
+        compared = " against ".join(self._name(code, names) for code, *_ in self.groups)
+        if self.mu is not None:
+            return f"{compared} against {self.mu:g}"
+        return (
+            compared if self.factor is None else f"{names.variable(self.variables[0])}: {compared}"
+        )
+
 
 def t_test(
-    title: str,
-    *,
+    *variables: str,
+    factor: str | None = None,
+    mu: float | None = None,
     excluded: int,
     groups: tuple[tuple[str, int, float, float], ...],
     n: int,
@@ -126,7 +147,8 @@ def t_test(
 ) -> TTestResult:
     """The test of a difference against zero by Student's t with df degrees of freedom.
 
-    groups are (name, n, mean, standard deviation). Raises CannotCompute where nothing varies.
+    variables, factor, mu and groups are as in TTestResult. Raises CannotCompute where nothing
+    varies.
     Source: Altman, Practical Statistics for Medical Research, chapter 9.
     """
     if not std_error > 0:
@@ -147,7 +169,9 @@ def t_test(
         case Alternative.GREATER:
             p, lower, upper = reference.sf(t), difference - reference.ppf(level) * std_error, np.inf
     return TTestResult(
-        title=title,
+        variables=variables,
+        factor=factor,
+        mu=mu,
         n=n,
         excluded=excluded,
         groups=groups,

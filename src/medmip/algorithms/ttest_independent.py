@@ -63,7 +63,8 @@ def ttest_independent(cohort: Cohort, parameters: IndependentParameters) -> TTes
             df = float(shares.sum() ** 2 / (shares**2 / (n - 1)).sum())
     difference = float(mean[0] - mean[1])
     return t_test(
-        f"{outcome.code}: {names[0]} against {names[1]}",
+        outcome.code,
+        factor=group.code,
         excluded=cohort.size.excluded,
         groups=tuple(
             (name, int(n[index]), float(mean[index]), float(np.sqrt(variance[index])))

@@ -43,7 +43,8 @@ def ttest_onesample(cohort: Cohort, parameters: OneSampleParameters) -> TTestRes
         deviation = 0.0
     difference = mean - parameters.mu
     return t_test(
-        f"{variable.code} against {parameters.mu:g}",
+        variable.code,
+        mu=parameters.mu,
         excluded=cohort.size.excluded,
         groups=((variable.code, n, mean, deviation),),
         n=n,

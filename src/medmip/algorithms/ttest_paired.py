@@ -37,7 +37,8 @@ def ttest_paired(cohort: Cohort, parameters: TTestParameters) -> TTestResult:
     deviation = variance**0.5 if variance > 1e-14 * scale else 0.0
     difference = float(mean[0] - mean[1])
     return t_test(
-        f"{first.code} against {second.code}",
+        first.code,
+        second.code,
         excluded=cohort.size.excluded,
         groups=tuple(
             (variable.code, n, float(mean[index]), float(covariance[index, index] ** 0.5))

@@ -1,6 +1,6 @@
 """How a result is shown: tables and Vega-Lite charts, the same in portal, client and report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +20,10 @@ class TableColumn(BaseModel):
 
 
 class Table(BaseModel):
-    """A table of a result; a suppressed count is the text `<10`."""
+    """A table of a result; a suppressed count is the text `<10`.
+
+    A row's own key `format`, where it has one, goes before the format of a number's column.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,6 +69,21 @@ def table(
     )
 
 
+def facts(title: str, rows: Sequence[tuple[str, object, Format]], note: str = "") -> Table:
+    """A table of measures, each row (label, value, format) with a format of its own."""
+    return Table(
+        title=title,
+        note=note,
+        columns=(
+            TableColumn(key="measure", label="Measure", format="text"),
+            TableColumn(key="value", label="Value"),
+        ),
+        rows=tuple(
+            {"measure": label, "value": plain(value), "format": form} for label, value, form in rows
+        ),
+    )
+
+
 def chart(title: str, drawing: Any, alt: str, note: str = "") -> Chart:  # noqa: ANN401
     """A chart from an Altair drawing."""
     return Chart(title=title, note=note, alt=alt, spec=drawing.to_dict())
@@ -91,6 +109,13 @@ def plain(value: object) -> JsonValue:
 def shown(count: int | None, minimum: int) -> int | str:
     """A count as a person sees it: `<10` where it was suppressed."""
     return f"<{minimum}" if count is None else count
+
+
+def hidden_note(counts: Iterable[int | None], minimum: int) -> str:
+    """What `<10` says, where a count is suppressed."""
+    if all(count is not None for count in counts):
+        return ""
+    return f"<{minimum}: fewer patients than that, or hidden so that such a group stays hidden."
 
 
 def unmasked(counts: np.ndarray[Any, Any]) -> list[int | None]:

@@ -10,6 +10,8 @@ import typer
 from medmip.cli.options import HomeOption, JsonOption, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from medmip.experiments.experiment import Experiment
     from medmip.experiments.request import Request
 
@@ -156,21 +158,28 @@ def show_experiment(experiment: "Experiment") -> None:
             continue
         table = Table(title=view.title, caption=view.note or None, title_justify="left")
         for column in view.columns:
-            table.add_column(column.label, justify="left" if column.format == "text" else "right")
+            if column.format == "text":
+                table.add_column(column.label, overflow="fold")
+            else:
+                table.add_column(column.label, justify="right", no_wrap=True)
         for row in view.rows:
-            table.add_row(*(_cell(row.get(column.key), column.format) for column in view.columns))
+            table.add_row(*(_cell(row, column.key, column.format) for column in view.columns))
         console.print(table)
     if experiment.provenance is not None:
         used = ", ".join(
-            f"{part.dataset} v{part.version} ({part.hash[:12]})"
+            f"{part.dataset} v{part.version}{' synthetic' if part.synthetic else ''} "
+            f"({part.hash[:12]})"
             for part in experiment.provenance.snapshots
         )
         typer.echo(f"{experiment.provenance.software}; {used}; experiment {experiment.id}")
 
 
-def _cell(value: object, form: str) -> str:
+def _cell(row: "Mapping[str, object]", key: str, form: str) -> str:
+    value = row.get(key)
     if value is None:
         return ""
+    if form == "number":
+        form = str(row.get("format", form))
     if isinstance(value, float):
         if form == "pvalue":
             return "<0.0001" if value < 1e-4 else f"{value:.4f}"

@@ -54,6 +54,7 @@ class SnapshotUsed(BaseModel):
     dataset: str
     hash: str
     version: int
+    synthetic: bool = False
 
 
 class Provenance(BaseModel):

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from secrets import token_hex
 from typing import Any
 
+from medmip.algorithms.names import Names
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
 from medmip.errors import MipError, NotFound
@@ -230,7 +231,8 @@ class ExperimentService:
     def _compute(self, plan: Plan, access: Access, run: Run) -> tuple[Outcome, CohortSize]:
         cohort = open_cohort([self._site(plan.snapshots)], plan.spec, access, run)
         result = plan.algorithm.run(cohort, plan.parameters)
-        outcome = Outcome(data=result.model_dump(mode="json"), views=tuple(result.views()))
+        names = Names.of(plan.spec.model)
+        outcome = Outcome(data=result.model_dump(mode="json"), views=tuple(result.views(names)))
         return outcome, cohort.size
 
     def _site(self, snapshots: tuple[Snapshot, ...]) -> Site:
@@ -242,7 +244,12 @@ def _provenance(plan: Plan, size: CohortSize) -> Provenance:
         software=f"medmip {version('medmip')}",
         algorithm_version=plan.algorithm.version,
         snapshots=tuple(
-            SnapshotUsed(dataset=used.dataset, hash=used.hash, version=used.version)
+            SnapshotUsed(
+                dataset=used.dataset,
+                hash=used.hash,
+                version=used.version,
+                synthetic=used.synthetic,
+            )
             for used in plan.snapshots
         ),
         records=size.records,
