@@ -45,7 +45,7 @@ function Header() {
     <Box component="header" className="top" c="white" h="3.25rem" px="md">
       <Group h="100%" justify="space-between" wrap="nowrap">
         <Group gap="lg" wrap="nowrap">
-          <Anchor component={Link} to="/" c="white" underline="never" aria-label={texts.brandLong}>
+          <Anchor component={Link} to="/" c="white" underline="never" aria-label={`${texts.brand}, ${texts.brandLong}`}>
             <Group gap={8} wrap="nowrap">
               <img src="/mark.svg" alt="" width={26} height={26} />
               <Text fw={700} fz="lg" lh={1}>

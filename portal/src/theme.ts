@@ -1,4 +1,6 @@
-import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from '@mantine/core';
+import { createTheme, type CSSVariablesResolver, type MantineColorsTuple, Modal, TableScrollContainer } from '@mantine/core';
+
+import { texts } from './texts/en';
 
 const teal: MantineColorsTuple = [
   '#e6f5f6', '#d2e8ea', '#a3d0d5', '#70b7bf', '#48a2ac', '#2e95a1', '#1d8f9c', '#0b7c88', '#0b5d6b', '#004e5a',
@@ -17,6 +19,13 @@ export const theme = createTheme({
   defaultRadius: 'sm',
   cursorType: 'pointer',
   focusRing: 'auto',
+  components: {
+    Modal: Modal.extend({ defaultProps: { closeButtonProps: { 'aria-label': texts.close } } }),
+    // A table wider than its place is scrolled by arrow keys once it has the focus.
+    TableScrollContainer: TableScrollContainer.extend({
+      defaultProps: { scrollAreaProps: { viewportProps: { tabIndex: 0 } } },
+    }),
+  },
 });
 
 /** Quiet text that still has the contrast of WCAG AA on every background here. */

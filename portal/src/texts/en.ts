@@ -9,6 +9,7 @@ export const texts = {
   syntheticHint: 'Invented data for trying things out; no real patient is in it',
   loading: 'Loading',
   retry: 'Try again',
+  close: 'Close',
   suppressed: 'Too few patients to be told',
   yes: 'yes',
   no: 'no',

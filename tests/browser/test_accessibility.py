@@ -1,0 +1,109 @@
+"""What axe-core finds on every screen: nothing that keeps a person out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.conftest import ROOT, missing
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.parametrize("page", [(1280, 800)], ids=["1280"], indirect=True),
+]
+Picture = Callable[[str], None]
+AXE = ROOT / "portal/node_modules/axe-core/axe.min.js"
+GRAVE = ("serious", "critical")
+
+ANALYSIS = {
+    "algorithm": "linear_regression",
+    "inputdata": {
+        "data_model": "dementia:1.0",
+        "datasets": ["edsd-synthetic"],
+        "y": ["lefthippocampus"],
+        "x": ["subjectageyears", "gender"],
+    },
+    "parameters": {},
+}
+
+
+def violations(page: Page) -> str:
+    """Each rule that the page breaks gravely, with the elements that break it."""
+    if not AXE.is_file():
+        missing("axe-core is not installed (make portal)")
+    # The debugger's evaluation is not held back by the page's security policy, a script tag is.
+    page.evaluate(AXE.read_text())
+    found: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return "\n".join(
+        f"{rule['impact']} {rule['id']}: {rule['help']}\n"
+        + "\n".join(f"    {node['html']}\n    {node['failureSummary']}" for node in rule["nodes"])
+        for rule in found["violations"]
+        if rule["impact"] in GRAVE
+    )
+
+
+def choose(page: Page, search: str, label: str) -> None:
+    page.get_by_role("searchbox", name="Search variables").fill(search)
+    page.get_by_role("treeitem", name=label, exact=False).first.click()
+    expect(page.get_by_role("heading", level=1, name=label)).to_be_visible()
+
+
+@pytest.fixture
+def result(page: Page, address: str) -> str:
+    """The address of an experiment's page."""
+    answer = page.request.post(f"{address}/api/v1/experiments", data=ANALYSIS)
+    assert answer.status == 202, answer.text()
+    return f"{address}/experiments/{answer.json()['id']}"
+
+
+def test_home_keeps_nobody_out(page: Page, address: str) -> None:
+    page.goto(address)
+    expect(page.get_by_role("tree")).to_be_visible()
+    assert violations(page) == ""
+
+
+def test_variable_and_analysis_keep_nobody_out(page: Page, address: str, picture: Picture) -> None:
+    page.goto(address)
+    choose(page, "hippocampus", "Left hippocampus")
+    expect(page.locator(".vega-embed svg").first).to_be_visible()
+    page.get_by_role("button", name="Outcome (y)").click()
+    expect(page.get_by_role("radio", name="k-means")).to_be_visible()
+    assert violations(page) == ""
+    choose(page, "subjectageyears", "Age")
+    page.get_by_role("button", name="Covariate (x)").click()
+    page.get_by_role("radio", name="Linear regression").click()
+    expect(page.get_by_text("What leaves the data")).to_be_visible()
+    assert violations(page) == ""
+    picture("12-analyse")
+
+
+def test_filter_keeps_nobody_out(page: Page, address: str) -> None:
+    page.goto(address)
+    page.get_by_role("button", name="Edit filter").click()
+    page.get_by_role("button", name="Add rule").click()
+    page.get_by_role("combobox", name="Variable").click()
+    page.get_by_role("combobox", name="Variable").fill("Age")
+    page.get_by_role("option", name="Age", exact=True).click()
+    page.get_by_role("textbox", name="Value").fill("65")
+    expect(page.get_by_role("dialog").get_by_text("about")).to_be_visible()
+    assert violations(page) == ""
+
+
+def test_result_keeps_nobody_out(page: Page, result: str) -> None:
+    page.goto(result)
+    expect(page.get_by_role("table", name="Coefficients")).to_be_visible()
+    expect(page.locator(".vega-embed svg").first).to_be_visible()
+    assert violations(page) == ""
+
+
+def test_experiments_and_data_keep_nobody_out(page: Page, address: str, result: str) -> None:
+    page.goto(result)
+    expect(page.get_by_role("table", name="Coefficients")).to_be_visible()
+    page.goto(f"{address}/experiments")
+    expect(page.get_by_role("table", name="Experiments")).to_be_visible()
+    expect(page.get_by_role("link", name="Linear regression").first).to_be_visible()
+    assert violations(page) == ""
+    page.goto(f"{address}/datasets")
+    expect(page.get_by_role("cell", name="edsd-synthetic").first).to_be_visible()
+    assert violations(page) == ""
