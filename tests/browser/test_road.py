@@ -56,7 +56,7 @@ def test_road_from_variable_to_reopened_result(page: Page, address: str, picture
     page.get_by_role("button", name="Run", exact=True).click()
 
     expect(page.get_by_role("table", name="Coefficients")).to_be_visible()
-    expect(page.get_by_role("cell", name="subjectageyears")).to_be_visible()
+    expect(page.get_by_role("cell", name="Age", exact=True)).to_be_visible()
     expect(page.get_by_role("img", name="Forest plot")).to_be_visible()
     expect(page.locator(".vega-embed svg").first).to_be_visible()
     picture("5-result")

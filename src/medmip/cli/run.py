@@ -139,7 +139,9 @@ def _problem(error: Exception) -> dict[str, str]:
 
 def show_experiment(experiment: "Experiment") -> None:
     """Prints an experiment's tables, or why it has none."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
 
     from medmip.algorithms.views import Table as TableView
@@ -156,15 +158,25 @@ def show_experiment(experiment: "Experiment") -> None:
     for view in experiment.result.views:
         if not isinstance(view, TableView):
             continue
-        table = Table(title=view.title, caption=view.note or None, title_justify="left")
+        table = Table(
+            title=view.title,
+            caption=view.note or None,
+            title_justify="left",
+            caption_justify="left",
+            box=SIMPLE_HEAD,
+            pad_edge=False,
+            collapse_padding=True,
+        )
         for column in view.columns:
             if column.format == "text":
-                table.add_column(column.label, overflow="fold")
+                table.add_column(column.label, overflow="fold", min_width=12)
             else:
                 table.add_column(column.label, justify="right", no_wrap=True)
         for row in view.rows:
             table.add_row(*(_cell(row, column.key, column.format) for column in view.columns))
-        console.print(table)
+        # A number is never cut: a terminal that is too narrow breaks the line itself.
+        needed = Measurement.get(console, console.options.update(max_width=10_000), table).minimum
+        console.print(table, width=max(console.width, needed), crop=False)
     if experiment.provenance is not None:
         used = ", ".join(
             f"{part.dataset} v{part.version}{' synthetic' if part.synthetic else ''} "
@@ -183,5 +195,5 @@ def _cell(row: "Mapping[str, object]", key: str, form: str) -> str:
     if isinstance(value, float):
         if form == "pvalue":
             return "<0.0001" if value < 1e-4 else f"{value:.4f}"
-        return f"{value:.6g}"
+        return f"{value:.5g}"
     return str(value)
