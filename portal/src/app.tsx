@@ -1,4 +1,5 @@
 import { ActionIcon, Anchor, Box, Button, Group, Text, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import { useEffect, useRef } from 'react';
 import { Link, NavLink, Route, Routes, useLocation } from 'react-router';
 
 import { DatasetsPage } from './datasets/DatasetsPage';
@@ -12,13 +13,20 @@ import { Workspace } from './workspace/Workspace';
 
 export function App() {
   const { pathname } = useLocation();
+  const main = useRef<HTMLElement>(null);
+  const shown = useRef(pathname);
+  // A new screen is read from its beginning; what had the focus on the last one is gone.
+  useEffect(() => {
+    if (shown.current !== pathname) main.current?.focus();
+    shown.current = pathname;
+  }, [pathname]);
   return (
     <>
       <a className="skip" href="#content">
         {texts.skip}
       </a>
       <Header />
-      <main id="content" tabIndex={-1}>
+      <main id="content" tabIndex={-1} ref={main}>
         <ErrorBoundary key={pathname}>
           <Routes>
             <Route path="/" element={<Workspace />} />

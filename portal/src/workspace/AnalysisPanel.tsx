@@ -1,6 +1,6 @@
 import { Button, CloseButton, Group, Stack, Text, TextInput, Title } from '@mantine/core';
 import { useMutation, useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { useNavigate } from 'react-router';
 
 import { api, ApiError, type Variable } from '../api/client';
@@ -34,6 +34,7 @@ export function AnalysisPanel({
   const navigate = useNavigate();
   const [name, setName] = useState('');
   const [choosing, setChoosing] = useState(false);
+  const place = useRef<HTMLDivElement>(null);
   const label = (code: string) => variables.get(code)?.label || code;
   const known = (codes: string[]) => codes.flatMap((code) => variables.get(code) ?? []);
   const algorithms = useQuery({ queryKey: ['algorithms'], queryFn: api.algorithms, staleTime: Infinity });
@@ -131,53 +132,64 @@ export function AnalysisPanel({
               {t.algorithm}
             </Text>
             {fits && !choosing && (
-              <Button size="compact-xs" variant="subtle" onClick={() => setChoosing(true)}>
+              <Button
+                size="compact-xs"
+                variant="subtle"
+                onClick={() => {
+                  setChoosing(true);
+                  place.current?.focus();
+                }}
+              >
                 {t.change}
               </Button>
             )}
           </Group>
           {algorithms.isPending && <Loading />}
-          {algorithms.data && (!fits || choosing) && (
-            <Gallery
-              algorithms={algorithms.data}
-              reasons={reasons}
-              chosen={selection.algorithm}
-              onChoose={(algorithm) => {
-                setChoosing(false);
-                if (algorithm !== selection.algorithm) change({ algorithm, parameters: {} });
-              }}
-            />
-          )}
-          {fits && !choosing && (
-            <Stack gap="sm" className="chosen">
-              <div>
-                <Text fw={620}>{chosen.label}</Text>
-                <Text size="sm" c="dimmed" lh={1.4}>
-                  {chosen.description}
+          {/* The focus stays here when the list gives way to the form, and back. */}
+          <div ref={place} role="group" aria-label={t.algorithm} tabIndex={-1}>
+            {algorithms.data && (!fits || choosing) && (
+              <Gallery
+                algorithms={algorithms.data}
+                reasons={reasons}
+                chosen={selection.algorithm}
+                onChoose={(algorithm) => {
+                  setChoosing(false);
+                  place.current?.focus();
+                  if (algorithm !== selection.algorithm) change({ algorithm, parameters: {} });
+                }}
+              />
+            )}
+            {fits && !choosing && (
+              <Stack gap="sm" className="chosen">
+                <div>
+                  <Text fw={620}>{chosen.label}</Text>
+                  <Text size="sm" c="dimmed" lh={1.4}>
+                    {chosen.description}
+                  </Text>
+                </div>
+                <ParameterForm
+                  algorithm={chosen}
+                  roles={{ y: known(selection.y), x: known(selection.x) }}
+                  datasets={datasets}
+                  values={selection.parameters}
+                  problems={problems}
+                  onChange={(parameters) => change({ parameters })}
+                />
+                <TextInput
+                  size="xs"
+                  label={t.name}
+                  placeholder={chosen.label}
+                  value={name}
+                  maxLength={200}
+                  onChange={(event) => setName(event.currentTarget.value)}
+                />
+                <Text size="xs" c="dimmed" className="discloses">
+                  <b>{t.discloses}</b>
+                  {chosen.discloses}
                 </Text>
-              </div>
-              <ParameterForm
-                algorithm={chosen}
-                roles={{ y: known(selection.y), x: known(selection.x) }}
-                datasets={datasets}
-                values={selection.parameters}
-                problems={problems}
-                onChange={(parameters) => change({ parameters })}
-              />
-              <TextInput
-                size="xs"
-                label={t.name}
-                placeholder={chosen.label}
-                value={name}
-                maxLength={200}
-                onChange={(event) => setName(event.currentTarget.value)}
-              />
-              <Text size="xs" c="dimmed" className="discloses">
-                <b>{t.discloses}</b>
-                {chosen.discloses}
-              </Text>
-            </Stack>
-          )}
+              </Stack>
+            )}
+          </div>
         </div>
       </Stack>
       <Stack gap={8} className="panel-foot">

@@ -15,58 +15,66 @@ interface Known {
   datasets: string[];
 }
 
-/** Builds nested rules; nothing changes outside until they are applied. */
-export function FilterBuilder({
-  initial,
-  model,
-  known,
-  onApply,
-  onClose,
-}: {
+interface Props {
   initial: RuleGroup | null;
   model: string;
   known: Known;
   onApply: (filter: RuleGroup | null) => void;
   onClose: () => void;
-}) {
+}
+
+/** Builds nested rules; nothing changes outside until they are applied. */
+export function FilterBuilder({ opened, ...props }: Props & { opened: boolean }) {
+  return (
+    <Modal
+      opened={opened}
+      onClose={props.onClose}
+      title={<b>{texts.filter.title}</b>}
+      size="58rem"
+      transitionProps={{ duration: 0 }}
+    >
+      <FilterForm {...props} />
+    </Modal>
+  );
+}
+
+function FilterForm({ initial, model, known, onApply, onClose }: Props) {
   const [draft, setDraft] = useState<RuleGroup>(initial ?? emptyFilter);
   const complete = draft.rules.length === 0 || isComplete(draft);
   return (
-    <Modal opened onClose={onClose} title={<b>{texts.filter.title}</b>} size="58rem">
-      <Stack>
+    <Stack>
+      <Text size="sm" c="dimmed">
+        {texts.filter.intro}
+      </Text>
+      <GroupEditor group={draft} known={known} onChange={setDraft} />
+      {draft.rules.length === 0 && (
         <Text size="sm" c="dimmed">
-          {texts.filter.intro}
+          {texts.filter.empty}
         </Text>
-        <GroupEditor group={draft} known={known} onChange={setDraft} />
-        {draft.rules.length === 0 && (
+      )}
+      {draft.rules.length > 0 && complete && (
+        <Text size="sm">
+          {texts.filter.reads} <b>{inWords(draft, known.variables)}</b>
+        </Text>
+      )}
+      <Group justify="space-between">
+        {complete ? (
+          <CohortCounter model={model} datasets={known.datasets} filters={toDocument(draft)} />
+        ) : (
           <Text size="sm" c="dimmed">
-            {texts.filter.empty}
+            {texts.filter.incomplete}
           </Text>
         )}
-        {draft.rules.length > 0 && complete && (
-          <Text size="sm">
-            {texts.filter.reads} <b>{inWords(draft, known.variables)}</b>
-          </Text>
-        )}
-        <Group justify="space-between">
-          {complete ? (
-            <CohortCounter model={model} datasets={known.datasets} filters={toDocument(draft)} />
-          ) : (
-            <Text size="sm" c="dimmed">
-              {texts.filter.incomplete}
-            </Text>
-          )}
-          <Group>
-            <Button variant="default" onClick={onClose}>
-              {texts.filter.cancel}
-            </Button>
-            <Button disabled={!complete} onClick={() => onApply(draft.rules.length ? draft : null)}>
-              {texts.filter.apply}
-            </Button>
-          </Group>
+        <Group>
+          <Button variant="default" onClick={onClose}>
+            {texts.filter.cancel}
+          </Button>
+          <Button disabled={!complete} onClick={() => onApply(draft.rules.length ? draft : null)}>
+            {texts.filter.apply}
+          </Button>
         </Group>
-      </Stack>
-    </Modal>
+      </Group>
+    </Stack>
   );
 }
 

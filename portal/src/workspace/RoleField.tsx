@@ -1,4 +1,5 @@
 import { Group, Pill, Text } from '@mantine/core';
+import { useRef } from 'react';
 
 import type { AlgorithmEntry } from '../api/client';
 import { texts } from '../texts/en';
@@ -19,6 +20,7 @@ export function RoleField({
   label: (code: string) => string;
   onRemove: (code: string) => void;
 }) {
+  const slot = useRef<HTMLDivElement>(null);
   return (
     <div>
       <Group justify="space-between" gap={6} mb={4} wrap="nowrap" align="baseline">
@@ -31,7 +33,7 @@ export function RoleField({
           </Text>
         )}
       </Group>
-      <div className="slot">
+      <div className="slot" ref={slot} role="group" aria-label={title} tabIndex={-1}>
         {codes.length === 0 && (
           <Text size="sm" c="dimmed">
             {t.emptyRole}
@@ -42,7 +44,10 @@ export function RoleField({
             <Pill
               key={code}
               withRemoveButton
-              onRemove={() => onRemove(code)}
+              onRemove={() => {
+                onRemove(code);
+                slot.current?.focus();
+              }}
               removeButtonProps={{ 'aria-label': t.remove(label(code)), tabIndex: 0, 'aria-hidden': false }}
             >
               {label(code)}

@@ -160,18 +160,17 @@ export function Workspace() {
           onEditFilter={() => setFiltering(true)}
         />
       </section>
-      {filtering !== false && (
-        <FilterBuilder
-          initial={draft}
-          model={key ?? ''}
-          known={{ variables: usable, datasets: codes }}
-          onApply={(filter) => {
-            change({ model: key ?? null, filter });
-            setFiltering(false);
-          }}
-          onClose={() => setFiltering(false)}
-        />
-      )}
+      <FilterBuilder
+        opened={filtering !== false}
+        initial={draft}
+        model={key ?? ''}
+        known={{ variables: usable, datasets: codes }}
+        onApply={(filter) => {
+          change({ model: key ?? null, filter });
+          setFiltering(false);
+        }}
+        onClose={() => setFiltering(false)}
+      />
     </div>
   );
 }
