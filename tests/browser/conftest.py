@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,23 +22,23 @@ expect.set_options(timeout=20_000)
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of `mip demo`, started for these tests on a free port."""
+    with served("demo", tmp_path_factory.mktemp("demo")) as found:
+        yield found
+
+
+@contextmanager
+def served(command: str, folder: Path) -> Iterator[str]:
+    """The address of `mip serve` or `mip demo` on a free port, with its home in a folder."""
     if not (ROOT / "src/medmip/web/static/index.html").is_file():
         missing("the portal is not built (make portal)")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    home = tmp_path_factory.mktemp("demo")
-    log = home / "output.txt"
+    program = str(Path(sys.executable).with_name("mip"))
+    log = folder / "output.txt"
     with log.open("w") as output:
         server = subprocess.Popen(
-            [
-                str(Path(sys.executable).with_name("mip")),
-                "demo",
-                "--port",
-                str(port),
-                "--home",
-                str(home / "home"),
-            ],
+            [program, command, "--port", str(port), "--home", str(folder / "home")],
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -45,14 +46,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         for _ in range(600):
             if server.poll() is not None:
-                pytest.fail(f"mip demo stopped: {log.read_text()}")
+                pytest.fail(f"mip {command} stopped: {log.read_text()}")
             try:
                 urllib.request.urlopen(f"{found}/readyz", timeout=1)
                 break
             except OSError:
                 time.sleep(0.2)
         else:
-            pytest.fail("mip demo did not get ready within two minutes")
+            pytest.fail(f"mip {command} did not get ready within two minutes")
         yield found
     finally:
         server.terminate()

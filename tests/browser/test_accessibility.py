@@ -1,20 +1,17 @@
 """What axe-core finds on every screen: nothing that keeps a person out."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import ROOT, missing
+from tests.browser.axe import violations
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.parametrize("page", [(1280, 800)], ids=["1280"], indirect=True),
 ]
 Picture = Callable[[str], None]
-AXE = ROOT / "portal/node_modules/axe-core/axe.min.js"
-GRAVE = ("serious", "critical")
 
 ANALYSIS = {
     "algorithm": "linear_regression",
@@ -26,21 +23,6 @@ ANALYSIS = {
     },
     "parameters": {},
 }
-
-
-def violations(page: Page) -> str:
-    """Each rule that the page breaks gravely, with the elements that break it."""
-    if not AXE.is_file():
-        missing("axe-core is not installed (make portal)")
-    # The debugger's evaluation is not held back by the page's security policy, a script tag is.
-    page.evaluate(AXE.read_text())
-    found: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return "\n".join(
-        f"{rule['impact']} {rule['id']}: {rule['help']}\n"
-        + "\n".join(f"    {node['html']}\n    {node['failureSummary']}" for node in rule["nodes"])
-        for rule in found["violations"]
-        if rule["impact"] in GRAVE
-    )
 
 
 def choose(page: Page, search: str, label: str) -> None:

@@ -154,10 +154,9 @@ class ExperimentService:
         """Ends an experiment without result; one that has ended stays as it is."""
         found = self.get(identity)
         if not found.state.ended:
-            run = self._runs.get(identity)
-            if run is not None:
-                run.stop.set()
-            self.experiments.finish(identity, State.CANCELLED, {})
+            run = self._runs.get(identity, Run())
+            run.stop.set()
+            self._finish(identity, State.CANCELLED, run)
         return self.get(identity)
 
     def _watched(self, identity: str) -> Run:
