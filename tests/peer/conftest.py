@@ -124,9 +124,11 @@ def peer(peer_suite: Path, tmp_path_factory: pytest.TempPathFactory) -> PeerHosp
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test with the argument `case` runs for every case of its module's PEER_CASES file."""
+    """A test with the argument `case` runs for every case of its module's PEER_CASES files."""
     if "case" in metafunc.fixturenames:
-        metafunc.parametrize("case", _cases(metafunc.module.PEER_CASES))
+        named = metafunc.module.PEER_CASES
+        files = (named,) if isinstance(named, str) else named
+        metafunc.parametrize("case", [case for file in files for case in _cases(file)])
 
 
 def _cases(name: str) -> list[Any]:
@@ -135,7 +137,7 @@ def _cases(name: str) -> list[Any]:
     if not file.is_file():
         return [pytest.param({}, id="absent")]
     cases = json.loads(file.read_text())["test_cases"]
-    return [pytest.param(case | {"number": n}, id=str(n)) for n, case in enumerate(cases)]
+    return [pytest.param(case | {"number": n}, id=f"{name}-{n}") for n, case in enumerate(cases)]
 
 
 def known_error(name: str, case: Mapping[str, Any]) -> str | None:

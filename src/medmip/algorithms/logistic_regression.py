@@ -15,13 +15,13 @@ from medmip.algorithms.coefficients import (
     forest_plot,
     reference_note,
 )
+from medmip.algorithms.covariates import check_columns
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm, level_of
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NOMINAL, many, one
 from medmip.algorithms.views import Format, View, facts, table
 from medmip.fold.cohort import Cohort
-from medmip.fold.design import Design
 from medmip.fold.logit import (
     MAX_ROUNDS,
     ClassMoments,
@@ -35,7 +35,6 @@ from medmip.fold.logit import (
     class_moments,
     maximised,
 )
-from medmip.fold.moments import Moments
 from medmip.fold.quantiles import quantiles
 from medmip.fold.statistic import FloatArray
 
@@ -189,7 +188,7 @@ def logistic_regression(
             remedy="Choose fewer covariates.",
         )
     shift, scale = folded.mean, np.sqrt(np.diag(folded.scatter) / n)
-    _check_columns(design, folded, scale)
+    check_columns(design, folded, scale)
     null_log_likelihood = positive * np.log(positive / n) + negative * np.log(negative / n)
     null = np.zeros(p + 1)
     null[0] = np.log(positive / negative)
@@ -267,29 +266,6 @@ def logistic_regression(
         iterations=rounds,
         confidence=parameters.confidence,
     )
-
-
-def _check_columns(design: Design, folded: Moments, scale: FloatArray) -> None:
-    constant = np.flatnonzero(scale <= 1e-14 * np.abs(folded.mean))
-    if constant.size or not np.all(scale > 0):
-        names = ", ".join(
-            label
-            for label, spread, mean in zip(design.labels, scale, folded.mean, strict=True)
-            if spread <= 1e-14 * abs(mean)
-        )
-        raise CannotCompute(f"These covariates are constant: {names}", remedy="Leave them out.")
-    deviations = np.sqrt(np.diag(folded.scatter))
-    values, vectors = np.linalg.eigh(folded.scatter / np.outer(deviations, deviations))
-    if len(values) and values[0] < 1e-12:
-        weights = np.abs(vectors[:, 0])
-        names = ", ".join(
-            label
-            for label, weight in zip(design.labels, weights, strict=True)
-            if weight > 1e-3 * weights.max()
-        )
-        raise CannotCompute(
-            f"These covariates determine each other: {names}", remedy="Leave one of them out."
-        )
 
 
 def _start(folded: ClassMoments, scale: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from medmip.fold.block import Block
-from medmip.fold.statistic import Cells, FloatArray, Statistic, Sum
+from medmip.fold.statistic import Cells, FloatArray, IntArray, Statistic, Sum
 
 
 @dataclass(frozen=True)
@@ -69,21 +69,45 @@ class GroupMoments(Statistic):
 
 def group_moments(block: Block, state: GroupState) -> GroupMoments:
     """The moments of one block's outcome by group; records of other levels do not count."""
-    values = block.column(state.outcome)
-    codes = block.levels(state.group)
     size = len(state.levels)
-    patients = np.zeros(size, dtype=np.int64)
-    records, shift, total, square = (np.zeros(size) for _ in range(4))
-    for index, level in enumerate(state.levels):
-        rows = codes == level
-        chosen = values[rows]
-        if not chosen.size:
-            continue
-        origin = chosen.mean() if state.shift is None else state.shift[index]
-        centred = chosen - origin
-        patients[index] = (
-            chosen.size if block.patient is None else len(np.unique(block.patient[rows]))
-        )
-        records[index], shift[index] = chosen.size, origin
-        total[index], square[index] = centred.sum(), np.dot(centred, centred)
-    return GroupMoments(patients, records, shift, total, square)
+    codes = block.levels(state.group)
+    groups = np.full(max(int(codes.max(initial=-1)), *state.levels) + 2, -1)
+    groups[list(state.levels)] = np.arange(size)
+    return _moments(block, state.outcome, groups[codes], size, state.shift)
+
+
+@dataclass(frozen=True)
+class CrossedState:
+    """A numeric outcome, and two nominal variables with their numbers of levels."""
+
+    outcome: str
+    first: str
+    second: str
+    levels: tuple[int, int]
+
+
+def crossed_moments(block: Block, state: CrossedState) -> GroupMoments:
+    """The moments of one block's outcome by pair of levels, first x second, row-major."""
+    down, across = block.levels(state.first), block.levels(state.second)
+    cells = np.where(
+        (down < 0) | (across < 0), -1, down.astype(np.int64) * state.levels[1] + across
+    )
+    return _moments(block, state.outcome, cells, state.levels[0] * state.levels[1], None)
+
+
+def _moments(
+    block: Block, outcome: str, groups: IntArray, size: int, shift: FloatArray | None
+) -> GroupMoments:
+    """Moments by group; groups is (n,), -1 for no group."""
+    chosen = groups >= 0
+    values, held = block.column(outcome)[chosen], groups[chosen]
+    records = np.bincount(held, minlength=size).astype(np.float64)
+    if shift is None:
+        sums = np.bincount(held, values, minlength=size)
+        shift = np.divide(sums, records, out=np.zeros(size), where=records > 0)
+    else:
+        shift = np.where(records > 0, shift, 0.0)
+    centred = values - shift[held]
+    total: FloatArray = np.bincount(held, centred, minlength=size).astype(np.float64)
+    square: FloatArray = np.bincount(held, centred * centred, minlength=size).astype(np.float64)
+    return GroupMoments(block.cells(groups, size), records, shift, total, square)

@@ -1,0 +1,332 @@
+"""Counts and skewed amounts: generalised linear models with a log link."""
+
+from dataclasses import replace
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import stats
+from scipy.special import gammaln
+
+from medmip.algorithms.coefficients import (
+    INTERCEPT,
+    Coefficient,
+    coefficient_table,
+    coefficients,
+    forest_plot,
+    reference_note,
+)
+from medmip.algorithms.covariates import check_columns
+from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.linear_regression import Interaction
+from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.role import ANY, NUMERIC, many, one
+from medmip.algorithms.views import Format, View, facts, table
+from medmip.fold.cohort import Cohort
+from medmip.fold.glm import (
+    MAX_ROUNDS,
+    Family,
+    GlmState,
+    GlmStep,
+    NoFit,
+    fitted,
+    glm_step,
+)
+from medmip.fold.moments import MomentsState, moments
+
+_THETA_ROUNDS = 50
+
+
+class GlmParameters(Parameters):
+    """Parameters of a generalised linear model."""
+
+    family: Family = Field(
+        Family.POISSON,
+        title="Distribution",
+        description=(
+            "Of the outcome: poisson for counts, negative binomial for counts that scatter more, "
+            "gamma for positive amounts with a long tail."
+        ),
+    )
+    interactions: tuple[Interaction, ...] = Field(
+        (),
+        title="Interactions",
+        description="Pairs or triples of covariates whose products enter the model.",
+        json_schema_extra={"variables_of": "x"},
+    )
+    confidence: float = Field(
+        0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
+    )
+
+
+class MeanRatio(BaseModel):
+    """The factor by which one unit of a covariate multiplies the expected outcome."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    term: str
+    ratio: float
+    lower: float
+    upper: float
+
+
+class GlmResult(Result):
+    """A fitted model of log mean = b0 + x'b; dispersion is Pearson's χ² by degrees of freedom.
+
+    theta is the negative binomial's size, whose variance is mu + mu² / theta.
+    """
+
+    outcome: str
+    family: Family
+    n: int
+    excluded: int
+    coefficients: tuple[Coefficient, ...]
+    ratios: tuple[MeanRatio, ...]
+    references: dict[str, str]
+    dropped: tuple[str, ...]
+    df_model: int
+    df_residual: int
+    null_deviance: float
+    residual_deviance: float
+    pearson: float
+    dispersion: float
+    log_likelihood: float
+    aic: float
+    bic: float
+    theta: float | None
+    theta_std_error: float | None
+    iterations: int
+    confidence: float
+
+    def views(self, names: Names = CODES) -> list[View]:
+        statistic = "t" if self.family is Family.GAMMA else "z"
+        fit: list[tuple[str, object, Format]] = [
+            ("Distribution", str(self.family), "text"),
+            ("Observations", self.n, "integer"),
+            ("Dropped for missing values", self.excluded, "integer"),
+            ("Null deviance", self.null_deviance, "number"),
+            ("Residual deviance", self.residual_deviance, "number"),
+            ("Residual degrees of freedom", self.df_residual, "integer"),
+            ("Dispersion (Pearson)", self.dispersion, "number"),
+            ("Log-likelihood", self.log_likelihood, "number"),
+            ("AIC", self.aic, "number"),
+            ("BIC", self.bic, "number"),
+            ("Scoring rounds", self.iterations, "integer"),
+        ]
+        if self.theta is not None:
+            fit.insert(7, ("Theta", self.theta, "number"))
+            fit.insert(8, ("Theta, std. error", self.theta_std_error, "number"))
+        doubtful = self.family is Family.POISSON and self.dispersion > 1.5
+        note = (
+            "Counts scatter more than Poisson's law allows, so the errors are too small: "
+            "choose negative binomial."
+            if doubtful
+            else ""
+        )
+        percent = f"{100 * self.confidence:g} %"
+        return [
+            coefficient_table(
+                self.coefficients,
+                self.confidence,
+                statistic,
+                names,
+                reference_note(self.references, names),
+            ),
+            forest_plot(
+                self.coefficients,
+                self.confidence,
+                f"Coefficients for {names.variable(self.outcome)}",
+                "Change in the log of the mean for one unit",
+                names,
+            ),
+            table(
+                "Ratios of means",
+                [
+                    ("term", "Term", "text"),
+                    ("ratio", "Ratio", "number"),
+                    ("lower", f"{percent} lower", "number"),
+                    ("upper", f"{percent} upper", "number"),
+                ],
+                [part.model_dump() | {"term": names.term(part.term)} for part in self.ratios],
+            ),
+            facts("Fit", fit, note),
+        ]
+
+
+@algorithm(
+    "glm",
+    label="Poisson, negative binomial and gamma regression",
+    question="Predict an outcome",
+    description="How covariates multiply the mean of a count or of a positive amount.",
+    discloses=(
+        "Coefficients, their errors and the quality of the fit over the whole cohort; no level "
+        "that fewer patients than the minimum have."
+    ),
+    y=one(NUMERIC, "Outcome"),
+    x=many(ANY, "Covariates"),
+    parameters=GlmParameters,
+)
+def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
+    """The maximum-likelihood fit with a log link; theta by maximum likelihood as well.
+
+    Raises CannotCompute where the outcome is outside the family's range, all zero or constant
+    zero, where covariates are constant or collinear, or where the fit does not settle.
+    Source: McCullagh & Nelder, Generalized Linear Models, 2nd ed., chapters 6 and 8; Venables &
+    Ripley, Modern Applied Statistics with S, 4th ed., 7.4.
+    """
+    (outcome,) = cohort.y
+    full = cohort.design(cohort.x, parameters.interactions)
+    everything = cohort.fold(moments, MomentsState(full), cells=full.labels)
+    kept = full.estimable(everything.cells)
+    design, folded = full.select(kept), everything.select(kept)
+    n, p = float(folded.records), len(kept)
+    if n - p - 1 < 1:
+        raise CannotCompute(
+            f"{p + 1} coefficients cannot be estimated from {int(n)} records",
+            remedy="Choose fewer covariates.",
+        )
+    shift, scale = folded.mean, np.sqrt(np.diag(folded.scatter) / n)
+    check_columns(design, folded, scale)
+    family = parameters.family
+    first = Family.POISSON if family is Family.NEGATIVE_BINOMIAL else family
+    state = GlmState(design, outcome.code, first, shift, scale, np.zeros(p + 1))
+    glance = cohort.fold(glm_step, state)
+    _check_outcome(outcome.code, family, glance)
+    null = np.zeros(p + 1)
+    null[0] = np.log(float(glance.total) / n)
+    state = replace(state, beta=null)
+    try:
+        state, step, rounds = fitted(cohort, state)
+        if family is Family.NEGATIVE_BINOMIAL:
+            state, step, rounds = _with_theta(cohort, state, step, rounds)
+    except NoFit:
+        raise CannotCompute(
+            f"The estimate did not settle within {MAX_ROUNDS} rounds",
+            remedy="Leave out covariates that hardly vary, or choose another distribution.",
+        ) from None
+    at_null = cohort.fold(glm_step, replace(state, beta=null))
+
+    df_residual = int(n) - p - 1
+    pearson = float(step.pearson)
+    gamma = family is Family.GAMMA
+    variance = pearson / df_residual if gamma else 1.0
+    back = np.zeros((p + 1, p + 1))
+    back[0, 0] = 1.0
+    back[0, 1:] = -shift / scale
+    back[1:, 1:] = np.diag(1.0 / scale)
+    errors = np.sqrt(variance * np.diag(back @ np.linalg.inv(step.information) @ back.T))
+    found = coefficients(
+        (INTERCEPT, *design.labels),
+        back @ state.beta,
+        errors,
+        stats.t(df_residual) if gamma else stats.norm(),
+        parameters.confidence,
+    )
+    likelihood = _gamma_likelihood(step, n) if gamma else float(step.log_likelihood)
+    number = p + 1 + (family is not Family.POISSON)
+    with np.errstate(over="ignore"):
+        ratios = tuple(
+            MeanRatio(
+                term=part.term,
+                ratio=float(np.exp(part.estimate)),
+                lower=float(np.exp(part.lower)),
+                upper=float(np.exp(part.upper)),
+            )
+            for part in found
+            if part.term != INTERCEPT
+        )
+    negative = family is Family.NEGATIVE_BINOMIAL
+    return GlmResult(
+        outcome=outcome.code,
+        family=family,
+        n=int(n),
+        excluded=cohort.size.excluded,
+        coefficients=found,
+        ratios=ratios,
+        references=full.references(everything.cells),
+        dropped=tuple(
+            label
+            for label, patients in zip(full.labels, everything.cells, strict=True)
+            if not patients
+        ),
+        df_model=p,
+        df_residual=df_residual,
+        null_deviance=float(at_null.deviance),
+        residual_deviance=float(step.deviance),
+        pearson=pearson,
+        dispersion=pearson / df_residual,
+        log_likelihood=likelihood,
+        aic=2 * number - 2 * likelihood,
+        bic=np.log(n) * number - 2 * likelihood,
+        theta=state.theta if negative else None,
+        theta_std_error=float((-1 / step.curvature) ** 0.5) if negative else None,
+        iterations=rounds,
+        confidence=parameters.confidence,
+    )
+
+
+def _check_outcome(code: str, family: Family, glance: GlmStep) -> None:
+    if float(glance.outside):
+        least = "positive" if family is Family.GAMMA else "zero or more"
+        raise CannotCompute(
+            f"{code} has values that are not {least}, which a {family} outcome must be",
+            remedy="Choose another distribution, or filter these values out.",
+        )
+    if not float(glance.total):
+        raise CannotCompute(f"{code} is zero everywhere in this cohort")
+
+
+def _with_theta(
+    cohort: Cohort, state: GlmState, step: GlmStep, rounds: int
+) -> tuple[GlmState, GlmStep, int]:
+    """The negative binomial's fit, coefficients and theta in turn until neither moves."""
+    n = float(step.records)
+    excess = float(step.pearson) / n - 1.0
+    if excess <= 0:
+        raise CannotCompute(
+            "The counts scatter no more than Poisson's law says, so theta is infinite",
+            remedy="Choose the poisson distribution.",
+        )
+    mean = float(step.total) / n
+    state = replace(state, family=Family.NEGATIVE_BINOMIAL, theta=max(mean / excess, 1e-3))
+    before = np.inf
+    for _ in range(_THETA_ROUNDS):
+        state, step, more = fitted(cohort, state)
+        rounds += more
+        state, step = _theta(cohort, state, step)
+        likelihood = float(step.log_likelihood)
+        if abs(likelihood - before) <= 1e-11 * abs(likelihood):
+            state, step, more = fitted(cohort, state)
+            return state, step, rounds + more
+        before = likelihood
+    raise NoFit
+
+
+def _theta(cohort: Cohort, state: GlmState, step: GlmStep) -> tuple[GlmState, GlmStep]:
+    """Theta of greatest likelihood at these coefficients, by Newton's method on its logarithm."""
+    for _ in range(_THETA_ROUNDS):
+        slope = float(step.score) * state.theta
+        bend = float(step.curvature) * state.theta**2 + slope
+        change = -slope / bend if bend < 0 else float(np.sign(slope))
+        change = float(np.clip(change, -2.0, 2.0))
+        state = replace(state, theta=state.theta * float(np.exp(change)))
+        if state.theta > 1e8:
+            raise CannotCompute(
+                "The counts scatter no more than Poisson's law says, so theta is infinite",
+                remedy="Choose the poisson distribution.",
+            )
+        step = cohort.fold(glm_step, state)
+        if abs(change) < 1e-9:
+            return state, step
+    raise NoFit
+
+
+def _gamma_likelihood(step: GlmStep, n: float) -> float:
+    """The log-likelihood at the shape n / deviance, which R's AIC of a gamma model takes.
+
+    At the fit the ratios y / mu add up to n, so that the sums of log mu and log y follow.
+    """
+    shape = n / float(step.deviance)
+    log_mean = -float(step.log_likelihood) - n
+    log_y = log_mean - float(step.deviance) / 2
+    each = shape * np.log(shape) - gammaln(shape) - shape
+    return float(n * each - shape * log_mean + (shape - 1) * log_y)

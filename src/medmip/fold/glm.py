@@ -1,0 +1,191 @@
+"""Generalised linear models with a log link: what each round adds up, and the fit."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+from scipy.special import digamma, gammaln, polygamma
+
+from medmip.fold.block import Block
+from medmip.fold.cohort import Cohort
+from medmip.fold.design import Design
+from medmip.fold.scratch import scratch
+from medmip.fold.statistic import FloatArray, Statistic, Sum
+
+MAX_ROUNDS = 60
+GAIN = 1e-9
+"""Settled needs that the next step would lower the deviance by less than this share."""
+STEP = 1e-7
+"""Settled needs that no coefficient of a standardised column moves by more than this share."""
+_TILE = 2048
+_LARGEST = 700.0
+"""Linear predictors beyond this are cut: e to it is the largest double."""
+
+
+class Family(StrEnum):
+    """How the outcome scatters about its mean."""
+
+    POISSON = "poisson"
+    NEGATIVE_BINOMIAL = "negative binomial"
+    GAMMA = "gamma"
+
+
+class NoFit(Exception):
+    """The fit did not settle within MAX_ROUNDS rounds."""
+
+
+@dataclass(frozen=True)
+class GlmState:
+    """The model at one point: columns z = (x - shift) / scale, beta (p + 1,) intercept first.
+
+    theta is the negative binomial's size: its variance is mu + mu² / theta.
+    """
+
+    design: Design
+    outcome: str
+    family: Family
+    shift: FloatArray
+    scale: FloatArray
+    beta: FloatArray
+    theta: float = np.inf
+
+
+@dataclass(frozen=True)
+class GlmStep(Statistic):
+    """Log-likelihood (), deviance (), Pearson's χ² (), gradient (p + 1,), Fisher information.
+
+    information is (p + 1, p + 1); both are for a dispersion of one. score () and curvature () are
+    the derivatives of the log-likelihood by theta. outside () counts records whose outcome the
+    family does not know. total () sums the outcome.
+    """
+
+    records: Sum
+    outside: Sum
+    total: Sum
+    log_likelihood: Sum
+    deviance: Sum
+    pearson: Sum
+    gradient: Sum
+    information: Sum
+    score: Sum
+    curvature: Sum
+
+    def supported_parameters(self) -> int:
+        return len(self.gradient)
+
+
+def glm_step(block: Block, state: GlmState) -> GlmStep:
+    """The sums of one block at one point.
+
+    Source: McCullagh & Nelder, Generalized Linear Models, 2nd ed., 2.5; Lawless, The Canadian
+    Journal of Statistics 15 (1987) 209-225, for the negative binomial.
+    """
+    x, y = block.matrix(state.design), block.column(state.outcome)
+    size, records = x.shape[1] + 1, block.records
+    beta = np.concatenate([state.beta[:1], state.beta[1:] / state.scale])
+    products = np.zeros((size, size + 1))
+    sums = np.zeros(6)
+    origin = state.shift[:, None]
+    for start in range(0, records, _TILE):
+        stop = min(start + _TILE, records)
+        memory = scratch(2 * size + 1, stop - start)
+        z, weighted, working = memory[:size], memory[size:-1], memory[-1]
+        z[0] = 1.0
+        np.subtract(x.T[:, start:stop], origin, out=z[1:])
+        eta = np.minimum(np.dot(beta, z), _LARGEST)
+        weight, residual, found = _terms(state.family, y[start:stop], eta, state.theta)
+        working[:] = residual
+        np.multiply(z, weight, out=weighted)
+        # The residual rides along as a last row, so one product gives the gradient too.
+        products += np.dot(z, memory[size:].T)
+        sums += found
+    scale = np.concatenate([[1.0], state.scale])
+    information = products[:, :size] / np.outer(scale, scale)
+    known = y >= 0 if state.family is not Family.GAMMA else y > 0
+    log_likelihood, deviance, pearson, score, curvature, _ = sums
+    return GlmStep(
+        records=np.array(float(records)),
+        outside=np.array(float(records - np.count_nonzero(known))),
+        total=np.array(y.sum()),
+        log_likelihood=np.array(log_likelihood),
+        deviance=np.array(deviance),
+        pearson=np.array(pearson),
+        gradient=products[:, size] / scale,
+        information=(information + information.T) / 2,
+        score=np.array(score),
+        curvature=np.array(curvature),
+    )
+
+
+def _terms(
+    family: Family, y: FloatArray, eta: FloatArray, theta: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Fisher weights (n,), working residuals (n,), and the sums of a GlmStep's figures, (6,)."""
+    mu = np.exp(eta)
+    apart = y - mu
+    positive = np.maximum(y, np.finfo(float).tiny)
+    with np.errstate(invalid="ignore", over="ignore"):
+        if family is Family.POISSON:
+            likelihood = y * eta - mu - gammaln(y + 1)
+            deviance = 2 * (np.where(y > 0, y * (np.log(positive) - eta), 0.0) - apart)
+            return mu, apart, _sums(likelihood, deviance, apart**2 / mu)
+        if family is Family.GAMMA:
+            ratio = y / mu
+            deviance = 2 * (ratio - 1 - np.log(np.maximum(ratio, np.finfo(float).tiny)))
+            # Of shape one; the dispersion is estimated afterwards.
+            return np.ones_like(mu), ratio - 1, _sums(-ratio - eta, deviance, (ratio - 1) ** 2)
+        shared = np.log((y + theta) / (mu + theta))
+        likelihood = (
+            gammaln(y + theta) - gammaln(theta) - gammaln(y + 1)
+            + y * eta + theta * np.log(theta) - (y + theta) * np.log(mu + theta)
+        )  # fmt: skip
+        own = np.where(y > 0, y * (np.log(positive) - eta), 0.0)
+        deviance = 2 * (own - (y + theta) * shared)
+        shrunk = theta / (mu + theta)
+        score = (
+            digamma(y + theta)
+            - digamma(theta)
+            - np.log1p(mu / theta)
+            + 1
+            - (y + theta) / (mu + theta)
+        )
+        curvature = (
+            polygamma(1, y + theta) - polygamma(1, theta)
+            + 1 / theta - 2 / (mu + theta) + (y + theta) / (mu + theta) ** 2
+        )  # fmt: skip
+        pearson = apart**2 / (mu + mu**2 / theta)
+        return mu * shrunk, apart * shrunk, _sums(likelihood, deviance, pearson, score, curvature)
+
+
+def _sums(*parts: FloatArray) -> FloatArray:
+    return np.array([*(part.sum() for part in parts), *[0.0] * (6 - len(parts))])
+
+
+def fitted(cohort: Cohort, state: GlmState) -> tuple[GlmState, GlmStep, int]:
+    """The state of least deviance, the sums there, and the number of scoring rounds.
+
+    Raises NoFit. Source: Fisher's scoring with halved steps, as in McCullagh & Nelder 2.5.
+    """
+    step = cohort.fold(glm_step, state)
+    for rounds in range(1, MAX_ROUNDS + 1):
+        try:
+            change = np.linalg.solve(step.information, step.gradient)
+        except np.linalg.LinAlgError:
+            raise NoFit from None
+        gain = float(change @ step.gradient)
+        size = float(np.abs(change).max())
+        little = gain <= GAIN * (abs(float(step.deviance)) + 0.1)
+        settled = little and size <= STEP * (1.0 + float(np.abs(state.beta).max()))
+        length, before = 1.0, float(step.deviance)
+        while True:
+            tried = replace(state, beta=state.beta + length * change)
+            found = cohort.fold(glm_step, tried)
+            if settled or float(found.deviance) <= before + 1e-10 * (abs(before) + 0.1):
+                break
+            length /= 2
+            if length < 1e-6:
+                raise NoFit
+        state, step = tried, found
+        if settled:
+            return state, step, rounds
+    raise NoFit
