@@ -23,3 +23,4 @@ class NoResizeObserver {
   }
 }
 window.ResizeObserver = NoResizeObserver;
+window.HTMLElement.prototype.scrollIntoView = () => undefined;

@@ -106,6 +106,51 @@ def test_field_errors_stand_at_their_fields(page: Page, address: str) -> None:
     expect(page.get_by_role("combobox", name="Group A")).to_have_attribute("aria-invalid", "true")
 
 
+def test_three_covariates_interact_and_values_have_titles(
+    page: Page, address: str, picture: Picture
+) -> None:
+    page.goto(address)
+    search = page.get_by_role("searchbox", name="Search variables")
+    for words, key in (
+        ("lefthippocampus", "y"),
+        ("subjectageyears", "x"),
+        ("gender", "x"),
+        ("righthippocampus", "x"),
+    ):
+        search.fill(words)
+        search.press("ArrowDown")
+        page.keyboard.press(key)
+    described = page.get_by_role("radio", name="Logistic regression")
+    expect(described).to_contain_text("Left hippocampus is numeric; outcome takes nominal")
+    page.get_by_role("radio", name="Linear regression").click()
+    page.get_by_role("combobox", name="Interactions").click()
+    page.get_by_role("option", name="Age × Sex × Right hippocampus").click()
+    page.keyboard.press("Escape")
+    picture("15-interactions")
+    page.get_by_role("button", name="Run", exact=True).click()
+    request = page.get_by_role("complementary", name="Request")
+    expect(request).to_contain_text("Age × Sex × Right hippocampus")
+    expect(page.get_by_role("table", name="Coefficients")).to_be_visible()
+
+    page.get_by_role("button", name="Edit and run again").click()
+    page.get_by_role("button", name="Remove Age", exact=True).click()
+    expect(page.get_by_text("Age × Sex × Right hippocampus")).to_be_hidden()
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_role("table", name="Coefficients")).to_be_visible()
+
+    page.get_by_role("button", name="Edit and run again").click()
+    page.get_by_role("button", name="Remove Sex").click()
+    page.get_by_role("button", name="Other algorithms").click()
+    page.get_by_role("radio", name="t-test, paired").click()
+    alternative = page.get_by_role("combobox", name="Alternative")
+    expect(alternative).to_have_value("The difference is not 0 (two-sided)")
+    alternative.click()
+    page.get_by_role("option", name="The difference is below 0").click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(request).to_contain_text("The difference is below 0 (one-sided)")
+    expect(page.get_by_role("table").first).to_be_visible()
+
+
 def test_colours_switch_and_stay(page: Page, address: str, picture: Picture) -> None:
     page.goto(address)
     page.get_by_role("button", name="Switch between light and dark").click()

@@ -134,7 +134,10 @@ def test_fitting_says_why_an_algorithm_is_not_offered(client: TestClient) -> Non
     by_name = {fit["name"]: fit for fit in fits}
     assert by_name["describe"]["fits"]
     assert not by_name["linear_regression"]["fits"]
-    assert "numeric" in by_name["linear_regression"]["reasons"][0]
+    assert by_name["linear_regression"]["reasons"] == [
+        "Sex is nominal; outcome takes numeric variables",
+        "covariates: needs at least 1 numeric or nominal variable",
+    ]
 
 
 def test_exploring_leaves_no_experiment_but_a_ledger_row(client: TestClient) -> None:

@@ -12,6 +12,8 @@ interface Declared {
   title?: string;
   default?: unknown;
   level_of?: 'y' | 'x';
+  variables_of?: 'y' | 'x';
+  labels?: Record<string, string>;
 }
 
 /** What was asked, in words: labels for codes, the filter as a sentence. */
@@ -34,13 +36,14 @@ export function RequestSummary({ request }: { request: Request }) {
   const variables = model.data ? allVariables(model.data) : new Map<string, Variable>();
   const levelOf = (code: string | undefined, level: unknown) =>
     variables.get(code ?? '')?.enumerations.find((known) => known.code === level)?.label;
+  const label = (code: string) => variables.get(code)?.label || code;
   const parameters = [...new Set([...Object.keys(declared), ...Object.keys(given)])].flatMap((name) => {
     const value = given[name] ?? declared[name]?.default;
-    const role = declared[name]?.level_of;
-    const shown = (role && levelOf(data[role]?.[0], value)) ?? written(value);
+    const { level_of: role, variables_of: named, labels } = declared[name] ?? {};
+    const shown =
+      (role && levelOf(data[role]?.[0], value)) ?? labels?.[String(value)] ?? written(value, named ? label : String);
     return shown ? [{ name, title: declared[name]?.title ?? spoken(name), value: shown }] : [];
   });
-  const label = (code: string) => variables.get(code)?.label || code;
   const filter = fromDocument(data.filters);
   return (
     <dl className="facts stacked">
@@ -80,11 +83,11 @@ function spoken(name: string): string {
 }
 
 /** A parameter as one reads it; empty for an empty list or nothing. */
-function written(value: unknown): string {
+function written(value: unknown, word: (code: string) => string): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'boolean') return value ? texts.yes : texts.no;
   if (Array.isArray(value)) {
-    return value.map((part: unknown) => (Array.isArray(part) ? part.join(' × ') : String(part))).join(', ');
+    return value.map((part: unknown) => (Array.isArray(part) ? part.map((code) => word(String(code))).join(' × ') : String(part))).join(', ');
   }
   return typeof value === 'string' ? value : JSON.stringify(value);
 }

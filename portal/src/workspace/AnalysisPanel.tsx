@@ -53,15 +53,14 @@ export function AnalysisPanel({
     run.reset();
     onChange(part);
   };
-  const named = (reason: string) =>
-    [...selection.y, ...selection.x].reduce((text, code) => text.replace(code, label(code)), reason);
-  const reasons = new Map(fitting.data?.map((fit) => [fit.name, fit.reasons.map(named)]));
+  const reasons = new Map(fitting.data?.map((fit) => [fit.name, fit.reasons]));
   const chosen = algorithms.data?.find((algorithm) => algorithm.name === selection.algorithm);
   const fits = chosen !== undefined && reasons.get(chosen.name)?.length === 0;
   const problems: Record<string, string> = {};
   if (run.error instanceof ApiError) {
     for (const part of run.error.problem.errors) {
-      if (part.path.startsWith('parameters.')) problems[part.path.slice('parameters.'.length)] = part.message;
+      const [, parameter] = /^parameters\.([^.[]+)/.exec(part.path) ?? [];
+      if (parameter) problems[parameter] ??= part.message;
     }
   }
   const lacking = !datasets.length ? t.needDatasets : !selection.y.length ? t.first : !chosen ? t.pickOne : t.unfit;
@@ -91,7 +90,12 @@ export function AnalysisPanel({
             codes={selection[role]}
             wanted={chosen?.[role] ?? null}
             label={label}
-            onRemove={(code) => change({ [role]: selection[role].filter((other) => other !== code) })}
+            onRemove={(code) =>
+              change({
+                [role]: selection[role].filter((other) => other !== code),
+                parameters: withoutSetsOf(code, selection.parameters),
+              })
+            }
           />
         ))}
         <div>
@@ -214,5 +218,16 @@ export function AnalysisPanel({
         )}
       </Stack>
     </>
+  );
+}
+
+/** Parameters without the interactions that a variable was part of. */
+function withoutSetsOf(code: string, parameters: Record<string, unknown>): Record<string, unknown> {
+  const holds = (part: unknown) => Array.isArray(part) && part.includes(code);
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.filter((part) => !holds(part)) : value,
+    ]),
   );
 }

@@ -12,6 +12,8 @@ interface Property {
   exclusiveMinimum?: number;
   exclusiveMaximum?: number;
   enum?: string[];
+  labels?: Record<string, string>;
+  items?: { minItems?: number; maxItems?: number };
   $ref?: string;
   allOf?: { $ref?: string }[];
   level_of?: 'y' | 'x';
@@ -23,6 +25,11 @@ interface Schema {
   required?: string[];
   $defs?: Record<string, Property>;
 }
+
+/** Choices shown at once; typing finds the others. */
+const SHOWN = 100;
+/** Sets that a form prepares: pairs of 100 variables, triples of 30. */
+const PREPARED = 5000;
 
 /** The form of an algorithm's parameters, made of its declaration alone. */
 export function ParameterForm({
@@ -70,15 +77,19 @@ export function ParameterForm({
           );
         }
         if (property.variables_of) {
-          const pairs = pairsOf(roles[property.variables_of]);
-          const chosen = Array.isArray(value) ? value.map((pair) => JSON.stringify(pair)) : [];
-          return pairs.length ? (
+          const { minItems = 1, maxItems = 1 } = property.items ?? {};
+          const sets = setsOf(roles[property.variables_of], minItems, maxItems);
+          const chosen = Array.isArray(value) ? value.map((part) => JSON.stringify(part)) : [];
+          return sets.length ? (
             <MultiSelect
               key={name}
               {...common}
-              data={pairs}
-              value={chosen.filter((pair) => pairs.some((known) => known.value === pair))}
-              onChange={(after) => set(name, after.map((pair) => JSON.parse(pair) as unknown))}
+              searchable
+              hidePickedOptions
+              limit={SHOWN}
+              data={sets}
+              value={chosen.filter((part) => sets.some((known) => known.value === part))}
+              onChange={(after) => set(name, after.map((part) => JSON.parse(part) as unknown))}
             />
           ) : null;
         }
@@ -87,7 +98,7 @@ export function ParameterForm({
             <Select
               key={name}
               {...common}
-              data={property.enum}
+              data={property.enum.map((code) => ({ value: code, label: property.labels?.[code] ?? code }))}
               value={typeof value === 'string' ? value : null}
               allowDeselect={false}
               onChange={(chosen) => set(name, chosen ?? undefined)}
@@ -148,11 +159,26 @@ function levelsOf(variable: Variable, datasets: string[]) {
   }));
 }
 
-function pairsOf(variables: Variable[]) {
-  return variables.flatMap((first, index) =>
-    variables.slice(index + 1).map((second) => ({
-      value: JSON.stringify([first.code, second.code]),
-      label: `${first.label || first.code} × ${second.label || second.code}`,
-    })),
-  );
+/**
+ * Every set of so many of the variables, small sets first, in the variables' order. Sizes of which
+ * there are too many are left out: a request by API or command line may name them all the same.
+ */
+export function setsOf(variables: Variable[], least: number, most: number) {
+  const found: Variable[][] = [];
+  const grow = (chosen: Variable[], from: number, size: number) => {
+    if (chosen.length === size) found.push(chosen);
+    else variables.slice(from).forEach((next, step) => grow([...chosen, next], from + step + 1, size));
+  };
+  for (let size = least; size <= Math.min(most, variables.length); size += 1) {
+    if (found.length + choices(variables.length, size) > PREPARED) break;
+    grow([], 0, size);
+  }
+  return found.map((set) => ({
+    value: JSON.stringify(set.map((part) => part.code)),
+    label: set.map((part) => part.label || part.code).join(' × '),
+  }));
+}
+
+function choices(n: number, size: number): number {
+  return size === 0 ? 1 : (choices(n - 1, size - 1) * n) / size;
 }

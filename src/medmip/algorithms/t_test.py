@@ -19,12 +19,24 @@ class Alternative(StrEnum):
     LESS = "less"
     GREATER = "greater"
 
+    @property
+    def label(self) -> str:
+        """What a form offers."""
+        return {
+            Alternative.TWO_SIDED: "The difference is not 0 (two-sided)",
+            Alternative.LESS: "The difference is below 0 (one-sided)",
+            Alternative.GREATER: "The difference is above 0 (one-sided)",
+        }[self]
+
 
 class TTestParameters(Parameters):
     """Parameters that every t-test has."""
 
     alternative: Alternative = Field(
-        Alternative.TWO_SIDED, title="Alternative", description="What the test claims."
+        Alternative.TWO_SIDED,
+        title="Alternative",
+        description="What the test claims.",
+        json_schema_extra={"labels": {one.value: one.label for one in Alternative}},
     )
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the difference's interval."

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from medmip.algorithms.declaration import Algorithm, Parameters
+from medmip.algorithms.names import Names
 from medmip.algorithms.registry import registry
 from medmip.algorithms.role import Role
 from medmip.catalogue.data_model import DataModel
@@ -51,7 +52,10 @@ class Validator:
         x = _variables("x", algorithm.x, data.x, model, snapshots, problems)
         if algorithm.x is not None and algorithm.x.minimum:
             problems += [
-                FieldProblem(f"inputdata.x[{x.index(variable)}]", f"{variable.code} is the outcome")
+                FieldProblem(
+                    f"inputdata.x[{x.index(variable)}]",
+                    f"{Names.of(model).variable(variable.code)} is the outcome",
+                )
                 for variable in x
                 if variable in y
             ]
@@ -59,7 +63,7 @@ class Validator:
         parameters = _parameters(algorithm, request.parameters, problems)
         if parameters is not None:
             roles = {"y": y, "x": x}
-            _check_choices(algorithm, parameters, roles, data.datasets, problems)
+            _check_choices(algorithm, parameters, roles, data.datasets, Names.of(model), problems)
         if problems or parameters is None:
             raise RequestError("The request is not valid", fields=tuple(problems))
         spec = CohortSpec(model, data.datasets, y, x, filter_, algorithm.missing)
@@ -133,16 +137,18 @@ def _variables(
     number = role.problem(len(codes))
     if number is not None:
         problems.append(FieldProblem(path, f"{role.label.lower()}: {number}"))
+    names = Names.of(model)
     found = []
     for index, code in enumerate(codes):
         place = f"{path}[{index}]"
+        label = names.variable(code)
         try:
             variable = model.variable(code)
         except MipError as error:
             problems.append(FieldProblem(place, _sentence(error)))
             continue
         if code in codes[:index]:
-            problems.append(FieldProblem(place, f"{code} is named twice"))
+            problems.append(FieldProblem(place, f"{label} is named twice"))
         elif not role.kinds.accepts(variable):
             kind = (
                 "numeric" if variable.is_numeric else "nominal" if variable.is_nominal else "text"
@@ -150,11 +156,11 @@ def _variables(
             wanted = " or ".join(role.kinds.names)
             problems.append(
                 FieldProblem(
-                    place, f"{code} is {kind}; {role.label.lower()} takes {wanted} variables"
+                    place, f"{label} is {kind}; {role.label.lower()} takes {wanted} variables"
                 )
             )
         elif code != DATASET and snapshots and not any(code in s.variables for s in snapshots):
-            problems.append(FieldProblem(place, f"{code} is in none of the chosen datasets"))
+            problems.append(FieldProblem(place, f"{label} is in none of the chosen datasets"))
         else:
             found.append(variable)
     return tuple(found)
@@ -188,6 +194,7 @@ def _check_choices(
     parameters: Parameters,
     roles: Mapping[str, Sequence[Variable]],
     datasets: Sequence[str],
+    names: Names,
     problems: list[FieldProblem],
 ) -> None:
     """Checks parameters that name levels or variables of the request."""
@@ -201,17 +208,26 @@ def _check_choices(
             for variable in roles[str(role)][:1]:
                 levels = datasets if variable.code == DATASET else variable.levels
                 if value not in levels:
-                    problems.append(
-                        FieldProblem(path, f"is no level of {variable.code}: {', '.join(levels)}")
-                    )
+                    label = names.variable(variable.code)
+                    known = ", ".join(_told(names, variable, level) for level in levels)
+                    problems.append(FieldProblem(path, f"is no level of {label}: {known}"))
         if role := extra.get("variables_of"):
             codes = {variable.code for variable in roles[str(role)]}
             for index, group in enumerate(value):
                 place = f"{path}[{index}]"
                 unknown = [code for code in group if code not in codes]
-                problems += [FieldProblem(place, f"{code} is not among {role}") for code in unknown]
+                problems += [
+                    FieldProblem(place, f"{names.variable(code)} is not among {role}")
+                    for code in unknown
+                ]
                 if len(set(group)) < len(group):
                     problems.append(FieldProblem(place, "names a variable twice"))
+
+
+def _told(names: Names, variable: Variable, level: str) -> str:
+    """A level as people read it, with the code that a request gives."""
+    label = names.level(variable.code, level)
+    return level if label == level else f"{label} ({level})"
 
 
 def _sentence(error: MipError) -> str:

@@ -1,0 +1,67 @@
+import { MantineProvider } from '@mantine/core';
+import { cleanup, render, screen } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { afterEach, expect, it } from 'vitest';
+
+import type { AlgorithmEntry, Variable } from '../api/client';
+import { ParameterForm, setsOf } from './ParameterForm';
+
+const named = (code: string) => ({ code, label: code.toUpperCase(), enumerations: [] }) as unknown as Variable;
+const algorithm = {
+  parameters: {
+    $defs: { Side: { type: 'string', enum: ['two-sided', 'less'] } },
+    properties: {
+      side: { $ref: '#/$defs/Side', title: 'Side', default: 'two-sided', labels: { 'two-sided': 'Either way', less: 'Below' } },
+      interactions: { type: 'array', title: 'Interactions', default: [], items: { minItems: 2, maxItems: 3 }, variables_of: 'x' },
+    },
+  },
+} as unknown as AlgorithmEntry;
+
+afterEach(cleanup);
+
+function shown() {
+  const sent: Record<string, unknown>[] = [];
+  render(
+    <MantineProvider env="test">
+      <ParameterForm
+        algorithm={algorithm}
+        roles={{ y: [], x: [named('a'), named('b'), named('c')] }}
+        datasets={[]}
+        values={{}}
+        problems={{}}
+        onChange={(values) => sent.push(values)}
+      />
+    </MantineProvider>,
+  );
+  return sent;
+}
+
+it('offers pairs and triples of the covariates', async () => {
+  const sent = shown();
+  const user = userEvent.setup();
+  await user.click(screen.getByRole('combobox', { name: 'Interactions' }));
+  const offered = screen.getAllByRole('option').map((option) => option.textContent);
+  expect(offered).toEqual(['A × B', 'A × C', 'B × C', 'A × B × C']);
+  await user.click(screen.getByRole('option', { name: 'A × B × C' }));
+  expect(sent).toEqual([{ interactions: [['a', 'b', 'c']] }]);
+});
+
+it('offers the titles of values and sends their codes', async () => {
+  const sent = shown();
+  const user = userEvent.setup();
+  const side = screen.getByRole<HTMLInputElement>('combobox', { name: 'Side' });
+  expect(side.value).toBe('Either way');
+  await user.click(side);
+  await user.click(screen.getByRole('option', { name: 'Below' }));
+  expect(sent).toEqual([{ side: 'less' }]);
+});
+
+it('makes no set larger than there are variables', () => {
+  expect(setsOf([named('a')], 2, 3)).toEqual([]);
+  expect(setsOf([named('a'), named('b')], 2, 3)).toEqual([{ value: '["a","b"]', label: 'A × B' }]);
+});
+
+it('offers pairs alone where triples are too many to look through', () => {
+  const many = Array.from({ length: 40 }, (_, index) => named(`v${index}`));
+  expect(setsOf(many, 2, 3)).toHaveLength(780);
+});
