@@ -44,6 +44,8 @@ def test_request_is_told_in_words(page: Page, experiment: str, picture: Picture)
     expect(request).to_contain_text("t-test, independent groups")
     expect(request).to_contain_text("not (Sex is missing)")
     expect(request).to_contain_text("synthetic")
+    used = request.get_by_text("edsd-synthetic, version 1:")
+    expect(used.get_by_text("synthetic", exact=True)).to_be_visible()
     picture("10-experiment")
 
 
