@@ -1,6 +1,7 @@
 """What axe-core finds on every screen: nothing that keeps a person out."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,7 +14,7 @@ pytestmark = [
 ]
 Picture = Callable[[str], None]
 
-ANALYSIS = {
+ANALYSIS: dict[str, Any] = {
     "algorithm": "linear_regression",
     "inputdata": {
         "data_model": "dementia:1.0",
@@ -77,6 +78,21 @@ def test_result_keeps_nobody_out(page: Page, result: str) -> None:
     expect(page.get_by_role("table", name="Coefficients")).to_be_visible()
     expect(page.locator(".vega-embed svg").first).to_be_visible()
     assert violations(page) == ""
+
+
+def test_refusal_keeps_nobody_out(page: Page, address: str, picture: Picture) -> None:
+    nobody = {"field": "subjectageyears", "operator": "greater", "value": 120}
+    data = ANALYSIS["inputdata"] | {"filters": {"condition": "AND", "rules": [nobody]}}
+    sent = page.request.post(
+        f"{address}/api/v1/experiments", data=ANALYSIS | {"inputdata": data, "name": "Nobody"}
+    )
+    page.goto(f"{address}/experiments/{sent.json()['id']}")
+    expect(page.get_by_role("alert")).to_contain_text("Refused")
+    assert violations(page) == ""
+    page.goto(f"{address}/experiments")
+    expect(page.get_by_role("row").filter(has_text="Nobody")).to_contain_text("refused")
+    assert violations(page) == ""
+    picture("16-refused")
 
 
 def test_experiments_and_data_keep_nobody_out(page: Page, address: str, result: str) -> None:

@@ -78,3 +78,4 @@ def test_long_run_is_watched_cancelled_and_followed_by_another(
     expect(page.get_by_role("cell", name="Left hippocampus").first).to_be_visible()
     page.goto(f"{address}/experiments")
     expect(page.get_by_role("row").filter(has_text="k-means")).to_contain_text("cancelled")
+    assert violations(page) == ""

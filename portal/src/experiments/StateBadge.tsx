@@ -15,7 +15,7 @@ const colours: Record<State, string> = {
 /** Where an experiment stands. */
 export function StateBadge({ state }: { state: State }) {
   return (
-    <Badge color={colours[state]} variant="light" className="state">
+    <Badge color={colours[state]} variant="light" className={`state ${state}`}>
       {texts.experiment.states[state]}
     </Badge>
   );

@@ -12,6 +12,7 @@ const algorithm = {
     $defs: { Side: { type: 'string', enum: ['two-sided', 'less'] } },
     properties: {
       side: { $ref: '#/$defs/Side', title: 'Side', default: 'two-sided', labels: { 'two-sided': 'Either way', less: 'Below' } },
+      kind: { enum: [1, 2], type: 'integer', title: 'Kind', default: 2 },
       interactions: { type: 'array', title: 'Interactions', default: [], items: { minItems: 2, maxItems: 3 }, variables_of: 'x' },
     },
   },
@@ -54,6 +55,16 @@ it('offers the titles of values and sends their codes', async () => {
   await user.click(side);
   await user.click(screen.getByRole('option', { name: 'Below' }));
   expect(sent).toEqual([{ side: 'less' }]);
+});
+
+it('sends a number where the values are numbers', async () => {
+  const sent = shown();
+  const user = userEvent.setup();
+  const kind = screen.getByRole<HTMLInputElement>('combobox', { name: 'Kind' });
+  expect(kind.value).toBe('2');
+  await user.click(kind);
+  await user.click(screen.getByRole('option', { name: '1' }));
+  expect(sent).toEqual([{ kind: 1 }]);
 });
 
 it('makes no set larger than there are variables', () => {

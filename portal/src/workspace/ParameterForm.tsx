@@ -11,7 +11,7 @@ interface Property {
   maximum?: number;
   exclusiveMinimum?: number;
   exclusiveMaximum?: number;
-  enum?: string[];
+  enum?: (string | number)[];
   labels?: Record<string, string>;
   items?: { minItems?: number; maxItems?: number };
   $ref?: string;
@@ -94,14 +94,15 @@ export function ParameterForm({
           ) : null;
         }
         if (property.enum) {
+          const codes = property.enum;
           return (
             <Select
               key={name}
               {...common}
-              data={property.enum.map((code) => ({ value: code, label: property.labels?.[code] ?? code }))}
-              value={typeof value === 'string' ? value : null}
+              data={codes.map((code) => ({ value: String(code), label: property.labels?.[code] ?? String(code) }))}
+              value={codes.some((code) => code === value) ? String(value) : null}
               allowDeselect={false}
-              onChange={(chosen) => set(name, chosen ?? undefined)}
+              onChange={(chosen) => set(name, codes.find((code) => String(code) === chosen))}
             />
           );
         }
