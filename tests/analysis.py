@@ -20,6 +20,7 @@ from medmip.privacy.guard import Access, Guard
 from medmip.privacy.policy import Policy
 from medmip.privacy.suppression import BoolArray
 from medmip.store.duckdb_engine import DuckDBEngine
+from medmip.store.engine import Partition
 from medmip.store.filters import parse_filter
 from medmip.store.snapshots import Datasets
 
@@ -156,6 +157,7 @@ def cohort_of(
     parts: int | Sequence[Any] = 1,
     datasets: Sequence[str] | None = None,
     filters: object = None,
+    partition: Partition | None = None,
 ) -> Cohort:
     """The admitted cohort of these columns, split over sites where parts says so."""
     model = model or model_of(data, levels)
@@ -173,6 +175,7 @@ def cohort_of(
             tuple(model.variable(code) for code in x),
             parse_filter(filters, model),
             "keep" if missing == "keep" else "drop",
+            partition,
         )
         # Once it is open its blocks are in the sites' caches, so the snapshots may go.
         return open_cohort(sites, spec, ACCESS)

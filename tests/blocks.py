@@ -29,6 +29,11 @@ class Blocks:
         assert total is not None
         return total
 
+    def share(self, groups: tuple[int, ...]) -> tuple["Blocks", CohortSize]:
+        blocks = tuple(block.share(groups) for block in self.blocks)
+        records = sum(block.records for block in blocks)
+        return Blocks(blocks), CohortSize(records, records, 0, ())
+
 
 def numeric(code: str) -> Variable:
     return Variable(code=code, label=code, type=VariableType.REAL, sql_type="real")

@@ -113,7 +113,7 @@ def test_foreign_error_tells_no_value(
     service: ExperimentService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     known = registry.registry() | {"careless": careless}
-    monkeypatch.setattr("medmip.experiments.validation.registry", lambda: known)
+    monkeypatch.setattr("medmip.experiments.plan.registry", lambda: known)
     write_log_to(tmp_path / "log")
     failed = service.run(request("careless"))
     assert failed.state is State.FAILED
@@ -168,7 +168,7 @@ def test_cancelled_by_another_process_stops_the_work(
     filled: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = registry.registry() | {"endless": endless}
-    monkeypatch.setattr("medmip.experiments.validation.registry", lambda: known)
+    monkeypatch.setattr("medmip.experiments.plan.registry", lambda: known)
     service = ExperimentService(filled, workers=1)
     identity = service.submit(request("endless")).id
     for _ in range(100):

@@ -86,6 +86,9 @@ class InBatches:
     def rows(self, selection: Selection) -> tuple[tuple[BoolArray, IntArray | None], ...]:
         return self.engine.rows(selection)
 
+    def groups(self, selection: Selection, key: bytes) -> tuple[IntArray, ...]:
+        return self.engine.groups(selection, key)
+
 
 @settings(max_examples=15, deadline=None)
 @given(cohorts(), st.integers(1, 7))

@@ -13,7 +13,7 @@ interface Property {
   exclusiveMaximum?: number;
   enum?: (string | number)[];
   labels?: Record<string, string>;
-  items?: { minItems?: number; maxItems?: number };
+  items?: { type?: string; minItems?: number; maxItems?: number };
   $ref?: string;
   allOf?: { $ref?: string }[];
   level_of?: 'y' | 'x';
@@ -75,6 +75,21 @@ export function ParameterForm({
               onChange={(level) => set(name, level ?? undefined)}
             />
           );
+        }
+        if (property.variables_of && property.items?.type === 'string') {
+          const offered = roles[property.variables_of];
+          return offered.length ? (
+            <MultiSelect
+              key={name}
+              {...common}
+              searchable
+              hidePickedOptions
+              limit={SHOWN}
+              data={offered.map((part) => ({ value: part.code, label: part.label || part.code }))}
+              value={Array.isArray(value) ? value.filter((code) => offered.some((part) => part.code === code)) : []}
+              onChange={(after) => set(name, after)}
+            />
+          ) : null;
         }
         if (property.variables_of) {
           const { minItems = 1, maxItems = 1 } = property.items ?? {};

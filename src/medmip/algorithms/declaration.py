@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,7 @@ from medmip.algorithms.role import Role
 from medmip.algorithms.views import View
 from medmip.errors import MipError
 from medmip.fold.cohort import Cohort
+from medmip.fold.model import Model
 
 
 class Parameters(BaseModel):
@@ -28,6 +29,12 @@ class Result(BaseModel, ABC):
     @abstractmethod
     def views(self, names: Names = CODES) -> list[View]:
         """The tables and charts that show this result, in the words of names."""
+
+
+class TrainedResult(Result, ABC):
+    """Base of the result of an algorithm that predicts: it holds the model that it fitted."""
+
+    model: Model
 
 
 class CannotCompute(MipError):
@@ -65,6 +72,17 @@ class Algorithm(Generic[P, R]):
     parameters: type[P]
     run: Callable[[Cohort, P], R]
 
+    @property
+    def result(self) -> type[R]:
+        """The class of its results."""
+        declared: type[R] = get_type_hints(self.run)["return"]
+        return declared
+
+    @property
+    def predicts(self) -> bool:
+        """Whether its result holds a model, which can be validated and applied."""
+        return issubclass(self.result, TrainedResult)
+
     def __call__(self, cohort: Cohort, parameters: P) -> R:
         return self.run(cohort, parameters)
 
@@ -100,3 +118,8 @@ def level_of(
     if default is None:
         return Field(title=title, description=description, json_schema_extra=extra)
     return Field(default, title=title, description=description, json_schema_extra=extra)
+
+
+def variables_field(role: Literal["y", "x"], title: str, description: str) -> Any:  # noqa: ANN401
+    """The field of a parameter that names variables of a role; none by default."""
+    return Field((), title=title, description=description, json_schema_extra={"variables_of": role})

@@ -16,7 +16,7 @@ from medmip.algorithms.coefficients import (
     reference_note,
 )
 from medmip.algorithms.covariates import check_columns
-from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NUMERIC, many, one
@@ -31,6 +31,7 @@ from medmip.fold.glm import (
     fitted,
     glm_step,
 )
+from medmip.fold.model import LinearModel, known_levels
 from medmip.fold.moments import MomentsState, moments
 
 _THETA_ROUNDS = 50
@@ -69,7 +70,7 @@ class MeanRatio(BaseModel):
     upper: float
 
 
-class GlmResult(Result):
+class GlmResult(TrainedResult):
     """A fitted model of log mean = b0 + x'b; dispersion is Pearson's χ² by degrees of freedom.
 
     theta is the negative binomial's size, whose variance is mu + mu² / theta.
@@ -96,6 +97,7 @@ class GlmResult(Result):
     theta_std_error: float | None
     iterations: int
     confidence: float
+    model: LinearModel
 
     def views(self, names: Names = CODES) -> list[View]:
         statistic = "t" if self.family is Family.GAMMA else "z"
@@ -214,9 +216,10 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
     back[0, 1:] = -shift / scale
     back[1:, 1:] = np.diag(1.0 / scale)
     errors = np.sqrt(variance * np.diag(back @ np.linalg.inv(step.information) @ back.T))
+    estimates = back @ state.beta
     found = coefficients(
         (INTERCEPT, *design.labels),
-        back @ state.beta,
+        estimates,
         errors,
         stats.t(df_residual) if gamma else stats.norm(),
         parameters.confidence,
@@ -261,6 +264,14 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
         theta_std_error=float((-1 / step.curvature) ** 0.5) if negative else None,
         iterations=rounds,
         confidence=parameters.confidence,
+        model=LinearModel.of(
+            outcome.code,
+            "log",
+            design,
+            estimates[:1],
+            estimates[1:, None],
+            known_levels(full, everything.cells),
+        ),
     )
 
 

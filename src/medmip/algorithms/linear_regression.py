@@ -16,7 +16,7 @@ from medmip.algorithms.coefficients import (
     forest_plot,
     reference_note,
 )
-from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NUMERIC, many, one
 from medmip.algorithms.views import Format, View, facts
@@ -25,6 +25,7 @@ from medmip.fold.cohort import Cohort
 from medmip.fold.column_sums import ColumnState, column_range
 from medmip.fold.design import Design
 from medmip.fold.least_squares import Collinear, least_squares
+from medmip.fold.model import LinearModel, known_levels
 from medmip.fold.moments import MomentsState, moments
 from medmip.fold.quantiles import quantiles
 from medmip.fold.statistic import FloatArray
@@ -51,7 +52,7 @@ class LinearRegressionParameters(Parameters):
     )
 
 
-class LinearRegressionResult(Result):
+class LinearRegressionResult(TrainedResult):
     """A fitted linear model.
 
     references names each nominal covariate's reference level; dropped are levels nobody has.
@@ -75,6 +76,7 @@ class LinearRegressionResult(Result):
     aic: float
     bic: float
     confidence: float
+    model: LinearModel
 
     def views(self, names: Names = CODES) -> list[View]:
         fit: list[tuple[str, float, Format]] = [
@@ -216,6 +218,14 @@ def linear_regression(
         aic=-2 * log_likelihood + 2 * (p + 2),
         bic=-2 * log_likelihood + np.log(n) * (p + 2),
         confidence=parameters.confidence,
+        model=LinearModel.of(
+            outcome.code,
+            "identity",
+            full.select(kept),
+            np.array([fit.intercept]),
+            fit.slopes[:, None],
+            known_levels(full, everything.cells),
+        ),
     )
 
 

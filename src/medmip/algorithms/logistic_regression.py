@@ -16,7 +16,13 @@ from medmip.algorithms.coefficients import (
     reference_note,
 )
 from medmip.algorithms.covariates import check_columns
-from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm, level_of
+from medmip.algorithms.declaration import (
+    CannotCompute,
+    Parameters,
+    TrainedResult,
+    algorithm,
+    level_of,
+)
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NOMINAL, many, one
@@ -35,6 +41,7 @@ from medmip.fold.logit import (
     class_moments,
     maximised,
 )
+from medmip.fold.model import LinearModel, Target, known_levels
 from medmip.fold.quantiles import quantiles
 from medmip.fold.statistic import FloatArray
 
@@ -70,7 +77,7 @@ class OddsRatio(BaseModel):
     upper: float
 
 
-class LogisticRegressionResult(Result):
+class LogisticRegressionResult(TrainedResult):
     """A fitted logistic model; deviances as in R, null model: intercept alone."""
 
     outcome: str
@@ -96,6 +103,7 @@ class LogisticRegressionResult(Result):
     deviance_residuals: ResidualQuantiles | None
     iterations: int
     confidence: float
+    model: LinearModel
 
     def views(self, names: Names = CODES) -> list[View]:
         positive = names.level(self.outcome, self.positive_class)
@@ -265,6 +273,15 @@ def logistic_regression(
         ),
         iterations=rounds,
         confidence=parameters.confidence,
+        model=LinearModel.of(
+            outcome.code,
+            "logit",
+            design,
+            estimates[:1],
+            estimates[1:, None],
+            known_levels(full, everything.cells),
+            Target.against_others(parameters.positive_class, cohort.levels[outcome.code]),
+        ),
     )
 
 

@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Literal
 
-import altair as alt
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+from scipy.special import softmax
 
-from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.confusion import confusion_chart
+from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NOMINAL, many, one
 from medmip.algorithms.views import (
     Format,
     View,
-    chart,
     facts,
     hidden_note,
     shown,
@@ -25,14 +25,13 @@ from medmip.catalogue.variable import Variable
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
 from medmip.fold.column_sums import ColumnState, column_sums
+from medmip.fold.model import Model, Target
+from medmip.fold.scores import ScoreState, class_scores
 from medmip.fold.statistic import (
     Cells,
     FloatArray,
-    IntArray,
     Statistic,
     Sum,
-    count_with,
-    sum_over,
 )
 from medmip.fold.value_grid import Columns
 
@@ -70,7 +69,48 @@ class ClassModel(BaseModel):
     chances: tuple[tuple[float, ...], ...]
 
 
-class NaiveBayesResult(Result):
+class NaiveBayesModel(Model):
+    """Normal and multinomial laws by class, in the target's order.
+
+    prior (k,); means and variances (k, p) of the numeric variables; chances (k, levels) of each
+    nominal variable, whose levels are those of training.
+    """
+
+    kind: Literal["naive_bayes"] = "naive_bayes"
+    prior: tuple[float, ...]
+    numeric: tuple[str, ...]
+    means: tuple[tuple[float, ...], ...]
+    variances: tuple[tuple[float, ...], ...]
+    nominal: tuple[str, ...]
+    levels: tuple[tuple[str, ...], ...]
+    chances: tuple[tuple[tuple[float, ...], ...], ...]
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        return (*self.numeric, *self.nominal)
+
+    def predict(self, block: Block) -> FloatArray:
+        score = np.tile(np.log(self.prior), (block.records, 1))
+        means, variances = np.array(self.means), np.array(self.variances)
+        for index, code in enumerate(self.numeric):
+            mean, variance = means[:, index], variances[:, index]
+            apart = (block.column(code)[:, None] - mean) ** 2 / variance
+            score -= 0.5 * (np.log(2 * np.pi * variance) + apart)
+        for code, levels, chances in zip(self.nominal, self.levels, self.chances, strict=True):
+            # A row for every level that the data have, and one for a missing value.
+            held = block.layout.levels_of(code)
+            table_of = np.full((len(held) + 1, len(self.prior)), np.nan)
+            with np.errstate(divide="ignore"):
+                for level, logs in zip(levels, np.log(np.array(chances).T), strict=True):
+                    if level in held:
+                        table_of[held.index(level)] = logs
+            score += table_of[block.levels(code)]
+        with np.errstate(invalid="ignore"):
+            likely: FloatArray = softmax(score, axis=1)
+        return likely
+
+
+class NaiveBayesResult(TrainedResult):
     """The classes in the data model's order, and how the cohort itself is classed.
 
     confusion (k, k) counts records by class and by the class that the model gives them; None
@@ -90,6 +130,7 @@ class NaiveBayesResult(Result):
     correct: int | None
     accuracy: float | None
     minimum: int
+    model: NaiveBayesModel
 
     def views(self, names: Names = CODES) -> list[View]:
         labels = [names.level(self.outcome, part.level) for part in self.classes]
@@ -107,17 +148,15 @@ class NaiveBayesResult(Result):
                     "On the very records that the model was made from: new patients fare worse.",
                 )
             )
-        views += [self._heat(labels)] if self._complete else []
+        known = [[count for count in row if count is not None] for row in self.confusion]
+        if all(len(row) == len(labels) for row in known):
+            views.append(confusion_chart(labels, known))
         if self.numeric:
             views.append(self._means(labels, names))
         views += [
             self._chances(index, code, labels, names) for index, code in enumerate(self.nominal)
         ]
         return views
-
-    @property
-    def _complete(self) -> bool:
-        return all(count is not None for row in self.confusion for count in row)
 
     def _confusion(self, labels: Sequence[str]) -> View:
         columns: list[tuple[str, str, Format]] = [
@@ -133,36 +172,6 @@ class NaiveBayesResult(Result):
         ]
         flat = (count for row in self.confusion for count in row)
         return table("Classes", columns, rows, hidden_note(flat, self.minimum))
-
-    def _heat(self, labels: Sequence[str]) -> View:
-        cells = [
-            {"actual": labels[i], "given": labels[j], "share": 100 * (count or 0) / part.n}
-            for i, (part, row) in enumerate(zip(self.classes, self.confusion, strict=True))
-            for j, count in enumerate(row)
-        ]
-        axis = alt.Axis(labelLimit=200)
-        base = alt.Chart(alt.Data(values=cells)).encode(
-            x=alt.X("given:N", sort=list(labels), title="Classed as", axis=axis),
-            y=alt.Y("actual:N", sort=list(labels), title="Class", axis=axis),
-        )
-        heat = base.mark_rect().encode(
-            color=alt.Color(
-                "share:Q",
-                title="% of class",
-                scale=alt.Scale(scheme="blues", domain=[0, 100]),
-            )
-        )
-        numbers = base.mark_text(fontSize=12).encode(
-            text=alt.Text("share:Q", format=".0f"),
-            color=alt.condition("datum.share > 60", alt.value("white"), alt.value("#222")),
-        )
-        drawing: Any = (heat + numbers).properties(width=alt.Step(90), height=alt.Step(44))
-        return chart(
-            "Confusion matrix",
-            drawing,
-            f"Confusion matrix of {len(labels)} classes, {100 * (self.accuracy or 0):.1f} % right",
-            "Numbers are per cent of each class.",
-        )
 
     def _means(self, labels: Sequence[str], names: Names) -> View:
         columns: list[tuple[str, str, Format]] = [("variable", "Variable", "text")]
@@ -234,51 +243,6 @@ def class_sums(block: Block, state: ClassState) -> ClassSums:
     )
 
 
-@dataclass(frozen=True)
-class ApplyState:
-    """A model to class records by.
-
-    present (m,) are the outcome's levels that have a class, prior (m,) the logarithms of their
-    priors, mean and variance (m, p), and chances a (m, levels) array of logarithms for each
-    nominal variable.
-    """
-
-    outcome: str
-    present: tuple[int, ...]
-    numeric: tuple[str, ...]
-    nominal: tuple[str, ...]
-    prior: FloatArray
-    mean: FloatArray
-    variance: FloatArray
-    chances: tuple[FloatArray, ...]
-
-
-@dataclass(frozen=True)
-class Confusion(Statistic):
-    """Patients and records by class and given class, (m, m)."""
-
-    patients: Annotated[IntArray, count_with((0, 1))]
-    records: Annotated[FloatArray, sum_over("patients")]
-
-
-def confusion(block: Block, state: ApplyState) -> Confusion:
-    """How one block's records are classed; the first of equally likely classes."""
-    size = len(state.present)
-    score = np.tile(state.prior[:, None], (1, block.records))
-    for index, code in enumerate(state.numeric):
-        x, mean = block.column(code)[None, :], state.mean[:, index, None]
-        variance = state.variance[:, index, None]
-        score -= 0.5 * (np.log(2 * np.pi * variance) + (x - mean) ** 2 / variance)
-    for code, chances in zip(state.nominal, state.chances, strict=True):
-        score += chances[:, block.levels(code)]
-    places = np.searchsorted(state.present, block.levels(state.outcome))
-    pairs = places.astype(np.int64) * size + score.argmax(axis=0)
-    records = np.bincount(pairs, minlength=size * size).reshape(size, size)
-    return Confusion(
-        block.cells(pairs, size * size).reshape(size, size), records.astype(np.float64)
-    )
-
-
 @algorithm(
     "naive_bayes",
     label="Naive Bayes",
@@ -330,18 +294,19 @@ def naive_bayes(cohort: Cohort, parameters: NaiveBayesParameters) -> NaiveBayesR
     parts = np.split(folded.counts[present], np.cumsum([len(part) for part in levels])[:-1], axis=1)
     counts = parts if nominal else []
     chances = [_chances(part, parameters.alpha) for part in counts]
-    with np.errstate(divide="ignore"):
-        state = ApplyState(
-            outcome.code,
-            tuple(present.tolist()),
-            codes[0],
-            codes[1],
-            np.log(n / n.sum()),
-            shift + lean,
-            variance + floor,
-            tuple(np.log(part) for part in chances),
-        )
-    given = np.ma.asarray(cohort.fold(confusion, state).records)
+    chosen = [names[place] for place in present]
+    model = NaiveBayesModel(
+        outcome=outcome.code,
+        target=Target.each(chosen),
+        prior=tuple((n / n.sum()).tolist()),
+        numeric=codes[0],
+        means=tuple(tuple(row) for row in (shift + lean).tolist()),
+        variances=tuple(tuple(row) for row in (variance + floor).tolist()),
+        nominal=codes[1],
+        levels=tuple(levels),
+        chances=tuple(tuple(tuple(row) for row in part.tolist()) for part in chances),
+    )
+    given = np.ma.asarray(cohort.fold(class_scores, ScoreState(model)).records)
     complete = not np.ma.is_masked(given)
     correct = int(np.trace(np.asarray(given))) if complete else None
     return NaiveBayesResult(
@@ -372,6 +337,7 @@ def naive_bayes(cohort: Cohort, parameters: NaiveBayesParameters) -> NaiveBayesR
         correct=correct,
         accuracy=None if correct is None else correct / float(n.sum()),
         minimum=cohort.minimum,
+        model=model,
     )
 
 

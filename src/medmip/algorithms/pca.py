@@ -6,13 +6,21 @@ import altair as alt
 import numpy as np
 from pydantic import Field
 
-from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.declaration import (
+    CannotCompute,
+    Parameters,
+    Result,
+    algorithm,
+    variables_field,
+)
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import NUMERIC, many
 from medmip.algorithms.views import Format, View, chart, table
+from medmip.errors import RequestError
 from medmip.fold.cohort import Cohort
 from medmip.fold.moments import MomentsState, moments
 from medmip.fold.statistic import FloatArray
+from medmip.fold.transform import Transform
 
 
 class PCAParameters(Parameters):
@@ -22,6 +30,19 @@ class PCAParameters(Parameters):
         True,
         title="Standardise",
         description="Give every variable the same weight: components of the correlations.",
+    )
+
+    log: tuple[str, ...] = variables_field(
+        "y", "Logarithm of", "Variables that are replaced by their natural logarithm."
+    )
+    exp: tuple[str, ...] = variables_field(
+        "y", "Exponential of", "Variables that are replaced by their exponential."
+    )
+    center: tuple[str, ...] = variables_field(
+        "y", "Centre", "Variables whose mean is taken off, after any transformation."
+    )
+    standardize: tuple[str, ...] = variables_field(
+        "y", "Centre and scale", "Variables that get mean 0 and standard deviation 1."
     )
 
 
@@ -180,21 +201,40 @@ def pca(cohort: Cohort, parameters: PCAParameters) -> PCAResult:
     """Eigenvectors of the correlation (or covariance) matrix.
 
     Each vector's largest loading is positive. Raises CannotCompute where a variable is constant
-    and is to be standardised. Source: Jolliffe, Principal Component Analysis, 2nd ed., chapter 3.
+    and is to be standardised, or a transformed one is not finite.
+    Source: Jolliffe, Principal Component Analysis, 2nd ed., chapter 3.
     """
-    design = cohort.design(cohort.y)
+    transforms = _transforms(parameters)
+    design = cohort.design(cohort.y, transforms=transforms)
     folded = cohort.fold(moments, MomentsState(design), cells=design.labels)
     n = int(folded.records)
     if n < 2:
         raise CannotCompute("Components need at least two records")
-    matrix = folded.covariance
+    endless = [
+        label
+        for label, mean, spread in zip(
+            design.labels, folded.mean, np.diag(folded.cross), strict=True
+        )
+        if not np.isfinite(mean) or not np.isfinite(spread)
+    ]
+    if endless:
+        raise CannotCompute(
+            f"These are not finite for every patient: {', '.join(endless)}",
+            remedy="A logarithm needs values above zero, an exponential values below 350.",
+        )
+    matrix, mean = folded.covariance, folded.mean
     deviations = np.sqrt(np.diag(matrix))
-    if parameters.scale:
-        constant = np.flatnonzero(deviations <= 1e-14 * np.abs(folded.mean))
-        if constant.size:
-            names = ", ".join(design.labels[index] for index in constant)
-            raise CannotCompute(f"These variables are constant: {names}", remedy="Leave them out.")
-        matrix = matrix / np.outer(deviations, deviations)
+    codes = [variable.code for variable in cohort.y]
+    scaled = np.array([parameters.scale or code in parameters.standardize for code in codes])
+    constant = np.flatnonzero(scaled & (deviations <= 1e-14 * np.abs(mean)))
+    if constant.size:
+        names = ", ".join(design.labels[index] for index in constant)
+        raise CannotCompute(f"These variables are constant: {names}", remedy="Leave them out.")
+    weights = np.where(scaled, deviations, 1.0)
+    matrix = matrix / np.outer(weights, weights)
+    standard = np.array([code in parameters.standardize for code in codes])
+    centred = standard | np.array([code in parameters.center for code in codes])
+    mean, deviations = np.where(centred, 0.0, mean), np.where(standard, 1.0, deviations)
     values, vectors = np.linalg.eigh(matrix)
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1].T
     largest = vectors[np.arange(len(vectors)), np.abs(vectors).argmax(axis=1)]
@@ -203,10 +243,19 @@ def pca(cohort: Cohort, parameters: PCAParameters) -> PCAResult:
         variables=design.labels,
         n=n,
         excluded=cohort.size.excluded,
-        means=tuple(folded.mean.tolist()),
+        means=tuple(mean.tolist()),
         standard_deviations=tuple(deviations.tolist()),
         eigenvalues=tuple(values.tolist()),
         explained=tuple((values / values.sum()).tolist()),
         vectors=tuple(tuple(row) for row in vectors.tolist()),
-        scaled=parameters.scale,
+        scaled=bool(scaled.all()),
     )
+
+
+def _transforms(parameters: PCAParameters) -> dict[str, Transform]:
+    """What each named variable goes through; raises RequestError where one is named twice."""
+    twice = sorted(set(parameters.log) & set(parameters.exp))
+    if twice:
+        raise RequestError(f"parameters.exp: {', '.join(twice)} is to go through log already")
+    named: dict[str, Transform] = {code: Transform("log") for code in parameters.log}
+    return named | {code: Transform("exp") for code in parameters.exp}

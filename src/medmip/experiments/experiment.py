@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from medmip.algorithms.metrics import Validation
 from medmip.algorithms.views import Chart, Table
 from medmip.experiments.request import Request
 
@@ -71,12 +72,13 @@ class Provenance(BaseModel):
 
 
 class Outcome(BaseModel):
-    """A result: its data by stable names, and the views that show it."""
+    """A result: its data by stable names, how its predictions hold, and the views of both."""
 
     model_config = ConfigDict(frozen=True)
 
     data: dict[str, Any]
     views: tuple[Table | Chart, ...]
+    validation: Validation | None = None
 
 
 class Summary(BaseModel):

@@ -1,4 +1,4 @@
-"""Checks a request against the algorithm's declaration, the data model and the published data."""
+"""Checks a request against declaration, data model and published data: what is to be run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from medmip.catalogue.model_store import ModelStore
 from medmip.catalogue.variable import DATASET, Variable
 from medmip.errors import FieldProblem, MipError, NotFound, RequestError
 from medmip.experiments.request import InputData, Request
+from medmip.experiments.validate import ValidationRequest, partition_of, problems_of
 from medmip.federation.in_process import CohortSpec
 from medmip.store.filters import Filter, parse_filter
 from medmip.store.snapshots import Datasets, Snapshot
@@ -28,6 +29,7 @@ class Plan:
     parameters: Parameters
     spec: CohortSpec
     snapshots: tuple[Snapshot, ...]
+    validation: ValidationRequest | None = None
 
 
 class Validator:
@@ -64,10 +66,15 @@ class Validator:
         if parameters is not None:
             roles = {"y": y, "x": x}
             _check_choices(algorithm, parameters, roles, data.datasets, Names.of(model), problems)
+        if request.validation is not None:
+            problems += problems_of(request.validation, algorithm, data.datasets)
         if problems or parameters is None:
             raise RequestError("The request is not valid", fields=tuple(problems))
-        spec = CohortSpec(model, data.datasets, y, x, filter_, algorithm.missing)
-        return Plan(algorithm, parameters, spec, snapshots)
+        partition = None
+        if request.validation is not None:
+            partition = partition_of(request.validation, model, y)
+        spec = CohortSpec(model, data.datasets, y, x, filter_, algorithm.missing, partition)
+        return Plan(algorithm, parameters, spec, snapshots, request.validation)
 
     def preview(self, data: InputData) -> tuple[CohortSpec, tuple[Snapshot, ...]]:
         """The cohort of datasets and filter alone; raises RequestError."""
@@ -213,7 +220,8 @@ def _check_choices(
                     problems.append(FieldProblem(path, f"is no level of {label}: {known}"))
         if role := extra.get("variables_of"):
             codes = {variable.code for variable in roles[str(role)]}
-            for index, group in enumerate(value):
+            for index, named in enumerate(value):
+                group = (named,) if isinstance(named, str) else named
                 place = f"{path}[{index}]"
                 unknown = [code for code in group if code not in codes]
                 problems += [

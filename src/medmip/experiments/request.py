@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from medmip.experiments.validate import ValidationRequest
+
 
 class InputData(BaseModel):
     """Whose records and which variables; filters is a QueryBuilder document or null."""
@@ -18,10 +20,11 @@ class InputData(BaseModel):
 
 
 class Request(BaseModel):
-    """An algorithm, its input data and its parameters."""
+    """An algorithm, its input data and parameters, and how its predictions are validated."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     algorithm: str = Field(examples=["linear_regression"], max_length=100)
     inputdata: InputData
     parameters: dict[str, Any] = Field(default_factory=dict, examples=[{}])
+    validation: ValidationRequest | None = Field(None, examples=[None])

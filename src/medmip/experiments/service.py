@@ -26,9 +26,10 @@ from medmip.experiments.experiment import (
     Trouble,
 )
 from medmip.experiments.logbook import logger
+from medmip.experiments.plan import Plan, Validator
 from medmip.experiments.repository import Experiments
 from medmip.experiments.request import InputData, Request
-from medmip.experiments.validation import Plan, Validator
+from medmip.experiments.validate import validated
 from medmip.federation.in_process import Site, open_cohort, preview_cohort
 from medmip.fold.block_cache import BlockCache
 from medmip.fold.cohort import CohortSize
@@ -37,6 +38,7 @@ from medmip.privacy.guard import Access, Guard, Refused
 from medmip.privacy.ledger import EarlierCohorts, Ledger
 from medmip.privacy.ledger_head import LedgerHead
 from medmip.privacy.policy import Policy, site_policy
+from medmip.privacy.site_key import site_key
 from medmip.store.duckdb_engine import DuckDBEngine
 from medmip.store.snapshots import Datasets, Snapshot
 from medmip.store.state import open_state
@@ -93,6 +95,7 @@ class ExperimentService:
         self._guard = Guard(self.policy, self.ledger, EarlierCohorts(state))
         self._engine = DuckDBEngine(home.datasets)
         self._cache = BlockCache()
+        self._key = site_key(home, "folds")
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="experiment")
         self._runs: dict[str, Run] = {}
 
@@ -231,11 +234,18 @@ class ExperimentService:
         cohort = open_cohort([self._site(plan.snapshots)], plan.spec, access, run)
         result = plan.algorithm.run(cohort, plan.parameters)
         names = Names.of(plan.spec.model)
-        outcome = Outcome(data=result.model_dump(mode="json"), views=tuple(result.views(names)))
+        views = result.views(names)
+        validation = None
+        if plan.validation is not None:
+            validation = validated(cohort, plan.algorithm, plan.parameters, plan.validation)
+            views = [*validation.views(names), *views]
+        outcome = Outcome(
+            data=result.model_dump(mode="json"), views=tuple(views), validation=validation
+        )
         return outcome, cohort.size
 
     def _site(self, snapshots: tuple[Snapshot, ...]) -> Site:
-        return Site(self._engine, self._guard, snapshots, self._cache)
+        return Site(self._engine, self._guard, snapshots, self._cache, self._key)
 
 
 def _provenance(plan: Plan, size: CohortSize) -> Provenance:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, Protocol, TypeVar
 
@@ -16,7 +17,7 @@ from medmip.fold.encoding import encoded_blocks
 from medmip.fold.local import Cancelled, fold_blocks
 from medmip.fold.statistic import Count, FloatArray, Statistic, sum_over
 from medmip.privacy.guard import Access, Guard, SnapshotRows
-from medmip.store.engine import Engine, Selection
+from medmip.store.engine import Engine, Partition, Selection
 from medmip.store.filters import Filter
 from medmip.store.snapshots import Snapshot
 
@@ -26,19 +27,21 @@ S = TypeVar("S", bound=Statistic)
 
 @dataclass
 class Site:
-    """One hospital's data and its guard."""
+    """One hospital's data and its guard; key is the secret that its patients are dealt by."""
 
     engine: Engine
     guard: Guard
     snapshots: tuple[Snapshot, ...]
     cache: BlockCache = field(default_factory=BlockCache)
+    key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
 class CohortSpec:
     """Whose records and which variables: what a request asks for, already validated.
 
-    missing: `drop` analyses complete cases only, `keep` leaves missing values in.
+    missing: `drop` analyses complete cases only, `keep` leaves missing values in. partition
+    divides the patients into groups, for validation.
     """
 
     model: DataModel
@@ -47,6 +50,14 @@ class CohortSpec:
     x: tuple[Variable, ...]
     filter: Filter | None
     missing: Literal["drop", "keep"]
+    partition: Partition | None = None
+
+    @property
+    def groups(self) -> int:
+        """The number of groups that the cohort is divided into, 0 where it is not."""
+        if self.partition is None:
+            return 0
+        return self.partition.folds or len(self.datasets)
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -95,6 +106,7 @@ def open_cohort(
         minimum=max(policy.minimum_cell for policy in guards),
         releases_extremes=all(policy.extremes for policy in guards),
         transport=transport,
+        groups=spec.groups,
     )
 
 
@@ -128,16 +140,28 @@ class InProcess:
         self._parts = [_Part.of(site, spec, access) for site in sites]
         self._patients: list[int] = []
         self._records = 0
+        self._groups: tuple[int, ...] | None = None
 
     def admit(self) -> CohortSize:
         """Counts the cohort and asks every site's guard; raises Refused."""
+        return self._admitted(lambda part, patients: part.admit(patients))
+
+    def share(self, groups: tuple[int, ...]) -> tuple["InProcess", CohortSize]:
+        """The same road to the records of these groups alone; raises Refused."""
+        shared = copy(self)
+        shared._groups = groups
+        return shared, shared._admitted(
+            lambda part, patients: part.site.guard.admit_share(part.access, patients)
+        )
+
+    def _admitted(self, admit: Callable[["_Part", int], None]) -> CohortSize:
         counts = [self._sum(part, dataset_counts, len(self._spec.datasets)) for part in self._parts]
         self._patients = [0 if count is None else int(count.patients.sum()) for count in counts]
         self._records = int(sum(count.records.sum() for count in counts if count is not None))
         everyone_empty = not any(self._patients)
         for part, patients in zip(self._parts, self._patients, strict=True):
             if patients or everyone_empty:
-                part.site.guard.admit(part.access, patients, part.rows)
+                admit(part, patients)
         released = [
             part.site.guard.release(part.access, count, patients)
             for part, count, patients in zip(self._parts, counts, self._patients, strict=True)
@@ -146,7 +170,9 @@ class InProcess:
         total = released[0]
         for count in released[1:]:
             total = total + count
-        selected = sum(part.selected for part in self._parts)
+        selected = self._records
+        if self._groups is None:
+            selected = sum(part.selected for part in self._parts)
         datasets = tuple(
             DatasetSize(
                 code, *(_unmasked(field[index]) for field in (total.records, total.patients))
@@ -184,7 +210,11 @@ class InProcess:
             if self._records:
                 self._advance(min(1.0, seen / self._records))
 
-        return fold_blocks(part.blocks(), kernel, state, each=each)
+        blocks = part.blocks()
+        if self._groups is not None:
+            groups = self._groups
+            blocks = (block for whole in blocks if (block := whole.share(groups)).records)
+        return fold_blocks(blocks, kernel, state, each=each)
 
 
 @dataclass(frozen=True)
@@ -210,6 +240,7 @@ class _Part:
             filter=spec.filter,
             complete=spec.missing == "drop",
             longitudinal=spec.model.longitudinal,
+            partition=spec.partition,
         )
         positions = tuple(spec.datasets.index(snapshot.dataset) for snapshot in held)
         compared = _compared(site, selection)
@@ -227,15 +258,20 @@ class _Part:
         numeric, nominal = len(self.selection.numeric), self.selection.nominal
         levels = sum(len(self.selection.levels[code]) for code in nominal)
         design = numeric + levels if nominal else 0
-        return self.selected * (8 * (numeric + design) + 4 * (len(nominal) + 1))
+        size = self.selected * (8 * (numeric + design) + 4 * (len(nominal) + 1))
+        return size if self.selection.partition is None else 2 * size
 
     def blocks(self) -> Iterator[Block]:
         # Blocks hold each dataset's position in the cohort, so another order needs other blocks.
         return self.site.cache.blocks(
             f"{self.selection.key()}|{self.positions}",
             self.expected,
-            lambda: encoded_blocks(self.site.engine, self.selection, self.positions),
+            lambda: encoded_blocks(self.site.engine, self.selection, self.positions, self.site.key),
         )
+
+    def admit(self, patients: int) -> None:
+        """Asks the guard whether the site's share of the cohort may be analysed; raises Refused."""
+        self.site.guard.admit(self.access, patients, self.rows)
 
     def rows(self) -> list[SnapshotRows]:
         """Whom the guard compares with earlier cohorts, by the policy's overlap rule."""

@@ -44,7 +44,8 @@ class Block:
     numeric is (n, k) float64, column-major, NaN where missing; codes is (n, m) int32,
     column-major, level indices, -1 where missing; dataset is (n,), an index into the cohort's
     datasets; patient is (n,), ascending and unique to a patient within the block, or None where
-    every record is a patient of its own. A patient's records never straddle two blocks.
+    every record is a patient of its own; group is (n,), the validation group of each record, or
+    None where the cohort is not divided. A patient's records never straddle two blocks.
     """
 
     layout: Layout
@@ -52,8 +53,10 @@ class Block:
     codes: CodeArray
     dataset: CodeArray
     patient: IntArray | None
+    group: CodeArray | None = None
     _matrices: dict[object, FloatArray] = field(default_factory=dict, repr=False)
     _samples: dict[int, "Block"] = field(default_factory=dict, repr=False)
+    _shares: dict[tuple[int, ...], "Block"] = field(default_factory=dict, repr=False)
 
     @property
     def records(self) -> int:
@@ -68,13 +71,17 @@ class Block:
     @property
     def nbytes(self) -> int:
         size = self.numeric.nbytes + self.codes.nbytes + self.dataset.nbytes
-        return size + (0 if self.patient is None else self.patient.nbytes)
+        size += 0 if self.patient is None else self.patient.nbytes
+        return size + (0 if self.group is None else self.group.nbytes)
 
     @property
     def full_size(self) -> int:
-        """Its bytes with those of the design matrix that it may come to remember."""
-        design = 8 * self.records * self.layout.full_width if self.layout.nominal else 0
-        return self.nbytes + design
+        """Its bytes with those of the design matrix, and of the share, that it may remember."""
+        return self.nbytes + self._room + (0 if self.group is None else self.nbytes + self._room)
+
+    @property
+    def _room(self) -> int:
+        return 8 * self.records * self.layout.full_width if self.layout.nominal else 0
 
     def column(self, variable: str) -> FloatArray:
         """The values of a numeric variable, (n,), NaN where missing."""
@@ -101,7 +108,7 @@ class Block:
             known = design.encode(self)
             self._matrices.clear()
             # Of many products, a matrix may outgrow what the cache of blocks has counted.
-            if known.nbytes <= self.full_size - self.nbytes:
+            if known.nbytes <= self._room:
                 self._matrices[design] = known
         return known
 
@@ -114,14 +121,28 @@ class Block:
         known = self._samples.get(share)
         if known is None:
             chosen = np.flatnonzero(_mixed(self.numeric) % np.uint64(share) == 0)
-            known = self._samples[share] = Block(
-                self.layout,
-                np.asfortranarray(self.numeric[chosen]),
-                np.asfortranarray(self.codes[chosen]),
-                self.dataset[chosen],
-                None if self.patient is None else self.patient[chosen],
-            )
+            known = self._samples[share] = self._only(chosen)
         return known
+
+    def share(self, groups: tuple[int, ...]) -> "Block":
+        """The records of these groups; the latest share asked for is remembered."""
+        known = self._shares.get(groups)
+        if known is None:
+            if self.group is None:
+                raise ValueError("the cohort is not divided into groups")
+            known = self._only(np.flatnonzero(np.isin(self.group, groups)))
+            self._shares.clear()
+            self._shares[groups] = known
+        return known
+
+    def _only(self, chosen: IntArray) -> "Block":
+        return Block(
+            self.layout,
+            np.asfortranarray(self.numeric[chosen]),
+            np.asfortranarray(self.codes[chosen]),
+            self.dataset[chosen],
+            None if self.patient is None else self.patient[chosen],
+        )
 
 
 def _mixed(values: FloatArray) -> NDArray[np.uint64]:

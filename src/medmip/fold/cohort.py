@@ -1,7 +1,7 @@
 """Whose records: the cohort that an algorithm works on, and its only way to data."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from medmip.catalogue.variable import Variable
@@ -9,6 +9,7 @@ from medmip.errors import RequestError
 from medmip.fold.block import Block
 from medmip.fold.design import Design
 from medmip.fold.statistic import Statistic
+from medmip.fold.transform import Transform
 
 State = TypeVar("State")
 S = TypeVar("S", bound=Statistic)
@@ -42,6 +43,9 @@ class Transport(Protocol):
     def fold(self, kernel: Callable[[Block, State], S], state: State, cells: Sequence[str]) -> S:
         """The guarded sum of kernel over all records; raises Refused or Cancelled."""
 
+    def share(self, groups: tuple[int, ...]) -> tuple["Transport", CohortSize]:
+        """The road to the records of some groups of a divided cohort; raises Refused."""
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -50,7 +54,8 @@ class Cohort:
     y and x are the variables by role; levels gives each nominal variable's level codes in the
     data model's order (for `dataset`, the cohort's datasets); minimum is the smallest number of
     patients a released cell may rest on; releases_extremes tells whether single patients'
-    minima and maxima may be asked for.
+    minima and maxima may be asked for; groups is the number of groups that the cohort is divided
+    into for validation, 0 where it is not.
     """
 
     y: tuple[Variable, ...]
@@ -61,6 +66,7 @@ class Cohort:
     minimum: int
     releases_extremes: bool
     transport: Transport
+    groups: int = 0
 
     def fold(
         self,
@@ -75,11 +81,19 @@ class Cohort:
         """
         return self.transport.fold(kernel, state, cells)
 
+    def share(self, groups: Sequence[int]) -> "Cohort":
+        """The part of a divided cohort that these groups are; raises Refused where it is small."""
+        transport, size = self.transport.share(tuple(groups))
+        return replace(self, transport=transport, size=size)
+
     def design(
-        self, variables: Sequence[Variable], interactions: Sequence[Sequence[str]] = ()
+        self,
+        variables: Sequence[Variable],
+        interactions: Sequence[Sequence[str]] = (),
+        transforms: Mapping[str, Transform] | None = None,
     ) -> Design:
         """The full design of these variables: every level has its column."""
-        return Design.full(variables, dict(self.levels), interactions)
+        return Design.full(variables, dict(self.levels), interactions, transforms)
 
     def level(self, variable: Variable, code: str, field: str) -> int:
         """The index of a level named by a parameter; raises RequestError naming the field."""

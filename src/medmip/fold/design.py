@@ -1,6 +1,6 @@
 """The design matrix: numeric columns, indicators of levels, products; decided by the data model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -11,15 +11,21 @@ from numpy.typing import NDArray
 from medmip.catalogue.variable import Variable
 from medmip.fold.block import Block
 from medmip.fold.statistic import FloatArray, IntArray
+from medmip.fold.transform import Transform
 
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """A numeric variable (level None) or the indicator of one level (its index and code)."""
+    """A numeric variable (level None), perhaps transformed, or the indicator of one level."""
 
     variable: str
     level: int | None = None
     level_code: str | None = None
+    transform: Transform | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        return self.level is None and self.transform is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +66,20 @@ class Design:
         variables: Sequence[Variable],
         levels: dict[str, tuple[str, ...]],
         interactions: Iterable[Sequence[str]] = (),
+        transforms: Mapping[str, Transform] | None = None,
     ) -> "Design":
         """A column for each numeric variable, level, and combination of an interaction's levels.
 
-        levels gives each nominal variable's level codes in the data model's order.
+        levels gives each nominal variable's level codes in the data model's order; transforms,
+        what numeric variables go through.
         """
+        transforms = transforms or {}
         by_code = {variable.code: variable for variable in variables}
         terms: list[tuple[str, ...]] = [(variable.code,) for variable in variables]
         terms += [tuple(interaction) for interaction in interactions]
         columns = []
         for index, term in enumerate(terms):
-            choices = [_factors(by_code[code], levels) for code in term]
+            choices = [_factors(by_code[code], levels, transforms) for code in term]
             for factors in product(*choices):
                 label = ":".join(_label(factor) for factor in factors)
                 columns.append(Column(factors, label, index))
@@ -83,7 +92,7 @@ class Design:
     @cached_property
     def numeric_only(self) -> tuple[str, ...] | None:
         """The variables, where every column is a plain numeric variable; else None."""
-        if all(len(column.factors) == 1 and not column.is_indicator for column in self.columns):
+        if all(len(column.factors) == 1 and column.factors[0].is_plain for column in self.columns):
             return tuple(column.factors[0].variable for column in self.columns)
         return None
 
@@ -154,23 +163,30 @@ class Design:
         return out
 
 
-def _factors(variable: Variable, levels: dict[str, tuple[str, ...]]) -> list[Factor]:
+def _factors(
+    variable: Variable,
+    levels: dict[str, tuple[str, ...]],
+    transforms: Mapping[str, Transform],
+) -> list[Factor]:
     if variable.is_numeric:
-        return [Factor(variable.code)]
+        return [Factor(variable.code, transform=transforms.get(variable.code))]
     codes = levels[variable.code]
     return [Factor(variable.code, index, code) for index, code in enumerate(codes)]
 
 
 def _label(factor: Factor) -> str:
-    return factor.variable if factor.level is None else f"{factor.variable}[{factor.level_code}]"
+    if factor.level is not None:
+        return f"{factor.variable}[{factor.level_code}]"
+    return factor.transform.label(factor.variable) if factor.transform else factor.variable
 
 
 def _values(block: Block, factor: Factor) -> FloatArray:
     if factor.level is None:
-        return block.column(factor.variable)
+        values = block.column(factor.variable)
+        return factor.transform.of(values) if factor.transform else values
     codes = block.levels(factor.variable)
-    values: FloatArray = (codes == factor.level).astype(np.float64)
+    held: FloatArray = (codes == factor.level).astype(np.float64)
     missing = codes < 0
     if missing.any():
-        values[missing] = np.nan
-    return values
+        held[missing] = np.nan
+    return held

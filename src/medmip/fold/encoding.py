@@ -9,25 +9,30 @@ from medmip.fold.block import Block, Layout
 from medmip.fold.statistic import CodeArray, FloatArray, IntArray
 from medmip.store.engine import PATIENT_COLUMN, Engine, Selection
 
+GROUP_COLUMN = "__group"
+
 
 def encoded_blocks(
-    engine: Engine, selection: Selection, positions: Sequence[int]
+    engine: Engine, selection: Selection, positions: Sequence[int], key: bytes = b""
 ) -> Iterator[Block]:
     """The blocks of a selection, snapshot after snapshot, in the order of the published records.
 
-    positions gives each snapshot's index among the cohort's datasets.
+    positions gives each snapshot's index among the cohort's datasets; key is the site's secret
+    by which patients are divided into groups.
     """
-    layout = layout_of(selection)
     held: tuple[int, pa.RecordBatch] | None = None
-    for snapshot, batch in engine.scan(selection):
+    batches = engine.scan(selection)
+    if selection.partition is not None and selection.partition.folds:
+        batches = _grouped(batches, engine.groups(selection, key))
+    for snapshot, batch in batches:
         index = positions[snapshot]
         if not selection.longitudinal:
             if batch.num_rows:
-                yield _encode(batch, index, layout, longitudinal=False)
+                yield _encode(batch, index, selection)
             continue
         joined = batch
         if held is not None and held[0] != index:
-            yield _encode(held[1], held[0], layout, longitudinal=True)
+            yield _encode(held[1], held[0], selection)
         elif held is not None:
             joined = pa.concat_batches([held[1], batch])
         held = None
@@ -36,10 +41,22 @@ def encoded_blocks(
         patients = joined.column(PATIENT_COLUMN).to_numpy()
         last = int(np.searchsorted(patients, patients[-1]))
         if last:
-            yield _encode(joined.slice(0, last), index, layout, longitudinal=True)
+            yield _encode(joined.slice(0, last), index, selection)
         held = (index, joined.slice(last))
     if held is not None:
-        yield _encode(held[1], held[0], layout, longitudinal=True)
+        yield _encode(held[1], held[0], selection)
+
+
+def _grouped(
+    batches: Iterator[tuple[int, pa.RecordBatch]], groups: Sequence[IntArray]
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The batches with each record's group beside it; groups are of whole snapshots."""
+    start = [0] * len(groups)
+    for snapshot, batch in batches:
+        end = start[snapshot] + batch.num_rows
+        column = pa.array(groups[snapshot][start[snapshot] : end].astype(np.int32))
+        start[snapshot] = end
+        yield snapshot, batch.append_column(GROUP_COLUMN, column)
 
 
 def layout_of(selection: Selection) -> Layout:
@@ -51,7 +68,8 @@ def layout_of(selection: Selection) -> Layout:
     )
 
 
-def _encode(batch: pa.RecordBatch, dataset: int, layout: Layout, *, longitudinal: bool) -> Block:
+def _encode(batch: pa.RecordBatch, dataset: int, selection: Selection) -> Block:
+    layout = layout_of(selection)
     records = batch.num_rows
     numeric: FloatArray = np.empty((records, len(layout.numeric)), order="F")
     for index in range(len(layout.numeric)):
@@ -61,7 +79,12 @@ def _encode(batch: pa.RecordBatch, dataset: int, layout: Layout, *, longitudinal
         column = batch.column(len(layout.numeric) + index)
         codes[:, index] = (column.fill_null(-1) if column.null_count else column).to_numpy()
     patient: IntArray | None = None
-    if longitudinal:
+    if selection.longitudinal:
         patient = batch.column(PATIENT_COLUMN).to_numpy().astype(np.int64)
     datasets = np.full(records, dataset, dtype=np.int32)
-    return Block(layout, numeric, codes, datasets, patient)
+    group: CodeArray | None = None
+    if GROUP_COLUMN in batch.schema.names:
+        group = batch.column(GROUP_COLUMN).to_numpy()
+    elif selection.partition is not None:
+        group = datasets
+    return Block(layout, numeric, codes, datasets, patient, group)

@@ -115,6 +115,20 @@ class Guard:
             access, statistic="cohort", verdict="admitted", rule="", reason="", suppressed=0
         )
 
+    def admit_share(self, access: Access, patients: int) -> None:
+        """Lets a share of an admitted cohort be analysed apart, such as one fold of a validation.
+
+        Raises Refused where it has fewer than the minimum of patients: what is told of a cohort
+        and of all but a share of it would tell of the share.
+        """
+        try:
+            self._check_minimum(patients)
+        except Refused as refusal:
+            self._refuse(access, "share", refusal)
+        self._witness.record(
+            access, statistic="share", verdict="admitted", rule="", reason="", suppressed=0
+        )
+
     def release(self, access: Access, statistic: S, patients: int, cells: Sequence[str] = ()) -> S:
         """The statistic as it may leave: small counts masked, with whatever rests on them.
 

@@ -1,5 +1,7 @@
 """The embedded default engine: DuckDB over published Parquet snapshots."""
 
+import hashlib
+import hmac
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +88,31 @@ class DuckDBEngine:
             held[table.column(0).to_numpy()] = True
             rows.append((held, self._patients(snapshot) if selection.longitudinal else None))
         return tuple(rows)
+
+    def groups(self, selection: Selection, key: bytes) -> tuple[IntArray, ...]:
+        partition = selection.partition
+        if partition is None:
+            raise ValueError("the selection is not divided into groups")
+        groups = []
+        for snapshot in selection.snapshots:
+            where = _where(selection, snapshot, complete=selection.complete)
+            known = partition.patient in snapshot.variables
+            patient = _quoted(partition.patient) if known else "file_row_number"
+            stratum = "0"
+            if partition.stratum is not None and partition.stratum in snapshot.variables:
+                stratum = _quoted(partition.stratum)
+            sql = (
+                "SELECT (dense_rank() OVER (PARTITION BY stratum ORDER BY dealt) - 1) % ? "  # noqa: S608
+                f"FROM (SELECT file_row_number, {stratum} AS stratum, "
+                f"sha256(? || CAST({patient} AS VARCHAR)) AS dealt "
+                f"FROM read_parquet(?, file_row_number = true) WHERE {where.text}) "
+                "ORDER BY file_row_number"
+            )
+            salt = hmac.new(key, f"fold {partition.seed}".encode(), hashlib.sha256).hexdigest()
+            given = [partition.folds, salt, str(snapshot.path), *where.parameters]
+            column = self._read_all(sql, given).column(0)
+            groups.append(np.asarray(column.to_numpy(), dtype=np.int64))
+        return tuple(groups)
 
     def _patients(self, snapshot: Snapshot) -> IntArray:
         sql = f"SELECT {_quoted(PATIENT_COLUMN)} FROM read_parquet(?)"  # noqa: S608

@@ -17,6 +17,21 @@ IntArray = NDArray[np.int64]
 PATIENT_COLUMN = "__patient"
 
 
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """How a cohort's patients are divided into groups, all records of a patient into the same.
+
+    folds is the number of groups, 0 where each dataset is a group; seed chooses among divisions;
+    stratum is a nominal variable whose levels each group gets its share of (where a patient has
+    one record); patient is the variable that tells patients apart.
+    """
+
+    folds: int
+    seed: int
+    patient: str
+    stratum: str | None = None
+
+
 @dataclass(frozen=True)
 class Selection:
     """Which records and columns of which snapshots.
@@ -34,17 +49,18 @@ class Selection:
     filter: Filter | None = None
     complete: bool = True
     longitudinal: bool = False
+    partition: Partition | None = None
 
     def key(self) -> str:
         """A name for this selection that is equal only for equal records and columns."""
         rules = self.filter.model_dump_json() if self.filter else ""
         snapshots = ",".join(f"{snapshot.dataset}={snapshot.hash}" for snapshot in self.snapshots)
         columns = f"{','.join(self.numeric)}|{','.join(self.nominal)}"
-        return f"{self.model}|{snapshots}|{columns}|{self.complete}|{rules}"
+        return f"{self.model}|{snapshots}|{columns}|{self.complete}|{rules}|{self.partition}"
 
     def whole(self) -> "Selection":
         """The same records before any is dropped for a missing value, without columns."""
-        return replace(self, numeric=(), nominal=(), complete=False)
+        return replace(self, numeric=(), nominal=(), complete=False, partition=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +89,10 @@ class Engine(Protocol):
 
         The first array is (records,) bool over the whole snapshot; the second (records,), or
         None where every record is a patient of its own.
+        """
+
+    def groups(self, selection: Selection, key: bytes) -> tuple[IntArray, ...]:
+        """For each snapshot, the group of each record that the selection keeps, (kept,).
+
+        Patients are put in the order of a hash of key, seed and their code, and dealt out.
         """
