@@ -157,3 +157,37 @@ def test_the_hospital_sets_its_policy(filled: Path, tmp_path: Path) -> None:
     assert mip("policy", "set", "minimum_patients=many", home=home).returncode == 1
     shown = mip("policy", "show", "--json", home=home)
     assert json.loads(shown.stdout)["minimum_patients"] == 5000
+
+
+def test_a_trained_model_is_validated_and_applied(filled: Path, tmp_path: Path) -> None:
+    arguments = ("--y", "lefthippocampus", "--x", "subjectageyears,righthippocampus")
+    done = mip("run", "linear_regression", *COHORT, *arguments, "--folds", "4", home=filled)
+    assert done.returncode == 0, done.stderr
+    assert "4-fold cross-validation" in done.stdout
+    assert "fold 4" in done.stdout
+    identity = done.stdout.split()[-1]
+    output = tmp_path / "predicted.csv"
+    applied = mip(
+        "model-apply", identity, "--dataset", "edsd-synthetic", "--output", str(output), home=filled
+    )
+    assert applied.returncode == 0, applied.stderr
+    assert output.read_text().splitlines()[0] == '"subjectcode","predicted"'
+    assert len(output.read_text().splitlines()) == 901
+    assert output.stat().st_mode & 0o077 == 0
+    new = tmp_path / "new.csv"
+    new.write_text("subjectcode,subjectageyears,righthippocampus\nA1,70,3.1\nA2,,3.0\n")
+    applied = mip("model-apply", identity, "--file", str(new), "--output", str(output), home=filled)
+    assert "1 of 2 records predicted" in applied.stdout, applied.stderr
+    assert output.read_text().splitlines()[2] == '"A2",'
+    new.write_text("subjectcode,subjectageyears,righthippocampus\nA1,seventy,3.1\n")
+    wrong = mip("model-apply", identity, "--file", str(new), "--output", str(output), home=filled)
+    assert wrong.returncode == 1
+    assert "subjectageyears" in wrong.stderr
+    assert not list(filled.rglob(".apply-*"))
+
+
+def test_one_validation_at_a_time(filled: Path) -> None:
+    arguments = ("--y", "lefthippocampus", "--x", "subjectageyears")
+    both = ("--folds", "4", "--leave-one-dataset-out")
+    wrong = mip("run", "linear_regression", *COHORT, *arguments, *both, home=filled)
+    assert wrong.returncode == 2

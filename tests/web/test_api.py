@@ -245,3 +245,29 @@ def test_every_operation_is_named_and_described(client: TestClient) -> None:
             assert operation.get("description") or operation.get("summary"), f"{method} {path}"
             answers = [status for status in operation["responses"] if status.startswith("2")]
             assert answers, f"{method} {path}"
+
+
+def test_a_trained_model_predicts_for_given_values(client: TestClient) -> None:
+    asked = {
+        "algorithm": "linear_regression",
+        "inputdata": {
+            "data_model": "dementia:1.0",
+            "datasets": ["edsd-synthetic"],
+            "y": ["lefthippocampus"],
+            "x": ["subjectageyears"],
+        },
+        "validation": {"kind": "folds", "folds": 3},
+    }
+    created = client.post("/api/v1/experiments", json=asked)
+    assert created.status_code == 202, created.text
+    identity = created.json()["id"]
+    done = ended(client, f"{API}/experiments/{identity}")
+    assert done["result"]["validation"]["method"] == "3-fold cross-validation"
+    place = f"/api/v1/experiments/{identity}/predictions"
+    answer = client.post(place, json={"records": [{"subjectageyears": 70}]})
+    (row,) = answer.json()
+    assert 1 < row["predicted"] < 6
+    wrong = client.post(place, json={"records": [{"age": 70}]})
+    assert wrong.status_code == 422
+    assert wrong.json()["errors"][0]["path"] == "records[0].age"
+

@@ -176,6 +176,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/experiments/{identity}/predictions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Predict
+         * @description What the experiment's model predicts for given values; nothing of them is kept.
+         */
+        post: operations["predict"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/explore/count": {
         parameters: {
             query?: never;
@@ -383,6 +403,8 @@ export interface components {
         /**
          * AlgorithmEntry
          * @description An algorithm's declaration; parameters is a JSON Schema.
+         *
+         *     predicts: its result holds a model, so that a request may ask for validation.
          */
         AlgorithmEntry: {
             /** Description */
@@ -405,6 +427,8 @@ export interface components {
             parameters: {
                 [key: string]: unknown;
             };
+            /** Predicts */
+            predicts: boolean;
             /** Question */
             question: string;
             /** Version */
@@ -454,6 +478,33 @@ export interface components {
             rounded_to: number;
             /** Suppressed */
             suppressed: boolean;
+        };
+        /**
+         * Curve
+         * @description One class against all others, at thresholds that leave no small group between them.
+         *
+         *     Each threshold's chance, with the shares of the class, and of the others, at or above it;
+         *     precision is the class's share among all of those.
+         */
+        Curve: {
+            /** Auc */
+            auc: number;
+            /** Expected */
+            expected: number[];
+            /** Fall Out */
+            fall_out: number[];
+            /** Name */
+            name: string;
+            /** Observed */
+            observed: number[];
+            /** Precision */
+            precision: number[];
+            /** Sensitivity */
+            sensitivity: number[];
+            /** Share */
+            share: number;
+            /** Thresholds */
+            thresholds: number[];
         };
         /**
          * DatasetCount
@@ -674,6 +725,27 @@ export interface components {
             reasons: string[];
         };
         /**
+         * Folds
+         * @description Patients are dealt into folds by a keyed hash of their code; each is held out in turn.
+         */
+        Folds: {
+            /**
+             * Folds
+             * @default 5
+             */
+            folds: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "folds";
+            /**
+             * Seed
+             * @default 1
+             */
+            seed: number;
+        };
+        /**
          * FoundVariable
          * @description A variable with the labels of the groups around it, outermost first.
          */
@@ -749,6 +821,19 @@ export interface components {
             status: string;
         };
         /**
+         * HoldOut
+         * @description One dataset is held out; the model is trained on the others.
+         */
+        HoldOut: {
+            /** Dataset */
+            dataset: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "hold_out";
+        };
+        /**
          * InputData
          * @description Whose records and which variables; filters is a QueryBuilder document or null.
          */
@@ -788,6 +873,17 @@ export interface components {
             y?: string[] | null;
         };
         JsonValue: unknown;
+        /**
+         * LeaveOneDatasetOut
+         * @description Each dataset is held out in turn, so that a model is judged where it was not trained.
+         */
+        LeaveOneDatasetOut: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "leave_one_dataset_out";
+        };
         /**
          * LedgerEntry
          * @description One release or refusal.
@@ -836,6 +932,27 @@ export interface components {
             items: components["schemas"]["LedgerEntry"][];
             /** Total */
             total: number;
+        };
+        /**
+         * Measure
+         * @description One measure over all held-out records, with its interval, and in each group of them.
+         *
+         *     value is None where the counts behind it are hidden; folds holds None likewise.
+         */
+        Measure: {
+            /**
+             * Folds
+             * @default []
+             */
+            folds: (number | null)[];
+            /** Lower */
+            lower?: number | null;
+            /** Name */
+            name: string;
+            /** Upper */
+            upper?: number | null;
+            /** Value */
+            value: number | null;
         };
         /**
          * ModelEntry
@@ -907,6 +1024,11 @@ export interface components {
             parameters?: {
                 [key: string]: unknown;
             };
+            /**
+             * Validation
+             * @example null
+             */
+            validation?: (components["schemas"]["Folds"] | components["schemas"]["LeaveOneDatasetOut"] | components["schemas"]["HoldOut"]) | null;
         };
         /**
          * NewName
@@ -917,14 +1039,33 @@ export interface components {
             name: string;
         };
         /**
+         * NewRecords
+         * @description Values by variable, of records to predict.
+         */
+        NewRecords: {
+            /**
+             * Records
+             * @example [
+             *       {
+             *         "gender": "F",
+             *         "subjectageyears": 70
+             *       }
+             *     ]
+             */
+            records: {
+                [key: string]: number | string;
+            }[];
+        };
+        /**
          * Outcome
-         * @description A result: its data by stable names, and the views that show it.
+         * @description A result: its data by stable names, how its predictions hold, and the views of both.
          */
         Outcome: {
             /** Data */
             data: {
                 [key: string]: unknown;
             };
+            validation?: components["schemas"]["Validation"] | null;
             /** Views */
             views: (components["schemas"]["Table"] | components["schemas"]["Chart"])[];
         };
@@ -1045,7 +1186,7 @@ export interface components {
         };
         /**
          * Request
-         * @description An algorithm, its input data and its parameters.
+         * @description An algorithm, its input data and parameters, and how its predictions are validated.
          */
         Request: {
             /**
@@ -1061,6 +1202,11 @@ export interface components {
             parameters?: {
                 [key: string]: unknown;
             };
+            /**
+             * Validation
+             * @example null
+             */
+            validation?: (components["schemas"]["Folds"] | components["schemas"]["LeaveOneDatasetOut"] | components["schemas"]["HoldOut"]) | null;
         };
         /**
          * RoleEntry
@@ -1201,6 +1347,35 @@ export interface components {
             remedy?: string | null;
             /** Title */
             title: string;
+        };
+        /**
+         * Validation
+         * @description How well predictions hold for records that the model had not seen.
+         *
+         *     groups names the parts that were held out in turn; confusion (k, k) is by class and likeliest
+         *     class, None where suppressed.
+         */
+        Validation: {
+            /** Classes */
+            classes: string[];
+            /** Confusion */
+            confusion: (number | null)[][];
+            /** Curves */
+            curves: components["schemas"]["Curve"][];
+            /** Groups */
+            groups: string[];
+            /** Measures */
+            measures: components["schemas"]["Measure"][];
+            /** Method */
+            method: string;
+            /** Minimum */
+            minimum: number;
+            /** N */
+            n: number;
+            /** Outcome */
+            outcome: string;
+            /** Unknown */
+            unknown: number;
         };
         /**
          * Variable
@@ -2017,6 +2192,97 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    predict: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                identity: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRecords"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: string | number | null;
+                    }[];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -6,6 +6,7 @@ import { api, type Request, type Variable } from '../api/client';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
 import { texts } from '../texts/en';
 import { fromDocument, inWords } from '../workspace/filter';
+import { validationInWords } from '../workspace/ValidationField';
 import { allVariables } from '../workspace/variables';
 
 interface Declared {
@@ -68,6 +69,12 @@ export function RequestSummary({ request }: { request: Request }) {
       </dd>
       <dt>{texts.analysis.filter}</dt>
       <dd>{filter ? inWords(filter, variables) : texts.analysis.noFilter}</dd>
+      {request.validation && (
+        <>
+          <dt>{texts.validation.title}</dt>
+          <dd>{validationInWords(request.validation)}</dd>
+        </>
+      )}
       {parameters.map(({ name, title, value }) => (
         <Fragment key={name}>
           <dt>{title}</dt>
@@ -87,7 +94,7 @@ function written(value: unknown, word: (code: string) => string): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'boolean') return value ? texts.yes : texts.no;
   if (Array.isArray(value)) {
-    return value.map((part: unknown) => (Array.isArray(part) ? part.map((code) => word(String(code))).join(' × ') : String(part))).join(', ');
+    return value.map((part: unknown) => (Array.isArray(part) ? part.map((code) => word(String(code))).join(' × ') : word(String(part)))).join(', ');
   }
   return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -89,6 +89,20 @@ export const texts = {
     running: 'Starting …',
     needDatasets: 'Choose at least one dataset.',
   },
+  validation: {
+    title: 'Validation',
+    hint: 'How well it predicts for patients that it has not seen.',
+    kinds: {
+      none: 'None',
+      folds: 'Cross-validation',
+      leave_one_dataset_out: 'Each dataset held out in turn',
+      hold_out: 'One dataset held out',
+    },
+    folds: 'Folds',
+    dataset: 'Dataset held out',
+    inFolds: (folds: number) => `${folds}-fold cross-validation`,
+    held: (dataset: string) => `${dataset} held out`,
+  },
   filter: {
     title: 'Filter',
     intro: 'Only records that satisfy these rules are analysed. A missing value satisfies no comparison.',

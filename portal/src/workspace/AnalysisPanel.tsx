@@ -14,6 +14,7 @@ import { Gallery } from './Gallery';
 import { ParameterForm } from './ParameterForm';
 import { RoleField } from './RoleField';
 import { requestOf, type Selection } from './selection';
+import { possible, ValidationField } from './ValidationField';
 
 const t = texts.analysis;
 
@@ -45,8 +46,10 @@ export function AnalysisPanel({
     enabled: datasets.length > 0,
     placeholderData: (before) => before,
   });
+  const chosen = algorithms.data?.find((algorithm) => algorithm.name === selection.algorithm);
+  const validation = chosen?.predicts ? possible(selection.validation, datasets) : null;
   const run = useMutation({
-    mutationFn: () => api.create({ ...requestOf(selection, datasets), name }),
+    mutationFn: () => api.create({ ...requestOf(selection, datasets), validation, name }),
     onSuccess: (experiment) => void navigate(`/experiments/${experiment.id}`),
   });
   const change = (part: Partial<Selection>) => {
@@ -54,7 +57,6 @@ export function AnalysisPanel({
     onChange(part);
   };
   const reasons = new Map(fitting.data?.map((fit) => [fit.name, fit.reasons]));
-  const chosen = algorithms.data?.find((algorithm) => algorithm.name === selection.algorithm);
   const fits = chosen !== undefined && reasons.get(chosen.name)?.length === 0;
   const problems: Record<string, string> = {};
   if (run.error instanceof ApiError) {
@@ -77,7 +79,7 @@ export function AnalysisPanel({
               size="compact-xs"
               variant="subtle"
               color="gray"
-              onClick={() => change({ y: [], x: [], filter: null, algorithm: null, parameters: {} })}
+              onClick={() => change({ y: [], x: [], filter: null, algorithm: null, parameters: {}, validation: null })}
             >
               {t.clear}
             </Button>
@@ -179,6 +181,13 @@ export function AnalysisPanel({
                   problems={problems}
                   onChange={(parameters) => change({ parameters })}
                 />
+                {chosen.predicts && (
+                  <ValidationField
+                    datasets={datasets}
+                    value={validation}
+                    onChange={(after) => change({ validation: after })}
+                  />
+                )}
                 <TextInput
                   size="xs"
                   label={t.name}
@@ -221,9 +230,9 @@ export function AnalysisPanel({
   );
 }
 
-/** Parameters without the interactions that a variable was part of. */
+/** Parameters without a variable, and without the interactions that it was part of. */
 function withoutSetsOf(code: string, parameters: Record<string, unknown>): Record<string, unknown> {
-  const holds = (part: unknown) => Array.isArray(part) && part.includes(code);
+  const holds = (part: unknown) => part === code || (Array.isArray(part) && part.includes(code));
   return Object.fromEntries(
     Object.entries(parameters).map(([name, value]) => [
       name,

@@ -1,6 +1,6 @@
 import { useCallback, useState } from 'react';
 
-import type { Request } from '../api/client';
+import type { Request, Validation } from '../api/client';
 import { fromDocument, type RuleGroup, toDocument } from './filter';
 
 /** What a person has chosen so far; it survives a reload of the page. */
@@ -13,11 +13,13 @@ export interface Selection {
   filter: RuleGroup | null;
   algorithm: string | null;
   parameters: Record<string, unknown>;
+  validation: Validation | null;
 }
 
 const KEY = 'mip.selection';
 const EMPTY: Selection = {
   model: null, datasets: null, variable: null, y: [], x: [], filter: null, algorithm: null, parameters: {},
+  validation: null,
 };
 
 function stored(): Selection {
@@ -61,6 +63,7 @@ export function reopen(request: Request): void {
     filter: fromDocument(inputdata.filters),
     algorithm: request.algorithm,
     parameters: request.parameters ?? {},
+    validation: request.validation ?? null,
   });
 }
 
@@ -75,5 +78,6 @@ export function requestOf(selection: Selection, datasets: string[]): Request {
       filters: toDocument(selection.filter),
     },
     parameters: selection.parameters,
+    validation: selection.validation,
   };
 }

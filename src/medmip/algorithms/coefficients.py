@@ -84,12 +84,17 @@ def reference_note(references: Mapping[str, str], names: Names) -> str:
 
 
 def coefficient_table(
-    rows: Sequence[Coefficient], confidence: float, statistic: str, names: Names, note: str
+    rows: Sequence[Coefficient],
+    confidence: float,
+    statistic: str,
+    names: Names,
+    note: str,
+    title: str = "Coefficients",
 ) -> Table:
     """The coefficients as a paper prints them; statistic is the column's name, t or z."""
     percent = f"{100 * confidence:g} %"
     return table(
-        "Coefficients",
+        title,
         [
             ("term", "Term", "text"),
             ("estimate", "Estimate", "number"),

@@ -1,11 +1,80 @@
-"""Whether covariates can tell anything apart: none constant, none determined by others."""
+"""A regression's covariates: their columns, and whether these can tell anything apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from medmip.algorithms.declaration import CannotCompute
+from medmip.fold.cohort import Cohort
 from medmip.fold.design import Design
-from medmip.fold.moments import Moments
-from medmip.fold.statistic import FloatArray
+from medmip.fold.model import known_levels
+from medmip.fold.moments import Moments, MomentsState, moments
+from medmip.fold.statistic import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Covariates:
+    """The p columns that a model with intercept can estimate, of n records.
+
+    full is the design before references and empty levels dropped out, and cells (columns,) the
+    patients behind each of its columns; mean and scale (p,) have the denominator n.
+    """
+
+    full: Design
+    cells: IntArray
+    design: Design
+    n: int
+    mean: FloatArray
+    scale: FloatArray
+
+    @property
+    def references(self) -> dict[str, str]:
+        """The level of each nominal covariate that the others are compared with."""
+        return self.full.references(self.cells)
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The levels and combinations that nobody has."""
+        return tuple(
+            label
+            for label, patients in zip(self.full.labels, self.cells, strict=True)
+            if not patients
+        )
+
+    @property
+    def known(self) -> dict[str, tuple[str, ...]]:
+        """The levels of each nominal covariate that somebody has."""
+        return known_levels(self.full, self.cells)
+
+    @property
+    def back(self) -> FloatArray:
+        """(p + 1, p + 1): from intercept and slopes of standardised columns to the columns' own."""
+        back = np.diag(np.concatenate([[1.0], 1.0 / self.scale]))
+        back[0, 1:] = -self.mean / self.scale
+        return back
+
+
+def covariates_of(
+    cohort: Cohort, interactions: Sequence[Sequence[str]], *, each: int = 1, besides: int = 1
+) -> Covariates:
+    """The covariates of a cohort, each of whose columns has `each` parameters, and some besides.
+
+    Raises CannotCompute where records are fewer than parameters, or by check_columns.
+    """
+    full = cohort.design(cohort.x, interactions)
+    everything = cohort.fold(moments, MomentsState(full), cells=full.labels)
+    kept = full.estimable(everything.cells)
+    design, folded = full.select(kept), everything.select(kept)
+    n, parameters = int(folded.records), each * len(kept) + besides
+    if n <= parameters:
+        raise CannotCompute(
+            f"{parameters} coefficients cannot be estimated from {n} records",
+            remedy="Choose fewer covariates.",
+        )
+    scale = np.sqrt(np.diag(folded.scatter) / n)
+    check_columns(design, folded, scale)
+    return Covariates(full, everything.cells, design, n, folded.mean, scale)
 
 
 def check_columns(design: Design, folded: Moments, scale: FloatArray) -> None:

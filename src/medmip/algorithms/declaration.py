@@ -111,13 +111,16 @@ def algorithm(
 
 
 def level_of(
-    role: Literal["y", "x"], title: str, description: str, default: str | None = None
+    role: Literal["y", "x"], title: str, description: str, *, optional: bool = False
 ) -> Any:  # noqa: ANN401
-    """The field of a parameter whose choices are the levels of the variable in a role."""
+    """The field of a parameter whose choices are the levels of the variable in a role.
+
+    One that is optional is None by default.
+    """
     extra: dict[str, Any] = {"level_of": role}
-    if default is None:
-        return Field(title=title, description=description, json_schema_extra=extra)
-    return Field(default, title=title, description=description, json_schema_extra=extra)
+    if optional:
+        return Field(None, title=title, description=description, json_schema_extra=extra)
+    return Field(title=title, description=description, json_schema_extra=extra)
 
 
 def variables_field(role: Literal["y", "x"], title: str, description: str) -> Any:  # noqa: ANN401

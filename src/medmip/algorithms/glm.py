@@ -15,7 +15,7 @@ from medmip.algorithms.coefficients import (
     forest_plot,
     reference_note,
 )
-from medmip.algorithms.covariates import check_columns
+from medmip.algorithms.covariates import covariates_of
 from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.names import CODES, Names
@@ -31,8 +31,7 @@ from medmip.fold.glm import (
     fitted,
     glm_step,
 )
-from medmip.fold.model import LinearModel, known_levels
-from medmip.fold.moments import MomentsState, moments
+from medmip.fold.model import LinearModel
 
 _THETA_ROUNDS = 50
 
@@ -176,21 +175,18 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
     Ripley, Modern Applied Statistics with S, 4th ed., 7.4.
     """
     (outcome,) = cohort.y
-    full = cohort.design(cohort.x, parameters.interactions)
-    everything = cohort.fold(moments, MomentsState(full), cells=full.labels)
-    kept = full.estimable(everything.cells)
-    design, folded = full.select(kept), everything.select(kept)
-    n, p = float(folded.records), len(kept)
-    if n - p - 1 < 1:
-        raise CannotCompute(
-            f"{p + 1} coefficients cannot be estimated from {int(n)} records",
-            remedy="Choose fewer covariates.",
-        )
-    shift, scale = folded.mean, np.sqrt(np.diag(folded.scatter) / n)
-    check_columns(design, folded, scale)
+    covariates = covariates_of(cohort, parameters.interactions)
+    n, p = float(covariates.n), len(covariates.scale)
     family = parameters.family
     first = Family.POISSON if family is Family.NEGATIVE_BINOMIAL else family
-    state = GlmState(design, outcome.code, first, shift, scale, np.zeros(p + 1))
+    state = GlmState(
+        covariates.design,
+        outcome.code,
+        first,
+        covariates.mean,
+        covariates.scale,
+        np.zeros(p + 1),
+    )
     glance = cohort.fold(glm_step, state)
     _check_outcome(outcome.code, family, glance)
     null = np.zeros(p + 1)
@@ -211,14 +207,11 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
     pearson = float(step.pearson)
     gamma = family is Family.GAMMA
     variance = pearson / df_residual if gamma else 1.0
-    back = np.zeros((p + 1, p + 1))
-    back[0, 0] = 1.0
-    back[0, 1:] = -shift / scale
-    back[1:, 1:] = np.diag(1.0 / scale)
+    back = covariates.back
     errors = np.sqrt(variance * np.diag(back @ np.linalg.inv(step.information) @ back.T))
     estimates = back @ state.beta
     found = coefficients(
-        (INTERCEPT, *design.labels),
+        (INTERCEPT, *covariates.design.labels),
         estimates,
         errors,
         stats.t(df_residual) if gamma else stats.norm(),
@@ -245,12 +238,8 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
         excluded=cohort.size.excluded,
         coefficients=found,
         ratios=ratios,
-        references=full.references(everything.cells),
-        dropped=tuple(
-            label
-            for label, patients in zip(full.labels, everything.cells, strict=True)
-            if not patients
-        ),
+        references=covariates.references,
+        dropped=covariates.dropped,
         df_model=p,
         df_residual=df_residual,
         null_deviance=float(at_null.deviance),
@@ -267,10 +256,10 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
         model=LinearModel.of(
             outcome.code,
             "log",
-            design,
+            covariates.design,
             estimates[:1],
             estimates[1:, None],
-            known_levels(full, everything.cells),
+            covariates.known,
         ),
     )
 

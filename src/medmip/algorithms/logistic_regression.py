@@ -29,19 +29,17 @@ from medmip.algorithms.role import ANY, NOMINAL, many, one
 from medmip.algorithms.views import Format, View, facts, table
 from medmip.fold.cohort import Cohort
 from medmip.fold.logit import (
-    MAX_ROUNDS,
     ClassMoments,
     ClassMomentsState,
     ClassState,
     DevianceResiduals,
     NewtonState,
-    NotSettled,
-    Separated,
     class_counts,
     class_moments,
-    maximised,
+    newton_step,
 )
 from medmip.fold.model import LinearModel, Target, known_levels
+from medmip.fold.newton import MAX_ROUNDS, NotSettled, Separated, maximised
 from medmip.fold.quantiles import quantiles
 from medmip.fold.statistic import FloatArray
 
@@ -203,7 +201,7 @@ def logistic_regression(
     start = NewtonState(design, shift, scale, classes, _start(folded, scale))
     try:
         state, step, rounds = maximised(
-            cohort, start, replace(start, beta=null), null_log_likelihood
+            cohort, newton_step, start, replace(start, beta=null), null_log_likelihood
         )
     except Separated as error:
         raise CannotCompute(

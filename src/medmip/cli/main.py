@@ -10,6 +10,7 @@ from medmip.cli.audit import audit_app
 from medmip.cli.data import data_app
 from medmip.cli.experiment import experiment_app
 from medmip.cli.model import model_app
+from medmip.cli.model_apply import model_apply
 from medmip.cli.policy import policy_app
 from medmip.cli.run import run
 from medmip.cli.serve import demo, doctor, serve
@@ -29,6 +30,7 @@ app.add_typer(model_app, name="model")
 app.add_typer(data_app, name="data")
 app.add_typer(algorithms_app, name="algorithms")
 app.command()(run)
+app.command("model-apply")(model_apply)
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(audit_app, name="audit")
 app.add_typer(policy_app, name="policy")

@@ -34,6 +34,15 @@ def run(
     parameter: Annotated[
         list[str] | None, typer.Option(help="A parameter as name=value; value may be JSON.")
     ] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Validate the predictions in so many folds of patients.")
+    ] = None,
+    hold_out: Annotated[
+        str | None, typer.Option(help="Validate on this dataset, trained on the others.")
+    ] = None,
+    leave_one_dataset_out: Annotated[
+        bool, typer.Option("--leave-one-dataset-out", help="Validate on each dataset in turn.")
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -60,6 +69,7 @@ def run(
                 "filters": None if filters is None else _read(filters),
             },
             "parameters": dict(_parameter(text) for text in parameter or []),
+            "validation": _validation(folds, hold_out, each=leave_one_dataset_out),
         }
     )
     listed = isinstance(documents, list)
@@ -115,6 +125,16 @@ def _parameter(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
+
+
+def _validation(folds: int | None, hold_out: str | None, *, each: bool) -> dict[str, Any] | None:
+    if sum((folds is not None, hold_out is not None, each)) > 1:
+        raise typer.BadParameter("choose one of --folds, --hold-out and --leave-one-dataset-out")
+    if folds is not None:
+        return {"kind": "folds", "folds": folds}
+    if hold_out is not None:
+        return {"kind": "hold_out", "dataset": hold_out}
+    return {"kind": "leave_one_dataset_out"} if each else None
 
 
 def _request(document: object) -> "Request":

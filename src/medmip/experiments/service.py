@@ -4,14 +4,17 @@ import contextlib
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from secrets import token_hex
 from typing import Any
 
+import pyarrow as pa
+
 from medmip.algorithms.names import Names
+from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
 from medmip.errors import MipError, NotFound
@@ -27,6 +30,7 @@ from medmip.experiments.experiment import (
 )
 from medmip.experiments.logbook import logger
 from medmip.experiments.plan import Plan, Validator
+from medmip.experiments.prediction import predictions_for, predictions_of, trained_model
 from medmip.experiments.repository import Experiments
 from medmip.experiments.request import InputData, Request
 from medmip.experiments.validate import validated
@@ -132,6 +136,35 @@ class ExperimentService:
         plan = self.validator.plan(request)
         outcome, _ = self._compute(plan, Access(user, "explore", plan.algorithm.name), Run())
         return outcome
+
+    def predict(self, identity: str, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What an experiment's model predicts for values that a person gives; nothing is kept."""
+        experiment = self.get(identity)
+        model = trained_model(experiment)
+        return predictions_for(model, self._model_of(experiment), records)
+
+    def apply(self, identity: str, snapshot: Snapshot, user: str = "local") -> pa.Table:
+        """An experiment's predictions for a dataset's records, for a file that stays in the house.
+
+        The ledger has it. Raises NotFound, Conflict.
+        """
+        experiment = self.get(identity)
+        model = trained_model(experiment)
+        table = predictions_of(self._engine, model, self._model_of(experiment), snapshot)
+        self.ledger.record(
+            Access(
+                user, identity, experiment.algorithm, snapshots={snapshot.dataset: snapshot.hash}
+            ),
+            statistic="predictions",
+            verdict="released",
+            rule="",
+            reason="for a file on this server",
+            suppressed=0,
+        )
+        return table
+
+    def _model_of(self, experiment: Experiment) -> DataModel:
+        return self.models.get(experiment.request.inputdata.data_model)
 
     def preview(self, data: InputData, user: str = "local") -> dict[str, int | None]:
         """About how many patients each dataset has under a filter; None below the minimum."""

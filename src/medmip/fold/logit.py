@@ -1,4 +1,4 @@
-"""Newton's method for the logit: what each round adds up, and the search for the maximum."""
+"""Newton's method for the logit of two classes: what each round adds up."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -6,39 +6,20 @@ from typing import Self
 import numpy as np
 
 from medmip.fold.block import Block
-from medmip.fold.cohort import Cohort
 from medmip.fold.design import Design
 from medmip.fold.moments import Moments, MomentsState, centred_columns, moments_of
+from medmip.fold.newton import SEPARATED, NewtonStep
 from medmip.fold.scratch import scratch
 from medmip.fold.statistic import Cells, FloatArray, Statistic, Sum
 
-MAX_ROUNDS = 60
-GAIN = 1e-8
-"""Settled needs that the gain still to be had is below this share of the log-likelihood."""
-STEP = 1e-6
-"""Settled needs that no coefficient of a standardised column moves by more than this share."""
 _LARGEST = 700.0
 """Log odds beyond which their exponential would overflow."""
-SEPARATED = 1e-6
-"""Fitted chances all nearer to 0 or 1 than this mean that the covariates tell the classes apart."""
 _SMALL_PRODUCT = 1_000_000
 """Multiplications in one product at the most: OpenBLAS has a kernel for small ones that is twice as
 fast, and so few records' columns stay in the processor's cache."""
 _PRODUCTS = 4
 """Products made of records that are prepared together: fewer and longer calls, between which
 threads have to wait for each other."""
-
-
-class Separated(Exception):
-    """The covariates in columns tell the classes apart, so no finite maximum exists."""
-
-    def __init__(self, columns: tuple[str, ...]) -> None:
-        self.columns = columns
-        super().__init__(", ".join(columns))
-
-
-class NotSettled(Exception):
-    """No maximum was found within MAX_ROUNDS rounds."""
 
 
 @dataclass(frozen=True)
@@ -99,21 +80,9 @@ class NewtonState:
         """The coefficients of the columns themselves, (p,)."""
         return self.beta[1:] / self.scale
 
-
-@dataclass(frozen=True)
-class NewtonStep(Statistic):
-    """Log-likelihood (), gradient (p + 1,), information (p + 1, p + 1) at one point.
-
-    unsettled () counts records whose fitted chance is not yet next to 0 or 1.
-    """
-
-    log_likelihood: Sum
-    gradient: Sum
-    information: Sum
-    unsettled: Sum
-
-    def supported_parameters(self) -> int:
-        return len(self.gradient)
+    def slope_parts(self, direction: FloatArray) -> FloatArray:
+        """How far a direction (p + 1,) leads along each standardised column, (p,)."""
+        return np.abs(direction[1:])
 
 
 def class_counts(block: Block, state: ClassState) -> ClassCounts:
@@ -189,72 +158,6 @@ def newton_step(block: Block, state: NewtonState) -> NewtonStep:
         gradient=products[:, size] / scale,
         information=(information + information.T) / 2,
         unsettled=np.array(float(unsettled)),
-    )
-
-
-def maximised(
-    cohort: Cohort, state: NewtonState, null: NewtonState, null_log_likelihood: float
-) -> tuple[NewtonState, NewtonStep, int]:
-    """The state at the maximum, the statistic there, and the number of Newton steps.
-
-    state is where to start; null, where only the intercept is not zero, if that is likelier.
-    Raises Separated or NotSettled. Where classes can be told apart the likelihood has no maximum:
-    it goes on rising, ever less, while each round's step stays as long as the last.
-    Source: Albert & Anderson, Biometrika 71 (1984) 1-10.
-    """
-    step = cohort.fold(newton_step, state)
-    if not step.log_likelihood >= null_log_likelihood:
-        state = null
-        step = cohort.fold(newton_step, state)
-    before, stuck = np.inf, 0
-    for rounds in range(1, MAX_ROUNDS + 1):
-        try:
-            change: FloatArray = np.asarray(
-                np.linalg.solve(step.information, step.gradient), dtype=np.float64
-            )
-        except np.linalg.LinAlgError:
-            raise _separated(state, state.beta) from None
-        size = float(np.abs(change).max())
-        gain = 0.5 * float(change @ step.gradient)
-        little = gain <= GAIN * (abs(float(step.log_likelihood)) + 0.1)
-        settled = little and size <= STEP * (1.0 + float(np.abs(state.beta).max()))
-        if float(step.unsettled) == 0.0:
-            raise _separated(state, state.beta)
-        stuck = stuck + 1 if little and size > 0.5 * before else 0
-        if stuck > 2 and not settled:
-            raise _separated(state, change)
-        before = size
-        state, step = _climbed(cohort, state, step, change, settled)
-        if settled:
-            return state, step, rounds
-    raise NotSettled
-
-
-def _climbed(
-    cohort: Cohort, state: NewtonState, step: NewtonStep, change: FloatArray, settled: bool
-) -> tuple[NewtonState, NewtonStep]:
-    """The state after a step, halved until the likelihood does not fall."""
-    length = 1.0
-    slack = 1e-12 * abs(float(step.log_likelihood))
-    while length > 1e-6:
-        tried = replace(state, beta=state.beta + length * change)
-        found = cohort.fold(newton_step, tried)
-        if settled or found.log_likelihood >= step.log_likelihood - slack:
-            return tried, found
-        length /= 2
-    raise NotSettled
-
-
-def _separated(state: NewtonState, direction: FloatArray) -> Separated:
-    """The columns that the endless direction (p + 1,) leads along, by their part in the odds."""
-    reach = np.where(state.design.indicators > 0, 1.0 / state.scale, 2.0)
-    weights = np.abs(direction[1:]) * reach
-    return Separated(
-        tuple(
-            label
-            for label, weight in zip(state.design.labels, weights, strict=True)
-            if weight >= 0.3 * weights.max(initial=0.0)
-        )
     )
 
 

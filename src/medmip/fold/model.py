@@ -80,8 +80,8 @@ class TermFactor(BaseModel):
         if self.level is None:
             values = block.column(self.variable)
             return Transform(self.transform).of(values) if self.transform else values
-        codes = block.levels(self.variable)
-        held = codes == block.layout.levels_of(self.variable).index(self.level)
+        codes, levels = block.levels(self.variable), block.layout.levels_of(self.variable)
+        held = codes == levels.index(self.level) if self.level in levels else np.zeros(len(codes))
         return np.where(codes < 0, np.nan, held)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -88,6 +88,14 @@ class DuckDBEngine:
             held[table.column(0).to_numpy()] = True
             rows.append((held, self._patients(snapshot) if selection.longitudinal else None))
         return tuple(rows)
+
+    def texts(self, snapshot: Snapshot, columns: Sequence[str]) -> dict[str, pa.ChunkedArray]:
+        """Columns of a snapshot as they were published, in its records' order."""
+        if not columns:
+            return {}
+        named = ", ".join(_quoted(column) for column in columns)
+        table = self._read_all(f"SELECT {named} FROM read_parquet(?)", [str(snapshot.path)])  # noqa: S608
+        return {column: table.column(column) for column in columns}
 
     def groups(self, selection: Selection, key: bytes) -> tuple[IntArray, ...]:
         partition = selection.partition

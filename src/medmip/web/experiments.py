@@ -22,6 +22,7 @@ from medmip.web.schemas import (
     ExploreHistogram,
     NewExperiment,
     NewName,
+    NewRecords,
 )
 
 _LOOK_EVERY = 0.2
@@ -104,6 +105,16 @@ def router(service: ExperimentService) -> APIRouter:
     def cancel(identity: str) -> Experiment:
         """Ends an experiment without result."""
         return service.cancel(identity)
+
+    @routes.post(
+        "/experiments/{identity}/predictions",
+        operation_id="predict",
+        tags=["experiments"],
+        responses=problem_responses(404, 409, 422),
+    )
+    def predict(identity: str, new: NewRecords) -> list[dict[str, str | float | None]]:
+        """What the experiment's model predicts for given values; nothing of them is kept."""
+        return service.predict(identity, new.records)
 
     @routes.get(
         "/experiments/{identity}/events",

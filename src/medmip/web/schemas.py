@@ -10,6 +10,7 @@ from medmip.algorithms.role import Role
 from medmip.catalogue.data_model import DataModel, Group
 from medmip.catalogue.variable import Variable
 from medmip.experiments.experiment import Summary
+from medmip.experiments.prediction import MOST_RECORDS
 from medmip.experiments.request import InputData, Request
 from medmip.store.snapshots import Snapshot
 
@@ -105,7 +106,10 @@ class RoleEntry(BaseModel):
 
 
 class AlgorithmEntry(BaseModel):
-    """An algorithm's declaration; parameters is a JSON Schema."""
+    """An algorithm's declaration; parameters is a JSON Schema.
+
+    predicts: its result holds a model, so that a request may ask for validation.
+    """
 
     name: str = Field(examples=["linear_regression"])
     label: str
@@ -114,6 +118,7 @@ class AlgorithmEntry(BaseModel):
     discloses: str
     version: str
     missing: Literal["drop", "keep"]
+    predicts: bool
     y: RoleEntry | None
     x: RoleEntry | None
     parameters: dict[str, Any]
@@ -128,6 +133,7 @@ class AlgorithmEntry(BaseModel):
             discloses=algorithm.discloses,
             version=algorithm.version,
             missing=algorithm.missing,
+            predicts=algorithm.predicts,
             y=algorithm.y and RoleEntry.of(algorithm.y),
             x=algorithm.x and RoleEntry.of(algorithm.x),
             parameters=algorithm.parameters.model_json_schema(),
@@ -154,6 +160,18 @@ class NewName(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=200)
+
+
+class NewRecords(BaseModel):
+    """Values by variable, of records to predict."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    records: list[dict[str, float | str]] = Field(
+        min_length=1,
+        max_length=MOST_RECORDS,
+        examples=[[{"subjectageyears": 70, "gender": "F"}]],
+    )
 
 
 class ExperimentPage(BaseModel):

@@ -1,0 +1,133 @@
+"""Models live on: what an experiment fitted predicts for records of this hospital."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import ValidationError
+
+from medmip.algorithms.registry import find
+from medmip.catalogue.data_model import DataModel
+from medmip.catalogue.variable import DATASET, Variable
+from medmip.errors import Conflict, FieldProblem, RequestError
+from medmip.experiments.experiment import Experiment
+from medmip.fold.block import Block, Layout
+from medmip.fold.encoding import encoded_blocks
+from medmip.fold.model import Model
+from medmip.fold.statistic import CodeArray, FloatArray
+from medmip.store.duckdb_engine import DuckDBEngine
+from medmip.store.engine import Selection
+from medmip.store.snapshots import Snapshot
+
+MOST_RECORDS = 1000
+"""Records that are predicted in one request."""
+
+
+def trained_model(experiment: Experiment) -> Model:
+    """The model that an experiment fitted; raises Conflict where it has none."""
+    if experiment.result is None:
+        raise Conflict(
+            f"Experiment {experiment.id} has no result", remedy="Choose one that is done."
+        )
+    algorithm = find(experiment.algorithm)
+    if not algorithm.predicts:
+        raise Conflict(
+            f"{algorithm.label} predicts nothing", remedy="Choose a regression or a classifier."
+        )
+    try:
+        model: Model = algorithm.result.model_validate(experiment.result.data).model
+    except ValidationError:
+        raise Conflict(
+            "The experiment's model was made by another version of the algorithm",
+            remedy="Run the experiment again.",
+        ) from None
+    return model
+
+
+def predictions_of(
+    engine: DuckDBEngine, model: Model, data_model: DataModel, snapshot: Snapshot
+) -> pa.Table:
+    """A row for each record of a snapshot: who it is, and what the model predicts for it.
+
+    A prediction is null where a value is missing, or a level was in no record of the training.
+    """
+    variables = [data_model.variable(code) for code in model.variables]
+    selection = Selection(
+        model=data_model.key,
+        snapshots=(snapshot,),
+        numeric=tuple(part.code for part in variables if part.is_numeric),
+        nominal=tuple(part.code for part in variables if part.is_nominal),
+        levels={
+            part.code: _levels(part, (snapshot.dataset,)) for part in variables if part.is_nominal
+        },
+        complete=False,
+    )
+    keys = (data_model.patient_column, data_model.visit_column)
+    names = [name for name in keys if name is not None and name in snapshot.variables]
+    blocks = encoded_blocks(engine, selection, (0,))
+    predicted = np.concatenate([model.predict(block) for block in blocks])
+    return pa.table({**engine.texts(snapshot, names), **_told(model, predicted)})
+
+
+def predictions_for(
+    model: Model, data_model: DataModel, records: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """What the model predicts for records given as values by variable; raises RequestError."""
+    variables = [data_model.variable(code) for code in model.variables]
+    numeric = [part for part in variables if part.is_numeric]
+    nominal = [part for part in variables if part.is_nominal]
+    problems: list[FieldProblem] = []
+    numbers: FloatArray = np.full((len(records), len(numeric)), np.nan, order="F")
+    codes: CodeArray = np.full((len(records), len(nominal)), -1, dtype=np.int32, order="F")
+    known = {part.code for part in variables}
+    datasets = tuple(sorted({str(record.get(DATASET)) for record in records}))
+    for row, record in enumerate(records):
+        place = f"records[{row}]"
+        problems += [
+            FieldProblem(f"{place}.{name}", "the model does not use this variable")
+            for name in record
+            if name not in known
+        ]
+        for column, part in enumerate(numeric):
+            value = record.get(part.code)
+            if isinstance(value, int | float) and math.isfinite(value):
+                numbers[row, column] = value
+            else:
+                problems.append(FieldProblem(f"{place}.{part.code}", "needs a number"))
+        for column, part in enumerate(nominal):
+            value = record.get(part.code)
+            levels = _levels(part, datasets)
+            if value in levels:
+                codes[row, column] = levels.index(value)
+            else:
+                told = ", ".join(levels)
+                problems.append(FieldProblem(f"{place}.{part.code}", f"needs one of {told}"))
+    if problems:
+        raise RequestError("These records cannot be predicted", fields=tuple(problems))
+    layout = Layout(
+        tuple(part.code for part in numeric),
+        tuple(part.code for part in nominal),
+        tuple(_levels(part, datasets) for part in nominal),
+    )
+    block = Block(layout, numbers, codes, np.zeros(len(records), dtype=np.int32), None)
+    rows: list[dict[str, Any]] = pa.table(_told(model, model.predict(block))).to_pylist()
+    return rows
+
+
+def _levels(variable: Variable, datasets: tuple[str, ...]) -> tuple[str, ...]:
+    return datasets if variable.code == DATASET else variable.levels
+
+
+def _told(model: Model, predicted: FloatArray) -> dict[str, pa.Array]:
+    if model.target is None:
+        return {"predicted": pa.array(predicted, from_pandas=True)}
+    unknown = np.isnan(predicted).any(axis=1)
+    likeliest = np.where(unknown, 0, np.nan_to_num(predicted).argmax(axis=1))
+    names = pa.array(np.array(model.target.classes)[likeliest], pa.string(), mask=unknown)
+    chances = {
+        f"chance of {name}": pa.array(predicted[:, index], from_pandas=True)
+        for index, name in enumerate(model.target.classes)
+    }
+    return {"predicted": names, **chances}
