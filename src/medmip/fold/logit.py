@@ -8,7 +8,7 @@ import numpy as np
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
 from medmip.fold.design import Design
-from medmip.fold.moments import Moments, MomentsState, moments
+from medmip.fold.moments import Moments, MomentsState, centred_columns, moments_of
 from medmip.fold.scratch import scratch
 from medmip.fold.statistic import Cells, FloatArray, Statistic, Sum
 
@@ -17,6 +17,8 @@ GAIN = 1e-8
 """Settled needs that the gain still to be had is below this share of the log-likelihood."""
 STEP = 1e-6
 """Settled needs that no coefficient of a standardised column moves by more than this share."""
+_LARGEST = 700.0
+"""Log odds beyond which their exponential would overflow."""
 SEPARATED = 1e-6
 """Fitted chances all nearer to 0 or 1 than this mean that the covariates tell the classes apart."""
 _SMALL_PRODUCT = 1_000_000
@@ -116,20 +118,26 @@ class NewtonStep(Statistic):
 
 def class_counts(block: Block, state: ClassState) -> ClassCounts:
     """Patients and records of one block by class."""
-    positive = (block.levels(state.outcome) == state.positive).astype(np.int64)
-    return ClassCounts(
-        block.cells(positive, 2), np.bincount(positive, minlength=2).astype(np.float64)
-    )
+    held = block.levels(state.outcome) == state.positive
+    positive = int(np.count_nonzero(held))
+    records = np.array([block.records - positive, positive])
+    patients = records if block.patient is None else block.cells(held.astype(np.int64), 2)
+    return ClassCounts(patients, records.astype(np.float64))
 
 
 def class_moments(block: Block, state: ClassMomentsState) -> ClassMoments:
     """The moments of one block's covariates, and their sums over the positive class."""
-    plain = moments(block, MomentsState(state.design))
     positive = (block.levels(state.classes.outcome) == state.classes.positive).astype(np.float64)
-    number = positive.sum()
-    towards = np.dot(positive, block.matrix(state.design)) - number * plain.shift
+    shift, centred = centred_columns(block, MomentsState(state.design))
+    plain = moments_of(block, state.design, shift, centred)
     return ClassMoments(
-        plain.records, plain.cells, plain.shift, plain.total, plain.cross, number, towards
+        plain.records,
+        plain.cells,
+        plain.shift,
+        plain.total,
+        plain.cross,
+        positive.sum(),
+        np.dot(centred, positive),
     )
 
 
@@ -144,6 +152,7 @@ def newton_step(block: Block, state: NewtonState) -> NewtonStep:
     beta = np.concatenate([state.beta[:1], state.slopes])
     columns, origin = x.T, state.shift[:, None]
     positive = block.levels(state.classes.outcome) == state.classes.positive
+    sides = 2.0 * positive - 1.0
     products = np.zeros((size, size + 1))
     log_likelihood, unsettled = 0.0, 0
     narrow = max(256, _SMALL_PRODUCT // (size * (size + 1)))
@@ -155,18 +164,17 @@ def newton_step(block: Block, state: NewtonState) -> NewtonStep:
         spare = memory[size + 2 :].reshape(-1)
         z[0] = 1.0
         np.subtract(columns[:, start:stop], origin, out=z[1:])
-        eta, chosen = np.dot(beta, z), positive[start:stop]
-        rest = np.abs(eta)
-        np.negative(rest, out=rest)
-        np.exp(rest, out=rest)
-        likelier = np.reciprocal(1.0 + rest)
-        np.multiply(rest, likelier, out=other)
-        np.subtract(chosen, np.where(eta >= 0, likelier, other), out=residual)
-        # log(1 + e^-|eta|) never overflows; the sign decides which class is the likelier.
-        np.negative(eta, out=eta, where=~chosen)
-        log_likelihood += np.minimum(eta, 0.0).sum() - np.log1p(rest).sum()
-        other *= likelier
-        unsettled += int(np.count_nonzero(np.abs(residual) > SEPARATED))
+        # The log odds of each record's own class, and the chance that it were the other one.
+        own, side = np.dot(beta, z), sides[start:stop]
+        own *= side
+        np.minimum(own, _LARGEST, out=own)
+        odds = np.exp(own)
+        wrong = np.reciprocal(1.0 + odds)
+        log_likelihood += own.sum() + np.log(wrong).sum()
+        np.multiply(side, wrong, out=residual)
+        unsettled += int(np.count_nonzero(wrong > SEPARATED))
+        np.multiply(odds, wrong, out=other)
+        other *= wrong
         for first in range(0, stop - start, narrow):
             last = min(first + narrow, stop - start)
             weighted = spare[: (size + 1) * (last - first)].reshape(size + 1, last - first)

@@ -83,16 +83,27 @@ class Moments(Statistic):
 
 def moments(block: Block, state: MomentsState) -> Moments:
     """The moments of one block's design columns, about state.shift or the block's own means."""
+    shift, centred = centred_columns(block, state)
+    return moments_of(block, state.design, shift, centred)
+
+
+def centred_columns(block: Block, state: MomentsState) -> tuple[FloatArray, FloatArray]:
+    """The shift (p,) and the columns about it, (p, n), in the thread's own memory."""
     x = block.matrix(state.design)
-    indicators = state.design.indicators
     shift = state.shift
     if shift is None:
-        shift = np.where(indicators > 0, 0.0, x.mean(axis=0) if block.records else 0.0)
+        means = x.mean(axis=0) if block.records else 0.0
+        shift = np.where(state.design.indicators > 0, 0.0, means)
     centred = scratch(x.shape[1], block.records)
     np.subtract(x.T, shift[:, None], out=centred)
+    return shift, centred
+
+
+def moments_of(block: Block, design: Design, shift: FloatArray, centred: FloatArray) -> Moments:
+    """The moments of columns (p, n) that are about a shift (p,) already."""
     return Moments(
         records=np.array(float(block.records)),
-        cells=column_cells(block, state.design, x),
+        cells=column_cells(block, design, block.matrix(design)),
         shift=shift,
         total=centred.sum(axis=1),
         cross=np.dot(centred, centred.T),
