@@ -109,11 +109,8 @@ def test_outcome_is_no_covariate(service: ExperimentService) -> None:
     assert [problem.path for problem in refused.value.fields] == ["inputdata.x[1]"]
 
 
-def test_foreign_error_tells_no_value(
-    service: ExperimentService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    known = registry.registry() | {"careless": careless}
-    monkeypatch.setattr("medmip.experiments.plan.registry", lambda: known)
+def test_foreign_error_tells_no_value(service: ExperimentService, tmp_path: Path) -> None:
+    service.validator.algorithms = registry.registry() | {"careless": careless}
     write_log_to(tmp_path / "log")
     failed = service.run(request("careless"))
     assert failed.state is State.FAILED
@@ -164,12 +161,9 @@ def test_cancelled_in_the_queue_never_runs(filled: Home) -> None:
     assert service.get(identities[-1]).result is None
 
 
-def test_cancelled_by_another_process_stops_the_work(
-    filled: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    known = registry.registry() | {"endless": endless}
-    monkeypatch.setattr("medmip.experiments.plan.registry", lambda: known)
+def test_cancelled_by_another_process_stops_the_work(filled: Home) -> None:
     service = ExperimentService(filled, workers=1)
+    service.validator.algorithms = registry.registry() | {"endless": endless}
     identity = service.submit(request("endless")).id
     for _ in range(100):
         if service.get(identity).progress.rounds > 3:

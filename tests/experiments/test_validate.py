@@ -19,8 +19,8 @@ from sklearn.metrics import (
 )
 from sklearn.naive_bayes import GaussianNB
 
-from medmip.algorithms.metrics import Validation
 from medmip.algorithms.registry import find
+from medmip.algorithms.validation import Validation
 from medmip.experiments.validate import Folds, HoldOut, LeaveOneDatasetOut, validated
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
@@ -131,7 +131,7 @@ def test_logistic_regression_is_judged_as_scikit_learn_does() -> None:
         "Precision": precision_score(truth, given),
         "Recall": recall_score(truth, given),
         "F1": f1_score(truth, given),
-        "Brier score": 2 * brier_score_loss(truth, chances[:, 1]),
+        "Brier score": brier_score_loss(truth, chances[:, 1]),
         "Log loss": log_loss(truth, chances),
     }.items():
         assert found.measure(name).value == pytest.approx(value, rel=1e-8), name

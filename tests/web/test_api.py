@@ -270,4 +270,3 @@ def test_a_trained_model_predicts_for_given_values(client: TestClient) -> None:
     wrong = client.post(place, json={"records": [{"age": 70}]})
     assert wrong.status_code == 422
     assert wrong.json()["errors"][0]["path"] == "records[0].age"
-

@@ -237,7 +237,10 @@ def pca(cohort: Cohort, parameters: PCAParameters) -> PCAResult:
     mean, deviations = np.where(centred, 0.0, mean), np.where(standard, 1.0, deviations)
     values, vectors = np.linalg.eigh(matrix)
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1].T
-    largest = vectors[np.arange(len(vectors)), np.abs(vectors).argmax(axis=1)]
+    # Of loadings as good as equal the first decides, whatever the last digits say.
+    sizes = np.abs(vectors)
+    place = (sizes >= (1 - 1e-6) * sizes.max(axis=1, keepdims=True)).argmax(axis=1)
+    largest = vectors[np.arange(len(vectors)), place]
     vectors = vectors * np.where(largest < 0, -1.0, 1.0)[:, None]
     return PCAResult(
         variables=design.labels,

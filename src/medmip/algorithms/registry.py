@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -22,12 +23,13 @@ def registry() -> dict[str, Algorithm[Any, Any]]:
     return dict(sorted(found.items(), key=lambda item: (item[1].question, item[1].label)))
 
 
-def find(name: str) -> Algorithm[Any, Any]:
-    """The algorithm of this name; raises NotFound with the names there are."""
+def find(name: str, known: Mapping[str, Algorithm[Any, Any]] | None = None) -> Algorithm[Any, Any]:
+    """The algorithm of this name among those known, else MIP's own; raises NotFound."""
+    known = registry() if known is None else known
     try:
-        return registry()[name]
+        return known[name]
     except KeyError:
         raise NotFound(
             f"There is no algorithm {name!r}",
-            remedy=f"Choose one of: {', '.join(sorted(registry()))}.",
+            remedy=f"Choose one of: {', '.join(sorted(known))}.",
         ) from None

@@ -48,6 +48,11 @@ class Home:
     def policy(self) -> Path:
         return self.path / "policy.toml"
 
+    @property
+    def algorithms(self) -> Path:
+        """Which algorithms of installed packages may run."""
+        return self.path / "algorithms.toml"
+
     def dataset_folder(self, model: str, dataset: str) -> Path:
         """Where the snapshots of a dataset lie, and its `published.json`; model is a key."""
         return self.datasets / model.replace(":", "_") / dataset

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import typer
 
-from medmip.cli.algorithms import algorithms_app
+from medmip.cli.algorithm import algorithm_app
 from medmip.cli.audit import audit_app
 from medmip.cli.data import data_app
 from medmip.cli.experiment import experiment_app
@@ -28,7 +28,7 @@ app.command()(serve)
 app.command()(doctor)
 app.add_typer(model_app, name="model")
 app.add_typer(data_app, name="data")
-app.add_typer(algorithms_app, name="algorithms")
+app.add_typer(algorithm_app, name="algorithm")
 app.command()(run)
 app.command("model-apply")(model_apply)
 app.add_typer(experiment_app, name="experiment")

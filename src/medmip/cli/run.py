@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    algorithm: Annotated[str | None, typer.Argument(help="See `mip algorithms list`.")] = None,
+    algorithm: Annotated[str | None, typer.Argument(help="See `mip algorithm list`.")] = None,
     request: Annotated[
         Path | None,
         typer.Option(

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from medmip.algorithms.metrics import Validation
+from medmip.algorithms.validation import Validation
 from medmip.algorithms.views import Chart, Table
 from medmip.experiments.request import Request
 

@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from medmip.algorithms.declaration import Algorithm, Parameters
 from medmip.algorithms.names import Names
-from medmip.algorithms.registry import registry
 from medmip.algorithms.role import Role
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.model_store import ModelStore
@@ -35,16 +34,22 @@ class Plan:
 class Validator:
     """Turns requests into plans; every problem of a request is named at once, by field."""
 
-    def __init__(self, models: ModelStore, datasets: Datasets) -> None:
+    def __init__(
+        self,
+        models: ModelStore,
+        datasets: Datasets,
+        algorithms: Mapping[str, Algorithm[Any, Any]],
+    ) -> None:
         self._models = models
         self._datasets = datasets
+        self.algorithms = algorithms
 
     def plan(self, request: Request) -> Plan:
         """The plan of a request; raises RequestError naming each offending field."""
         problems: list[FieldProblem] = []
-        algorithm = registry().get(request.algorithm)
+        algorithm = self.algorithms.get(request.algorithm)
         if algorithm is None:
-            known = ", ".join(sorted(registry()))
+            known = ", ".join(sorted(self.algorithms))
             problems.append(FieldProblem("algorithm", f"is not known; known are {known}"))
         model, snapshots = self._data(request.inputdata, problems)
         if algorithm is None or model is None:
@@ -92,7 +97,7 @@ class Validator:
         if model is None:
             raise RequestError("The request is not valid", fields=tuple(problems))
         reasons: dict[str, list[str]] = {}
-        for name, algorithm in registry().items():
+        for name, algorithm in self.algorithms.items():
             found: list[FieldProblem] = []
             _variables("y", algorithm.y, data.y, model, snapshots, found)
             _variables("x", algorithm.x, data.x, model, snapshots, found)

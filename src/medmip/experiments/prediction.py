@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import ValidationError
 
+from medmip.algorithms.declaration import Algorithm
 from medmip.algorithms.registry import find
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.variable import DATASET, Variable
@@ -25,13 +26,13 @@ MOST_RECORDS = 1000
 """Records that are predicted in one request."""
 
 
-def trained_model(experiment: Experiment) -> Model:
+def trained_model(experiment: Experiment, algorithms: Mapping[str, Algorithm[Any, Any]]) -> Model:
     """The model that an experiment fitted; raises Conflict where it has none."""
     if experiment.result is None:
         raise Conflict(
             f"Experiment {experiment.id} has no result", remedy="Choose one that is done."
         )
-    algorithm = find(experiment.algorithm)
+    algorithm = find(experiment.algorithm, algorithms)
     if not algorithm.predicts:
         raise Conflict(
             f"{algorithm.label} predicts nothing", remedy="Choose a regression or a classifier."

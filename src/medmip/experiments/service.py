@@ -29,6 +29,7 @@ from medmip.experiments.experiment import (
     Trouble,
 )
 from medmip.experiments.logbook import logger
+from medmip.experiments.packages import algorithms_of
 from medmip.experiments.plan import Plan, Validator
 from medmip.experiments.prediction import predictions_for, predictions_of, trained_model
 from medmip.experiments.repository import Experiments
@@ -95,7 +96,7 @@ class ExperimentService:
         self.ledger = Ledger(state, LedgerHead(home))
         self.ledger.note_policy(self.policy.model_dump_json())
         self.experiments = Experiments(state)
-        self.validator = Validator(self.models, self.datasets)
+        self.validator = Validator(self.models, self.datasets, algorithms_of(home))
         self._guard = Guard(self.policy, self.ledger, EarlierCohorts(state))
         self._engine = DuckDBEngine(home.datasets)
         self._cache = BlockCache()
@@ -140,7 +141,7 @@ class ExperimentService:
     def predict(self, identity: str, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """What an experiment's model predicts for values that a person gives; nothing is kept."""
         experiment = self.get(identity)
-        model = trained_model(experiment)
+        model = trained_model(experiment, self.validator.algorithms)
         return predictions_for(model, self._model_of(experiment), records)
 
     def apply(self, identity: str, snapshot: Snapshot, user: str = "local") -> pa.Table:
@@ -149,7 +150,7 @@ class ExperimentService:
         The ledger has it. Raises NotFound, Conflict.
         """
         experiment = self.get(identity)
-        model = trained_model(experiment)
+        model = trained_model(experiment, self.validator.algorithms)
         table = predictions_of(self._engine, model, self._model_of(experiment), snapshot)
         self.ledger.record(
             Access(

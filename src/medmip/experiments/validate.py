@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from medmip.algorithms.declaration import Algorithm, CannotCompute, Parameters, TrainedResult
-from medmip.algorithms.metrics import Validation, class_validation, number_validation
+from medmip.algorithms.metrics import class_validation, number_validation
+from medmip.algorithms.validation import Validation
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.variable import Variable
 from medmip.errors import FieldProblem

@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from medmip.algorithms.registry import registry
 from medmip.catalogue.variable import DATASET
 from medmip.experiments.request import InputData
 from medmip.experiments.service import ExperimentService
@@ -93,7 +92,7 @@ def router(service: ExperimentService) -> APIRouter:
     @routes.get("/algorithms", operation_id="listAlgorithms", tags=["algorithms"])
     def list_algorithms() -> list[AlgorithmEntry]:
         """Every algorithm's declaration."""
-        return [AlgorithmEntry.of(algorithm) for algorithm in registry().values()]
+        return [AlgorithmEntry.of(algorithm) for algorithm in service.validator.algorithms.values()]
 
     @routes.post(
         "/algorithms/fitting",

@@ -1,0 +1,1 @@
+"""The algorithm author's kit: run on made-up columns, check, and begin a new algorithm."""
