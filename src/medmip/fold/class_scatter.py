@@ -1,0 +1,140 @@
+"""Cross-products of a design's columns in the classes of a nominal variable."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from medmip.fold.block import Block
+from medmip.fold.design import Design
+from medmip.fold.statistic import Cells, CodeArray, FloatArray, IntArray, Statistic, Sum
+
+
+@dataclass(frozen=True)
+class ScatterState:
+    """The outcome with its number of classes, and the columns.
+
+    apart tells whether the scatter of each class is wanted, or that of all together; crossed are
+    the pairs of nominal covariates whose levels a class's scatter would count, each (variable,
+    its number of levels).
+    """
+
+    outcome: str
+    classes: int
+    design: Design
+    apart: bool
+    crossed: tuple[tuple[tuple[str, int], tuple[str, int]], ...]
+
+
+@dataclass(frozen=True)
+class ClassScatter(Statistic):
+    """Of k classes: records (k,), shift and sums about it (k, p), cross-products (m, p, p).
+
+    m is k, or 1 where those of the classes are added up. cells (k, 1 + levels + pairs): patients
+    of each class, then those with each level, then with each pair of levels in question.
+    Two parts with different shifts combine by the parallel-axis rule.
+    Source: Chan, Golub & LeVeque, The American Statistician 37 (1983), 242-247.
+    """
+
+    cells: Cells
+    records: Sum
+    shift: Sum
+    total: Sum
+    cross: Sum
+
+    def __add__(self, other: Self) -> Self:
+        some = (self.records > 0)[:, None]
+        shift = np.where(some, self.shift, other.shift)
+        step = other.shift - shift
+        moved = np.einsum("ki,kj->kij", other.total, step)
+        moved = moved + moved.transpose(0, 2, 1)
+        moved += other.records[:, None, None] * np.einsum("ki,kj->kij", step, step)
+        if len(self.cross) == 1:
+            moved = moved.sum(axis=0, keepdims=True)
+        return type(self)(
+            self.cells + other.cells,
+            self.records + other.records,
+            shift,
+            self.total + other.total + other.records[:, None] * step,
+            self.cross + other.cross + moved,
+        )
+
+    def supported_parameters(self) -> int:
+        classes, columns = int(np.count_nonzero(self.records)), int(self.total.shape[1])
+        each = columns * (columns + 3) // 2 if len(self.cross) > 1 else columns
+        return classes * each
+
+
+def class_scatter(block: Block, state: ScatterState) -> ClassScatter:
+    """The sums of one block by class, about the block's own class means."""
+    x, held = block.matrix(state.design), block.levels(state.outcome)
+    k, p = state.classes, x.shape[1]
+    records, shift, total = np.zeros(k), np.zeros((k, p)), np.zeros((k, p))
+    cross = np.zeros((k if state.apart else 1, p, p))
+    for index in range(k):
+        part = x[held == index]
+        if not len(part):
+            continue
+        records[index] = len(part)
+        shift[index] = part.mean(axis=0)
+        with np.errstate(invalid="ignore"):
+            centred = part - shift[index]
+            total[index] = centred.sum(axis=0)
+            cross[index % len(cross)] += np.dot(centred.T, centred)
+    return ClassScatter(_cells(block, state, held), records, shift, total, cross)
+
+
+def _cells(block: Block, state: ScatterState, held: CodeArray) -> IntArray:
+    k = state.classes
+    own = held.astype(np.int64)
+    cells = [block.cells(own, k)[:, None]]
+    for index in state.design.with_levels:
+        column = state.design.columns[index]
+        cells.append(block.cells(np.where(column.held(block), own, -1), k)[:, None])
+    for (first, down), (second, across) in state.crossed:
+        codes = (own * down + block.levels(first)) * across + block.levels(second)
+        cells.append(block.cells(codes, k * down * across).reshape(k, -1))
+    return np.hstack(cells)
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes that are there: records (k,), means (k, p), scatter (m, p, p) as ClassScatter."""
+
+    records: FloatArray
+    means: FloatArray
+    scatter: FloatArray
+
+    @classmethod
+    def of(cls, folded: ClassScatter, present: IntArray, kept: Sequence[int]) -> Self:
+        """The classes at the indices present, in the columns at the indices kept."""
+        n = folded.records[present]
+        total, shift = folded.total[present][:, kept], folded.shift[present][:, kept]
+        lean = np.einsum("ki,kj->kij", total, total) / n[:, None, None]
+        cross = folded.cross[:, kept][:, :, kept]
+        scatter = cross[present] - lean if len(cross) > 1 else cross - lean.sum(axis=0)
+        return cls(n, shift + total / n[:, None], scatter)
+
+    @property
+    def n(self) -> float:
+        return float(self.records.sum())
+
+    @property
+    def grand(self) -> FloatArray:
+        """The mean of all records, (p,)."""
+        grand: FloatArray = self.records @ self.means / self.n
+        return grand
+
+    @property
+    def pooled(self) -> FloatArray:
+        """The unbiased covariance within classes, (p, p)."""
+        pooled: FloatArray = self.scatter.sum(axis=0) / (self.n - len(self.records))
+        return pooled
+
+    def covariance(self, index: int) -> FloatArray:
+        """The unbiased covariance of one class, or of all where it is not told apart, (p, p)."""
+        if len(self.scatter) == 1:
+            return self.pooled
+        covariance: FloatArray = self.scatter[index] / (self.records[index] - 1.0)
+        return covariance
