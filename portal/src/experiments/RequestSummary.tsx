@@ -14,6 +14,7 @@ interface Declared {
   default?: unknown;
   level_of?: 'y' | 'x';
   variables_of?: 'y' | 'x';
+  variable_of?: 'y' | 'x';
   labels?: Record<string, string>;
 }
 
@@ -40,9 +41,9 @@ export function RequestSummary({ request }: { request: Request }) {
   const label = (code: string) => variables.get(code)?.label || code;
   const parameters = [...new Set([...Object.keys(declared), ...Object.keys(given)])].flatMap((name) => {
     const value = given[name] ?? declared[name]?.default;
-    const { level_of: role, variables_of: named, labels } = declared[name] ?? {};
+    const { level_of: role, variables_of: named, variable_of: single, labels } = declared[name] ?? {};
     const shown =
-      (role && levelOf(data[role]?.[0], value)) ?? labels?.[String(value)] ?? written(value, named ? label : String);
+      (role && levelOf(data[role]?.[0], value)) ?? (single && typeof value === 'string' ? label(value) : undefined) ?? labels?.[String(value)] ?? written(value, named ? label : String);
     return shown ? [{ name, title: declared[name]?.title ?? spoken(name), value: shown }] : [];
   });
   const filter = fromDocument(data.filters);

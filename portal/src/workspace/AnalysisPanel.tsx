@@ -234,9 +234,8 @@ export function AnalysisPanel({
 function withoutSetsOf(code: string, parameters: Record<string, unknown>): Record<string, unknown> {
   const holds = (part: unknown) => part === code || (Array.isArray(part) && part.includes(code));
   return Object.fromEntries(
-    Object.entries(parameters).map(([name, value]) => [
-      name,
-      Array.isArray(value) ? value.filter((part) => !holds(part)) : value,
-    ]),
+    Object.entries(parameters).flatMap(([name, value]) =>
+      value === code ? [] : [[name, Array.isArray(value) ? value.filter((part) => !holds(part)) : value]],
+    ),
   );
 }

@@ -18,6 +18,7 @@ interface Property {
   allOf?: { $ref?: string }[];
   level_of?: 'y' | 'x';
   variables_of?: 'y' | 'x';
+  variable_of?: 'y' | 'x';
 }
 
 interface Schema {
@@ -73,6 +74,18 @@ export function ParameterForm({
               data={variable ? levelsOf(variable, datasets) : []}
               value={typeof value === 'string' ? value : null}
               onChange={(level) => set(name, level ?? undefined)}
+            />
+          );
+        }
+        if (property.variable_of) {
+          return (
+            <Select
+              key={name}
+              {...common}
+              clearable
+              data={roles[property.variable_of].map((part) => ({ value: part.code, label: part.label || part.code }))}
+              value={typeof value === 'string' ? value : null}
+              onChange={(code) => set(name, code ?? undefined)}
             />
           );
         }

@@ -57,7 +57,8 @@ class Algorithm(Generic[P, R]):
     """A declared algorithm.
 
     question groups it in the gallery; discloses is the sentence that a privacy officer reads;
-    missing says whether records with a missing value are dropped or kept.
+    missing says whether records with a missing value are dropped or kept; repeated, that patients
+    need several records each, as only longitudinal data models have them.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Algorithm(Generic[P, R]):
     y: Role | None
     x: Role | None
     missing: Literal["drop", "keep"]
+    repeated: bool
     parameters: type[P]
     run: Callable[[Cohort, P], R]
 
@@ -98,13 +100,25 @@ def algorithm(
     y: Role | None,
     x: Role | None = None,
     missing: Literal["drop", "keep"] = "drop",
+    repeated: bool = False,
     version: str = "1.0",
 ) -> Callable[[Callable[[Cohort, P], R]], Algorithm[P, R]]:
     """Declares the function that drives an algorithm; the registry finds the declaration."""
 
     def declare(run: Callable[[Cohort, P], R]) -> Algorithm[P, R]:
         return Algorithm(
-            name, label, question, description, discloses, version, y, x, missing, parameters, run
+            name,
+            label,
+            question,
+            description,
+            discloses,
+            version,
+            y,
+            x,
+            missing,
+            repeated,
+            parameters,
+            run,
         )
 
     return declare
@@ -126,3 +140,10 @@ def level_of(
 def variables_field(role: Literal["y", "x"], title: str, description: str) -> Any:  # noqa: ANN401
     """The field of a parameter that names variables of a role; none by default."""
     return Field((), title=title, description=description, json_schema_extra={"variables_of": role})
+
+
+def variable_field(role: Literal["y", "x"], title: str, description: str) -> Any:  # noqa: ANN401
+    """The field of a parameter that names one variable of a role; none by default."""
+    return Field(
+        None, title=title, description=description, json_schema_extra={"variable_of": role}
+    )

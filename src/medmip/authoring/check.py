@@ -57,7 +57,7 @@ class Trial:
     @classmethod
     def of(cls, algorithm: Algorithm[Any, Any], records: int = RECORDS) -> "Trial":
         """Columns of a fixed seed; roles take as few variables as they may, or two."""
-        trial = cls(algorithm, _columns(records))
+        trial = cls(algorithm, _columns(records, visits=3 if algorithm.repeated else 1))
         numeric, nominal = list(_NUMERIC), list(_NOMINAL)
         trial.y = _chosen(algorithm.y, numeric, nominal)
         trial.x = _chosen(algorithm.x, numeric, nominal)
@@ -119,7 +119,8 @@ def check(algorithm: Algorithm[Any, Any]) -> list[Check]:
     return found
 
 
-def _columns(records: int) -> dict[str, Any]:
+def _columns(records: int, visits: int = 1) -> dict[str, Any]:
+    """Columns of made-up patients with so many visits each."""
     rng = np.random.default_rng(20)
     common = rng.normal(size=records)
     data: dict[str, Any] = {
@@ -129,7 +130,13 @@ def _columns(records: int) -> dict[str, Any]:
     for code, levels in _NOMINAL.items():
         lean = np.clip(np.floor((common + rng.normal(size=records) * 1.5) * 0.6 + 1), 0, None)
         data[code] = np.array(levels)[np.minimum(lean.astype(int), len(levels) - 1)]
-    data["dataset"] = np.where(np.arange(records) % 3 == 0, "one", "two")
+    patient = np.arange(records) // visits
+    data["dataset"] = np.where(patient % 3 == 0, "one", "two")
+    if visits > 1:
+        data["subjectid"] = np.array([f"P{index:05d}" for index in patient])
+        data["visitid"] = np.array([f"V{index % visits}" for index in range(records)])
+        own = rng.normal(size=records)[patient]
+        data |= {code: np.round(data[code] * np.exp(0.2 * own), 2) for code in _NUMERIC}
     return data
 
 
@@ -189,13 +196,16 @@ def _has_views(trial: Trial) -> str | None:
 def _split(trial: Trial) -> str | None:
     pooled = trial.run().model_dump()
     rows = np.arange(len(trial.data["dataset"]))
-    ways: Sequence[Any] = (2, 3, 10, [rows[:25], rows[25:], rows[:0]])
-    for parts in ways:
-        split = trial.run(parts=parts).model_dump()
+    patients = trial.data.get("subjectid", rows)
+    each = np.unique(patients)
+    ways = {f"over {sites} sites": np.array_split(each, sites) for sites in (2, 3, 10)}
+    ways["over lop-sided sites"] = [each[:25], each[25:], each[:0]]
+    for way, parts in ways.items():
+        held = [np.flatnonzero(np.isin(patients, part)) for part in parts]
+        split = trial.run(parts=held).model_dump()
         difference = _difference(pooled, split, "result")
         if difference is not None:
-            number = parts if isinstance(parts, int) else "lop-sided"
-            return f"over {number} sites {difference}"
+            return f"{way} {difference}"
     return None
 
 

@@ -66,6 +66,7 @@ class Validator:
                 for variable in x
                 if variable in y
             ]
+        problems += _unrepeated(algorithm, model)
         filter_ = _filter(data.filters, model, problems)
         parameters = _parameters(algorithm, request.parameters, problems)
         if parameters is not None:
@@ -101,6 +102,7 @@ class Validator:
             found: list[FieldProblem] = []
             _variables("y", algorithm.y, data.y, model, snapshots, found)
             _variables("x", algorithm.x, data.x, model, snapshots, found)
+            found += _unrepeated(algorithm, model)
             reasons[name] = [part.message for part in found]
         return reasons
 
@@ -178,6 +180,13 @@ def _variables(
     return tuple(found)
 
 
+def _unrepeated(algorithm: Algorithm[Any, Any], model: DataModel) -> list[FieldProblem]:
+    """That the algorithm needs several records of a patient, and the data model has one."""
+    if model.longitudinal or not algorithm.repeated:
+        return []
+    return [FieldProblem("inputdata.data_model", f"{model.key} has one record of each patient")]
+
+
 def _filter(document: object, model: DataModel, problems: list[FieldProblem]) -> Filter | None:
     try:
         return parse_filter(document, model, path="inputdata.filters")
@@ -223,6 +232,12 @@ def _check_choices(
                     label = names.variable(variable.code)
                     known = ", ".join(_told(names, variable, level) for level in levels)
                     problems.append(FieldProblem(path, f"is no level of {label}: {known}"))
+        if (role := extra.get("variable_of")) and value is not None:
+            codes = {variable.code for variable in roles[str(role)]}
+            if value not in codes:
+                problems.append(
+                    FieldProblem(path, f"{names.variable(str(value))} is not among {role}")
+                )
         if role := extra.get("variables_of"):
             codes = {variable.code for variable in roles[str(role)]}
             for index, named in enumerate(value):

@@ -108,7 +108,8 @@ class RoleEntry(BaseModel):
 class AlgorithmEntry(BaseModel):
     """An algorithm's declaration; parameters is a JSON Schema.
 
-    predicts: its result holds a model, so that a request may ask for validation.
+    predicts: its result holds a model, so that a request may ask for validation. repeated: it
+    needs a longitudinal data model.
     """
 
     name: str = Field(examples=["linear_regression"])
@@ -119,6 +120,7 @@ class AlgorithmEntry(BaseModel):
     version: str
     missing: Literal["drop", "keep"]
     predicts: bool
+    repeated: bool
     y: RoleEntry | None
     x: RoleEntry | None
     parameters: dict[str, Any]
@@ -134,6 +136,7 @@ class AlgorithmEntry(BaseModel):
             version=algorithm.version,
             missing=algorithm.missing,
             predicts=algorithm.predicts,
+            repeated=algorithm.repeated,
             y=algorithm.y and RoleEntry.of(algorithm.y),
             x=algorithm.x and RoleEntry.of(algorithm.x),
             parameters=algorithm.parameters.model_json_schema(),
