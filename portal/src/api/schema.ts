@@ -404,7 +404,8 @@ export interface components {
          * AlgorithmEntry
          * @description An algorithm's declaration; parameters is a JSON Schema.
          *
-         *     predicts: its result holds a model, so that a request may ask for validation.
+         *     predicts: its result holds a model, so that a request may ask for validation. repeated: it
+         *     needs a longitudinal data model.
          */
         AlgorithmEntry: {
             /** Description */
@@ -431,6 +432,8 @@ export interface components {
             predicts: boolean;
             /** Question */
             question: string;
+            /** Repeated */
+            repeated: boolean;
             /** Version */
             version: string;
             x: components["schemas"]["RoleEntry"] | null;
