@@ -1,6 +1,6 @@
 """Discriminant analysis: which class a patient belongs to, and the axes that part the classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from itertools import combinations
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from scipy.special import softmax
 from medmip.algorithms.coefficients import reference_note
 from medmip.algorithms.confusion import confusion_chart
 from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
+from medmip.algorithms.discriminant_axes import Axis, axes_of, own_root, pooled_root, wilks_of
 from medmip.algorithms.ellipses import Spread, ellipses
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NOMINAL, many, one
@@ -24,11 +25,6 @@ from medmip.fold.cohort import Cohort
 from medmip.fold.model import Model, Target, TermFactor, known_levels
 from medmip.fold.scores import ScoreState, class_scores
 from medmip.fold.statistic import FloatArray
-
-_CONSTANT = 1e-14
-"""A standard deviation below this share of the mean is rounding."""
-_DETERMINED = 1e-12
-"""An eigenvalue of the correlations below this is rounding."""
 
 
 class Kind(StrEnum):
@@ -75,26 +71,6 @@ class ClassSummary(BaseModel):
     means: tuple[float, ...]
     centre: tuple[float, ...]
     spread: Spread
-
-
-class Axis(BaseModel):
-    """A discriminant axis: its coefficients (p,), plain and by within-class standard deviation.
-
-    share is of the variance between classes; wilks, chi_squared, df and p_value are Bartlett's
-    test that neither this axis nor a later one parts the classes.
-    """
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
-
-    coefficients: tuple[float, ...]
-    standardised: tuple[float, ...]
-    eigenvalue: float
-    share: float
-    canonical_correlation: float
-    wilks: float
-    chi_squared: float
-    df: int
-    p_value: float
 
 
 class DiscriminantModel(Model):
@@ -349,11 +325,11 @@ def discriminant(cohort: Cohort, parameters: DiscriminantParameters) -> Discrimi
     labels = tuple(full.labels[index] for index in kept)
     classes = Classes.of(folded, present, kept)
     whole = [names[place] for place in present]
-    pooled = _pooled_root(classes, labels)
+    pooled = pooled_root(classes, labels)
     scale = np.sqrt(np.diag(classes.pooled))
-    axes, scalings = _axes(classes, pooled, scale)
+    axes, scalings = axes_of(classes, pooled, scale)
     roots = (
-        [_own_root(classes, index, level, labels) for index, level in enumerate(whole)]
+        [own_root(classes, index, level, labels) for index, level in enumerate(whole)]
         if quadratic
         else [pooled]
     )
@@ -393,7 +369,7 @@ def discriminant(cohort: Cohort, parameters: DiscriminantParameters) -> Discrimi
             for index, level in enumerate(whole)
         ),
         axes=axes,
-        **_wilks(classes, axes[0].wilks),
+        **wilks_of(classes, axes[0].wilks),
         confusion=tuple(tuple(unmasked(row)) for row in given),
         accuracy=float(np.trace(np.asarray(given))) / classes.n if complete else None,
         confidence=parameters.confidence,
@@ -426,120 +402,6 @@ def _cell_names(cohort: Cohort, state: ScatterState) -> list[str]:
         for level in cohort.levels[outcome.code]
         for name in (level, *(f"{part} in {level}" for part in within))
     ]
-
-
-def _pooled_root(classes: Classes, labels: Sequence[str]) -> FloatArray:
-    """What whitens the covariance within classes, (p, p)."""
-    if classes.n - len(classes.records) < len(labels):
-        raise CannotCompute(
-            f"{int(classes.n)} records are too few for {len(labels)} columns in "
-            f"{len(classes.records)} classes",
-            remedy="Choose fewer covariates.",
-        )
-    return _root(classes.pooled, classes.grand, labels, "within the classes")
-
-
-def _own_root(classes: Classes, index: int, level: str, labels: Sequence[str]) -> FloatArray:
-    """What whitens the covariance of one class, (p, p)."""
-    if classes.records[index] <= len(labels):
-        raise CannotCompute(
-            f"Class {level} has {int(classes.records[index])} records, too few for a covariance "
-            f"of {len(labels)} columns",
-            remedy="Choose the linear kind, or fewer covariates.",
-        )
-    return _root(classes.covariance(index), classes.means[index], labels, f"within class {level}")
-
-
-def _root(
-    covariance: FloatArray, mean: FloatArray, labels: Sequence[str], where: str
-) -> FloatArray:
-    """The root (p, p) for which root' covariance root = 1; where names whose covariance it is."""
-    if not np.isfinite(covariance).all():
-        endless = ", ".join(
-            label
-            for label, variance in zip(labels, np.diag(covariance), strict=True)
-            if not np.isfinite(variance)
-        )
-        raise CannotCompute(
-            f"These covariates are not finite for every patient: {endless}",
-            remedy="Leave them out.",
-        )
-    deviations = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    constant = deviations <= _CONSTANT * np.abs(mean)
-    if constant.any():
-        names = ", ".join(label for label, held in zip(labels, constant, strict=True) if held)
-        raise CannotCompute(
-            f"These covariates are constant {where}: {names}", remedy="Leave them out."
-        )
-    values, vectors = np.linalg.eigh(covariance / np.outer(deviations, deviations))
-    if values[0] < _DETERMINED:
-        weights = np.abs(vectors[:, 0])
-        names = ", ".join(
-            label
-            for label, weight in zip(labels, weights, strict=True)
-            if weight > 1e-3 * weights.max()
-        )
-        raise CannotCompute(
-            f"These covariates determine each other {where}: {names}",
-            remedy="Leave one of them out.",
-        )
-    root: FloatArray = vectors / np.sqrt(values) / deviations[:, None]
-    return root
-
-
-def _axes(
-    classes: Classes, root: FloatArray, scale: FloatArray
-) -> tuple[tuple[Axis, ...], FloatArray]:
-    """The discriminant axes by falling eigenvalue, and their coefficients, (p, axes)."""
-    k, p = classes.means.shape
-    between = np.sqrt(classes.records)[:, None] * (classes.means - classes.grand) @ root
-    _, sizes, turns = np.linalg.svd(between, full_matrices=False)
-    number = min(k - 1, p)
-    scalings = (root @ turns.T)[:, :number]
-    weights = scale[:, None] * scalings
-    largest = weights[np.abs(weights).argmax(axis=0), np.arange(number)]
-    scalings = scalings * np.where(largest < 0, -1.0, 1.0)
-    values = sizes[:number] ** 2 / (classes.n - k)
-    if not values.sum() > 0:
-        raise CannotCompute("The classes have the same means", remedy="Choose other covariates.")
-    axes = []
-    for index, value in enumerate(values.tolist()):
-        rest = float(np.log1p(values[index:]).sum())
-        df = (p - index) * (k - 1 - index)
-        chi_squared = max(classes.n - 1 - (p + k) / 2, 0.0) * rest
-        axes.append(
-            Axis(
-                coefficients=tuple(scalings[:, index].tolist()),
-                standardised=tuple((scale * scalings[:, index]).tolist()),
-                eigenvalue=value,
-                share=value / float(values.sum()),
-                canonical_correlation=float(np.sqrt(value / (1.0 + value))),
-                wilks=float(np.exp(-rest)),
-                chi_squared=chi_squared,
-                df=df,
-                p_value=float(stats.chi2.sf(chi_squared, df)),
-            )
-        )
-    return tuple(axes), scalings
-
-
-def _wilks(classes: Classes, wilks: float) -> Mapping[str, Any]:
-    """Rao's F approximation to Wilks' lambda."""
-    k, p = classes.means.shape
-    q = k - 1
-    order = p * p + q * q - 5
-    power = np.sqrt((p * p * q * q - 4) / order) if order > 0 else 1.0
-    between = float(p * q)
-    within = float(power * (classes.n - 1 - (p + q + 1) / 2) - p * q / 2 + 1)
-    left = wilks ** (1.0 / power)
-    f = float((1.0 - left) / left * within / between)
-    return {
-        "wilks": wilks,
-        "f": f,
-        "df_between": between,
-        "df_within": within,
-        "p_value": float(stats.f.sf(f, between, within)),
-    }
 
 
 def _spread(covariance: FloatArray, scalings: FloatArray) -> Spread:

@@ -355,6 +355,9 @@ def _best(cohort: Cohort, state: MixedState, method: Method) -> tuple[MixedState
         slope: FloatArray = (2 * _tangent(sums, method) @ root)[places]
         return _criterion(sums, method), slope
 
+    def slope_at(theta: FloatArray) -> FloatArray:
+        return both(theta)[1]
+
     start = np.array([1.0]) if q == 1 else np.array([1.0, 0.0, 0.5])
     records = cohort.size.records
     found = optimize.minimize(
@@ -366,9 +369,9 @@ def _best(cohort: Cohort, state: MixedState, method: Method) -> tuple[MixedState
             remedy="Leave out the random slope, or covariates that hardly vary.",
         )
     # Values that no longer tell points apart end that search; slopes still do, to the last digits.
-    sharper = optimize.root(lambda theta: both(theta)[1], found.x, tol=1e-12)
-    better = np.abs(both(sharper.x)[1]).max() < np.abs(found.jac).max()
-    theta = sharper.x if better and both(sharper.x)[0] <= found.fun + 1e-6 else found.x
+    sharper, _, _, _ = optimize.fsolve(slope_at, found.x, xtol=1e-12, full_output=True)
+    better = np.abs(slope_at(sharper)).max() < np.abs(found.jac).max()
+    theta = sharper if better and both(sharper)[0] <= found.fun + 1e-6 else found.x
     return at(np.asarray(theta, dtype=np.float64))
 
 
