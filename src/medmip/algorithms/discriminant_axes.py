@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
+from medmip.algorithms.axes import signs
 from medmip.algorithms.declaration import CannotCompute
 from medmip.fold.class_scatter import Classes
 from medmip.fold.statistic import FloatArray
@@ -106,8 +107,7 @@ def axes_of(
     number = min(k - 1, p)
     scalings = (root @ turns.T)[:, :number]
     weights = scale[:, None] * scalings
-    largest = weights[np.abs(weights).argmax(axis=0), np.arange(number)]
-    scalings = scalings * np.where(largest < 0, -1.0, 1.0)
+    scalings = scalings * signs(weights.T)
     values = sizes[:number] ** 2 / (classes.n - k)
     if not values.sum() > 0:
         raise CannotCompute("The classes have the same means", remedy="Choose other covariates.")

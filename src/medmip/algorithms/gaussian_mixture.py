@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import stats
 
+from medmip.algorithms.axes import signs
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
 from medmip.algorithms.ellipses import Spread, ellipses
 from medmip.algorithms.kmeans import KMeansParameters, kmeans
@@ -390,9 +391,7 @@ def _principal(folded: Moments, scale: FloatArray) -> tuple[FloatArray, tuple[fl
         folded.scatter / (float(folded.records) * np.outer(scale, scale))
     )
     axes = vectors[:, ::-1].T[:2]
-    largest = axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)]
-    axes = axes * np.where(largest < 0, -1.0, 1.0)[:, None]
-    return axes, tuple((values[::-1][:2] / values.sum()).tolist())
+    return axes * signs(axes)[:, None], tuple((values[::-1][:2] / values.sum()).tolist())
 
 
 def _pair(values: FloatArray) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import altair as alt
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from medmip.algorithms.axes import signs
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import NOMINAL, many
@@ -327,8 +328,7 @@ def mca(cohort: Cohort, parameters: MCAParameters) -> MCAResult:
     values, vectors = values[::-1][:free], vectors[:, ::-1][:, :free]
     there = int(np.count_nonzero(values > _NOTHING))
     values, vectors = values[:there], vectors[:, : min(told, there)]
-    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
-    vectors = vectors * np.where(largest < 0, -1.0, 1.0)
+    vectors = vectors * signs(vectors.T)
     coordinates = vectors / root[:, None] * np.sqrt(values[: vectors.shape[1]])
     contributions = vectors**2
     squared_cosines = coordinates**2 / (1.0 / (q * mass) - 1.0)[:, None]

@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 from pydantic import Field
 
+from medmip.algorithms.axes import signs
 from medmip.algorithms.declaration import (
     CannotCompute,
     Parameters,
@@ -237,11 +238,7 @@ def pca(cohort: Cohort, parameters: PCAParameters) -> PCAResult:
     mean, deviations = np.where(centred, 0.0, mean), np.where(standard, 1.0, deviations)
     values, vectors = np.linalg.eigh(matrix)
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1].T
-    # Of loadings as good as equal the first decides, whatever the last digits say.
-    sizes = np.abs(vectors)
-    place = (sizes >= (1 - 1e-6) * sizes.max(axis=1, keepdims=True)).argmax(axis=1)
-    largest = vectors[np.arange(len(vectors)), place]
-    vectors = vectors * np.where(largest < 0, -1.0, 1.0)[:, None]
+    vectors = vectors * signs(vectors)[:, None]
     return PCAResult(
         variables=design.labels,
         n=n,
