@@ -1,0 +1,293 @@
+"""Times to an event on a grid: who leaves when, and the sums over risk sets of a Cox model."""
+
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+import numpy as np
+
+from medmip.fold.block import Block
+from medmip.fold.design import Design
+from medmip.fold.statistic import (
+    Cells,
+    FloatArray,
+    IntArray,
+    Rank,
+    Statistic,
+    Sum,
+    count_with,
+    sum_over,
+)
+
+_STEADY = 1e-9
+"""A time this share beyond a multiple of the grid is that multiple: decimals round in binary."""
+LARGEST = 300.0
+"""Log hazard ratios beyond which sums of hazards would overflow."""
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """Times to an event or to censoring, coarsened up to multiples of grid.
+
+    event is the variable that tells, by its level of index `level`, that the event came; other
+    levels are censored. Step k is the time k grid, k = 0 … steps - 1; what is later is step
+    `steps`. group is None for one group, groups the number of levels.
+    """
+
+    time: str
+    event: str
+    level: int
+    grid: float
+    steps: int
+    group: str | None = None
+    groups: int = 1
+
+    def step_of(self, block: Block) -> IntArray:
+        """The step at which each record leaves, (n,)."""
+        with np.errstate(over="ignore"):
+            place = np.ceil(block.column(self.time) / self.grid * (1.0 - _STEADY))
+        step: IntArray = np.clip(place, 0, self.steps).astype(np.int64)
+        return step
+
+    def came(self, block: Block) -> IntArray:
+        """1 where the event came, 0 where censored, (n,)."""
+        came: IntArray = (block.levels(self.event) == self.level).astype(np.int64)
+        return came
+
+    def group_of(self, block: Block) -> IntArray:
+        """The group of each record, (n,)."""
+        if self.group is None:
+            return np.zeros(block.records, dtype=np.int64)
+        group: IntArray = block.levels(self.group).astype(np.int64)
+        return group
+
+    def time_of(self, step: int) -> float:
+        """The time of a step, as people write it."""
+        return float(f"{step * self.grid:.12g}")
+
+
+@dataclass(frozen=True)
+class StatusCounts(Statistic):
+    """Patients by group (g,); by group and status, censored first, (g, 2)."""
+
+    groups: Cells
+    status: Annotated[IntArray, count_with((0, 1))]
+
+    def supported_parameters(self) -> int:
+        return int(np.count_nonzero(self.groups))
+
+
+@dataclass(frozen=True)
+class StepCounts(Statistic):
+    """Who leaves by group, status (censored first) and step, (g, 2, steps + 1).
+
+    negative () counts times below zero.
+    """
+
+    leaving: Rank
+    negative: Rank
+
+
+def status_counts(block: Block, state: FollowUp) -> StatusCounts:
+    """The patients of one block by group and status."""
+    group = state.group_of(block)
+    status = block.cells(2 * group + state.came(block), 2 * state.groups)
+    return StatusCounts(block.cells(group, state.groups), status.reshape(state.groups, 2))
+
+
+def step_counts(block: Block, state: FollowUp) -> StepCounts:
+    """How many of one block leave at each step."""
+    shape = (state.groups, 2, state.steps + 1)
+    cell = 2 * state.group_of(block) + state.came(block)
+    cell = cell * shape[2] + state.step_of(block)
+    leaving = np.bincount(cell, minlength=shape[0] * 2 * shape[2]).astype(np.int64)
+    negative = np.count_nonzero(block.column(state.time) < 0)
+    return StepCounts(leaving.reshape(shape), np.array(negative))
+
+
+@dataclass(frozen=True)
+class RiskState:
+    """A Cox model at one point: columns z = (x - shift) / scale and beta, (p,).
+
+    spans is (steps,): which span of steps each step belongs to, -1 for those before any event;
+    number is that of spans.
+    """
+
+    follow_up: FollowUp
+    spans: IntArray
+    number: int
+    design: Design
+    shift: FloatArray
+    scale: FloatArray
+    beta: FloatArray
+
+    def columns_of(self, block: Block) -> FloatArray:
+        """The standardised columns, (p, n)."""
+        columns: FloatArray = (block.matrix(self.design).T - self.shift[:, None]) / self.scale[
+            :, None
+        ]
+        return columns
+
+    def score_of(self, columns: FloatArray) -> FloatArray:
+        """Log hazard ratios, (n,), of standardised columns (p, n)."""
+        score: FloatArray = np.clip(np.dot(self.beta, columns), -LARGEST, LARGEST)
+        return score
+
+
+@dataclass(frozen=True)
+class RiskSums(Statistic):
+    """Sums of hazards w = exp(z'beta) of all who leave, and of those with the event, by span.
+
+    patients (spans, 2): all, with the event; weight (spans, 2): sum of w; first (spans, 2, p): of
+    w z; second (spans, 2, p, p): of w z z'; toward (p,): sum of z over events.
+    """
+
+    patients: Cells
+    weight: Annotated[FloatArray, sum_over("patients")]
+    first: Annotated[FloatArray, sum_over("patients")]
+    second: Annotated[FloatArray, sum_over("patients")]
+    toward: Sum
+
+    def supported_parameters(self) -> int:
+        return len(self.toward)
+
+    @property
+    def at_risk(self) -> Self:
+        """The same sums with, in the place of all who leave, all who are at risk."""
+
+        def gathered(sums: FloatArray) -> FloatArray:
+            whole = np.array(sums)
+            whole[:, 0] = whole[::-1, 0].cumsum(axis=0)[::-1]
+            return whole
+
+        return type(self)(
+            self.patients,
+            gathered(self.weight),
+            gathered(self.first),
+            gathered(self.second),
+            self.toward,
+        )
+
+
+def risk_sums(block: Block, state: RiskState) -> RiskSums:
+    """The sums of one block by span."""
+    z = state.columns_of(block)
+    p, size = len(z), state.number
+    span = np.append(state.spans, -1)[state.follow_up.step_of(block)]
+    came = (state.follow_up.came(block) == 1) & (span >= 0)
+    weights = np.exp(state.score_of(z))
+    patients = np.zeros((size, 2), dtype=np.int64)
+    weight, first = np.zeros((size, 2)), np.zeros((size, 2, p))
+    second = np.zeros((size, 2, p, p))
+    for part, chosen in enumerate((span >= 0, came)):
+        held, columns, heavy = span[chosen], z[:, chosen], weights[chosen]
+        patients[:, part] = block.cells(np.where(chosen, span, -1), size)
+        weight[:, part] = np.bincount(held, heavy, minlength=size)
+        for i in range(p):
+            once = heavy * columns[i]
+            first[:, part, i] = np.bincount(held, once, minlength=size)
+            for j in range(i + 1):
+                twice = np.bincount(held, once * columns[j], minlength=size)
+                second[:, part, i, j] = second[:, part, j, i] = twice
+    return RiskSums(patients, weight, first, second, z[:, came].sum(axis=1))
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """A Cox model's log partial likelihood, its gradient (p,) and information (p, p)."""
+
+    value: float
+    gradient: FloatArray
+    information: FloatArray
+
+
+def efron(sums: RiskSums, beta: FloatArray) -> Likelihood:
+    """The partial likelihood where events of one span are tied, by Efron's rule.
+
+    Source: Efron, Journal of the American Statistical Association 72 (1977) 557-565.
+    """
+    held = sums.at_risk
+    events = held.patients[:, 1]
+    whole = held.weight[:, 0]
+    mean, second = held.first[:, 0] / whole[:, None], held.second[:, 0] / whole[:, None, None]
+    tied, tied_second = held.first[:, 1] / whole[:, None], held.second[:, 1] / whole[:, None, None]
+    span, part = _ties(events)
+    rest = 1.0 - part * (held.weight[:, 1] / whole)[span]
+    number = len(events)
+
+    def total(values: FloatArray) -> FloatArray:
+        return np.bincount(span, values, minlength=number).astype(np.float64)
+
+    once, shared = total(1 / rest), total(part / rest)
+    squares = [total(part**power / rest**2) for power in range(3)]
+    cross = np.einsum("k,ki,kj->ij", squares[1], mean, tied)
+    information = (
+        np.einsum("k,kij->ij", once, second)
+        - np.einsum("k,kij->ij", shared, tied_second)
+        - np.einsum("k,ki,kj->ij", squares[0], mean, mean)
+        + cross
+        + cross.T
+        - np.einsum("k,ki,kj->ij", squares[2], tied, tied)
+    )
+    value = float(beta @ held.toward) - float(np.log(rest).sum() + events @ np.log(whole))
+    return Likelihood(value, held.toward - once @ mean + shared @ tied, information)
+
+
+def hazard_steps(sums: RiskSums) -> FloatArray:
+    """What each span adds to the baseline's cumulative hazard, (spans,), by Efron's rule."""
+    held = sums.at_risk
+    span, part = _ties(held.patients[:, 1])
+    risk = held.weight[span, 0] - part * held.weight[span, 1]
+    return np.bincount(span, 1 / risk, minlength=len(held.weight)).astype(np.float64)
+
+
+def _ties(events: IntArray) -> tuple[IntArray, FloatArray]:
+    """For each event its span, and which part of the tied events went before it."""
+    span = np.repeat(np.arange(len(events)), events)
+    before = np.arange(len(span)) - np.repeat(np.cumsum(events) - events, events)
+    return span, before / events[span]
+
+
+@dataclass(frozen=True)
+class ScoreBins:
+    """A Cox model's scores in `size` equal bins over ± reach, told by step and status."""
+
+    risk: RiskState
+    reach: float
+    size: int
+
+
+@dataclass(frozen=True)
+class ScoreCounts(Statistic):
+    """Who leaves by status (censored first), step and bin of the score, (2, steps, size)."""
+
+    leaving: Rank
+
+
+def score_counts(block: Block, state: ScoreBins) -> ScoreCounts:
+    """How many of one block leave at each step with each score."""
+    risk, steps = state.risk, state.risk.follow_up.steps
+    score = risk.score_of(risk.columns_of(block))
+    place = np.floor((score / state.reach + 1) / 2 * state.size)
+    bins = np.clip(place, 0, state.size - 1).astype(np.int64)
+    cell = risk.follow_up.came(block) * steps + np.minimum(risk.follow_up.step_of(block), steps - 1)
+    counts = np.bincount(cell * state.size + bins, minlength=2 * steps * state.size)
+    return ScoreCounts(counts.astype(np.int64).reshape(2, steps, state.size))
+
+
+def concordance(leaving: IntArray) -> float:
+    """The share of pairs in which who had the event first had the greater score, ties by halves.
+
+    leaving is (2, steps, size). A pair counts where one had the event and the other was at risk
+    after it. NaN where there is no such pair.
+    Source: Harrell, Lee & Mark, Statistics in Medicine 15 (1996) 361-387.
+    """
+    censored, events = leaving[0].astype(np.float64), leaving[1].astype(np.float64)
+    after = np.zeros(leaving.shape[2])
+    right = pairs = 0.0
+    for step in range(leaving.shape[1])[::-1]:
+        after += censored[step]
+        lower = np.cumsum(after) - after / 2
+        right += float(events[step] @ lower)
+        pairs += float(events[step].sum() * after.sum())
+        after += events[step]
+    return right / pairs if pairs else float("nan")
