@@ -540,7 +540,7 @@ def curves_chart(
         start = {"time": 0.0, "survival": 1.0, "lower": 1.0, "upper": 1.0}
         told = [step.model_dump(include=set(start)) for step in part.steps]
         points += [row | {"group": label} for row in (start, *told)]
-        numbers += _numbers(label, part, ticks)
+        numbers += _numbers(label, part, ticks, joined)
     place = 48 + _LINE
     rows = {label: _HEIGHT + place + 2 * _LINE * index for index, label in enumerate(curves)}
     height = _HEIGHT + place + 2 * _LINE * len(curves) - (0 if group else _LINE)
@@ -602,9 +602,13 @@ def curves_chart(
         title,
         layers.properties(width="container", height=height, view=alt.ViewBackground(stroke=None)),
         f"Survival curves of {len(curves)} group{'' if len(curves) == 1 else 's'}: {words}",
-        f"Bands are {100 * confidence:g} % confidence limits. Numbers at risk are those left "
-        "after the time at which they stand."
-        + (" Points are told; lines only join them." if joined else ""),
+        f"Bands are {100 * confidence:g} % confidence limits."
+        + (
+            " Points are told, lines only join them; numbers at risk are those left after the time "
+            "at which they stand."
+            if joined
+            else ""
+        ),
     )
 
 
@@ -616,14 +620,17 @@ def _ticks(last: float) -> list[float]:
     return [float(f"{index * step:.12g}") for index in range(int(np.ceil(last / step)) + 1)]
 
 
-def _numbers(label: str, part: SurvivalCurve, ticks: Sequence[float]) -> list[dict[str, object]]:
-    """The numbers left at risk next before each tick, where one is told near it."""
+def _numbers(
+    label: str, part: SurvivalCurve, ticks: Sequence[float], joined: bool
+) -> list[dict[str, object]]:
+    """The numbers at risk at each tick; where times are joined, after a time told near it."""
     times: NDArray[np.float64] = np.array([0.0, *(step.time for step in part.steps)])
     left = [part.n, *(step.at_risk - step.events - step.censored for step in part.steps)]
     reach = (ticks[1] - ticks[0]) / 2 if len(ticks) > 1 else 0.0
     rows: list[dict[str, object]] = []
     for tick in ticks:
-        index = int(np.searchsorted(times, tick, side="right")) - 1
-        if tick - times[index] <= reach:
-            rows.append({"group": label, "time": float(times[index]), "number": str(left[index])})
+        index = max(int(np.searchsorted(times, tick, side="right" if joined else "left")) - 1, 0)
+        place = float(times[index]) if joined else tick
+        if tick - place <= reach:
+            rows.append({"group": label, "time": place, "number": str(left[index])})
     return rows

@@ -138,7 +138,8 @@ class RiskSums(Statistic):
     """Sums of hazards w = exp(z'beta) of all who leave, and of those with the event, by span.
 
     patients (spans, 2): all, with the event; weight (spans, 2): sum of w; first (spans, 2, p): of
-    w z; second (spans, 2, p, p): of w z z'; toward (p,): sum of z over events.
+    w z; second (spans, 2, p, p): of w z z'; toward (p,): sum of z over events; beyond (): records
+    whose hazard is too large or too small to be told.
     """
 
     patients: Cells
@@ -146,6 +147,7 @@ class RiskSums(Statistic):
     first: Annotated[FloatArray, sum_over("patients")]
     second: Annotated[FloatArray, sum_over("patients")]
     toward: Sum
+    beyond: Sum
 
     def supported_parameters(self) -> int:
         return len(self.toward)
@@ -165,6 +167,7 @@ class RiskSums(Statistic):
             gathered(self.first),
             gathered(self.second),
             self.toward,
+            self.beyond,
         )
 
 
@@ -174,7 +177,8 @@ def risk_sums(block: Block, state: RiskState) -> RiskSums:
     p, size = len(z), state.number
     span = np.append(state.spans, -1)[state.follow_up.step_of(block)]
     came = (state.follow_up.came(block) == 1) & (span >= 0)
-    weights = np.exp(state.score_of(z))
+    score = state.score_of(z)
+    weights, beyond = np.exp(score), np.count_nonzero(np.abs(score) >= LARGEST)
     patients = np.zeros((size, 2), dtype=np.int64)
     weight, first = np.zeros((size, 2)), np.zeros((size, 2, p))
     second = np.zeros((size, 2, p, p))
@@ -188,7 +192,8 @@ def risk_sums(block: Block, state: RiskState) -> RiskSums:
             for j in range(i + 1):
                 twice = np.bincount(held, once * columns[j], minlength=size)
                 second[:, part, i, j] = second[:, part, j, i] = twice
-    return RiskSums(patients, weight, first, second, z[:, came].sum(axis=1))
+    toward = z[:, came].sum(axis=1)
+    return RiskSums(patients, weight, first, second, toward, np.array(float(beyond)))
 
 
 @dataclass(frozen=True)
@@ -291,3 +296,24 @@ def concordance(leaving: IntArray) -> float:
         pairs += float(events[step].sum() * after.sum())
         after += events[step]
     return right / pairs if pairs else float("nan")
+
+
+def spans_of(events: IntArray, minimum: int) -> tuple[IntArray, IntArray]:
+    """Which span each step belongs to, (steps,), and the step of each span's last event, (spans,).
+
+    events is (steps,). A span begins with an event and ends before the next event once it holds
+    the minimum of them, so that a minimum of 1 makes a span of every time with an event. Steps
+    before any event are -1. At least the minimum of events must be there.
+    """
+    times = np.flatnonzero(events)
+    starts, held = [], minimum
+    for time in times.tolist():
+        if held >= minimum:
+            starts.append(time)
+            held = 0
+        held += int(events[time])
+    if held < minimum:
+        starts.pop()
+    spans: IntArray = np.searchsorted(starts, np.arange(len(events)), side="right") - 1
+    ends = np.append(times[np.searchsorted(times, starts[1:]) - 1], times[-1])
+    return spans, ends

@@ -1,0 +1,493 @@
+"""Cox regression: how covariates multiply the hazard of an event."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import altair as alt
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import stats
+
+from medmip.algorithms.coefficients import (
+    Coefficient,
+    coefficient_table,
+    coefficients,
+    forest_plot,
+    reference_note,
+)
+from medmip.algorithms.covariates import check_columns
+from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm, level_of
+from medmip.algorithms.kaplan_meier import STEPS, checked_status, leaving_steps
+from medmip.algorithms.linear_regression import Interaction
+from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.role import ANY, NUMERIC, many, one
+from medmip.algorithms.views import (
+    Chart,
+    Format,
+    View,
+    chart,
+    facts,
+    hidden_note,
+    shown,
+    table,
+    unmasked,
+)
+from medmip.fold.cohort import Cohort
+from medmip.fold.moments import MomentsState, moments
+from medmip.fold.statistic import FloatArray, IntArray
+from medmip.fold.survival import (
+    FollowUp,
+    Likelihood,
+    RiskState,
+    RiskSums,
+    ScoreBins,
+    concordance,
+    efron,
+    hazard_steps,
+    risk_sums,
+    score_counts,
+    spans_of,
+)
+
+SPANS = 1000
+"""Different times of events, at the most."""
+_ROUNDS = 50
+_GAIN = 1e-9
+"""Settled needs that the gain still to be had is below this share of the log-likelihood."""
+_STEP = 1e-6
+"""Settled needs that no coefficient of a standardised column moves by more than this share."""
+_BINS = 2**20
+"""Cells of scores by time and status, at the most."""
+_REACH = 5.0
+"""Standard deviations on either side over which scores are told apart."""
+
+
+class CoxParameters(Parameters):
+    """Parameters of a Cox regression."""
+
+    event: str = level_of(
+        "x", "Event", "The level of the first variable that is the event; the others are censored."
+    )
+    grid: float = Field(
+        1.0,
+        gt=0,
+        allow_inf_nan=False,
+        title="Grid",
+        description="Times are rounded up to multiples of this, in the unit of time.",
+    )
+    interactions: tuple[Interaction, ...] = Field(
+        (),
+        title="Interactions",
+        description="Pairs or triples of covariates whose products enter the model.",
+        json_schema_extra={"variables_of": "x"},
+    )
+    confidence: float = Field(
+        0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
+    )
+
+
+class HazardRatio(BaseModel):
+    """The factor by which one unit of a covariate multiplies the hazard."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    term: str
+    ratio: float
+    lower: float
+    upper: float
+
+
+class ModelTest(BaseModel):
+    """A test that no covariate matters."""
+
+    model_config = ConfigDict(frozen=True)
+
+    test: str
+    chi_square: float
+    df: int
+    p_value: float
+
+
+class BaselineStep(BaseModel):
+    """The cumulative hazard, and the share without event, where every covariate is at its centre.
+
+    The centre is a number's mean and a level's reference.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    time: float
+    cumulative_hazard: float
+    survival: float
+
+
+class CoxResult(Result):
+    """A fitted model of log hazard = log h0(t) + x'b, with ties by Efron's rule.
+
+    times is the number of different times of events that the fit tells apart; concordance is by
+    scores rounded to bins, None where no two patients can be compared.
+    """
+
+    time: str
+    event_variable: str
+    event: str
+    grid: float
+    n: int
+    events: int | None
+    excluded: int
+    coefficients: tuple[Coefficient, ...]
+    hazard_ratios: tuple[HazardRatio, ...]
+    references: dict[str, str]
+    dropped: tuple[str, ...]
+    log_likelihood: float
+    null_log_likelihood: float
+    aic: float
+    tests: tuple[ModelTest, ...]
+    concordance: float | None
+    baseline: tuple[BaselineStep, ...]
+    times: int
+    iterations: int
+    confidence: float
+    minimum: int
+
+    def views(self, names: Names = CODES) -> list[View]:
+        percent = f"{100 * self.confidence:g} %"
+        outcome = (
+            f"{names.variable(self.time)} to {names.variable(self.event_variable)}: "
+            f"{names.level(self.event_variable, self.event)}"
+        )
+        fit: list[tuple[str, object, Format]] = [
+            ("Observations", self.n, "integer"),
+            ("Events", shown(self.events, self.minimum), "integer"),
+            ("Dropped for missing values", self.excluded, "integer"),
+            ("Times told apart", self.times, "integer"),
+            ("Log-likelihood", self.log_likelihood, "number"),
+            ("Log-likelihood without covariates", self.null_log_likelihood, "number"),
+            ("AIC", self.aic, "number"),
+            ("Concordance", self.concordance, "number"),
+            ("Newton iterations", self.iterations, "integer"),
+        ]
+        note = f"Times are rounded up to multiples of {self.grid:g}; ties by Efron's rule."
+        if self.minimum > 1:
+            note += f" Times are joined until at least {self.minimum} patients had the event."
+        hidden = hidden_note([self.events], self.minimum)
+        return [
+            table(
+                "Hazard ratios",
+                [
+                    ("term", "Term", "text"),
+                    ("ratio", "Hazard ratio", "number"),
+                    ("lower", f"{percent} lower", "number"),
+                    ("upper", f"{percent} upper", "number"),
+                ],
+                [
+                    part.model_dump() | {"term": names.term(part.term)}
+                    for part in self.hazard_ratios
+                ],
+                reference_note(self.references, names),
+            ),
+            forest_plot(
+                self.coefficients,
+                self.confidence,
+                f"Coefficients for {outcome}",
+                "Change in log hazard for one unit",
+                names,
+            ),
+            coefficient_table(self.coefficients, self.confidence, "z", names, ""),
+            table(
+                "Tests of the model",
+                [
+                    ("test", "Test", "text"),
+                    ("chi_square", "χ²", "number"),
+                    ("df", "df", "integer"),
+                    ("p_value", "p-value", "pvalue"),
+                ],
+                [part.model_dump() for part in self.tests],
+            ),
+            facts("Fit", fit, f"{note} {hidden}".strip()),
+            _baseline_chart(self.baseline, outcome, names.axis(self.time), self.minimum > 1),
+        ]
+
+
+@algorithm(
+    "cox",
+    label="Cox regression",
+    question="Relate variables",
+    description="How covariates multiply the hazard of an event, whatever its course in time.",
+    discloses=(
+        "Coefficients, their errors and the quality of the fit over the whole cohort, and the "
+        "baseline's survival at times between which no fewer patients than the minimum had the "
+        "event; no level that fewer patients than the minimum have."
+    ),
+    y=one(NUMERIC, "Time", "To the event or to the end of follow-up."),
+    x=many(ANY, "Event, then covariates", "First the variable that tells the event.", at_least=2),
+    parameters=CoxParameters,
+)
+def cox(cohort: Cohort, parameters: CoxParameters) -> CoxResult:
+    """The greatest partial likelihood of proportional hazards.
+
+    Times between which fewer patients than the minimum had the event are joined and count as
+    tied, so that no sum leaves of fewer. Raises CannotCompute where fewer patients than that have
+    the event at all, where times are negative or too many, where covariates are constant or
+    collinear or an estimate is infinite, naming them, or where the method does not converge.
+    Source: Cox, Journal of the Royal Statistical Society B 34 (1972) 187-220; Therneau &
+    Grambsch, Modeling Survival Data (2000), chapter 3.
+    """
+    (time,), (event, *covariates) = cohort.y, cohort.x
+    if event.is_numeric:
+        raise CannotCompute(
+            f"{event.code} is a number, and the first variable tells whether the event came",
+            remedy="Put the nominal variable of the event first.",
+        )
+    if any(event.code in interaction for interaction in parameters.interactions):
+        raise CannotCompute(
+            f"{event.code} tells the event, and cannot interact with a covariate",
+            remedy="Leave it out of the interactions.",
+        )
+    start = FollowUp(
+        time.code,
+        event.code,
+        cohort.level(event, parameters.event, "parameters.event"),
+        parameters.grid,
+        STEPS,
+    )
+    status = unmasked(np.ma.asarray(checked_status(cohort, start, ()).status)[0])
+    leaving = leaving_steps(cohort, start, time)[0]
+    spans, ends = _spans(cohort, leaving[1], parameters.grid)
+    last = int(np.flatnonzero(leaving.any(axis=0))[-1])
+    follow_up = replace(start, steps=last + 1)
+
+    full = cohort.design(covariates, parameters.interactions)
+    everything = cohort.fold(moments, MomentsState(full), cells=full.labels)
+    kept = full.estimable(everything.cells)
+    design, folded = full.select(kept), everything.select(kept)
+    n, p = float(folded.records), len(kept)
+    if not p:
+        raise CannotCompute(
+            "No covariate has two levels in this cohort", remedy="Choose other covariates."
+        )
+    if int(leaving[1].sum()) <= p:
+        raise CannotCompute(
+            f"{p} coefficients cannot be estimated from so few events",
+            remedy="Choose fewer covariates.",
+        )
+    shift, scale = folded.mean, np.sqrt(np.diag(folded.scatter) / n)
+    check_columns(design, folded, scale)
+    state = RiskState(follow_up, spans[: last + 1], len(ends), design, shift, scale, np.zeros(p))
+    null = efron(cohort.fold(risk_sums, state), state.beta)
+    _check_at_risk(design.labels, null.information)
+    state, sums, rounds = _maximised(cohort, state, null)
+    fit = efron(sums, state.beta)
+
+    errors = np.sqrt(np.diag(np.linalg.inv(fit.information))) / scale
+    found = coefficients(
+        design.labels, state.beta / scale, errors, stats.norm(), parameters.confidence
+    )
+    with np.errstate(over="ignore"):
+        ratios = tuple(
+            HazardRatio(
+                term=part.term,
+                ratio=float(np.exp(part.estimate)),
+                lower=float(np.exp(part.lower)),
+                upper=float(np.exp(part.upper)),
+            )
+            for part in found
+        )
+    tests = {
+        "Likelihood ratio": 2 * (fit.value - null.value),
+        "Wald": float(state.beta @ fit.information @ state.beta),
+        "Score (log-rank)": float(null.gradient @ np.linalg.solve(null.information, null.gradient)),
+    }
+    # From the covariates' means to where the levels are at their references.
+    centre = float(np.where(design.indicators > 0, -shift / scale, 0.0) @ state.beta)
+    hazard = np.cumsum(hazard_steps(sums)) * np.exp(centre)
+    correlation = folded.scatter / (n * np.outer(scale, scale))
+    spread = float(np.sqrt(state.beta @ correlation @ state.beta))
+    return CoxResult(
+        time=time.code,
+        event_variable=event.code,
+        event=parameters.event,
+        grid=parameters.grid,
+        n=int(n),
+        events=status[1],
+        excluded=cohort.size.excluded,
+        coefficients=found,
+        hazard_ratios=ratios,
+        references=full.references(everything.cells),
+        dropped=tuple(
+            label
+            for label, patients in zip(full.labels, everything.cells, strict=True)
+            if not patients
+        ),
+        log_likelihood=fit.value,
+        null_log_likelihood=null.value,
+        aic=2 * p - 2 * fit.value,
+        tests=tuple(
+            ModelTest(test=name, chi_square=value, df=p, p_value=float(stats.chi2.sf(value, p)))
+            for name, value in tests.items()
+        ),
+        concordance=_concordance(cohort, state, spread),
+        baseline=tuple(
+            BaselineStep(
+                time=follow_up.time_of(int(end)),
+                cumulative_hazard=float(value),
+                survival=float(np.exp(-value)),
+            )
+            for end, value in zip(ends, hazard, strict=True)
+            # The time of the last few is a single patient's.
+            if cohort.minimum == 1 or int(leaving[:, end + 1 :].sum()) >= cohort.minimum
+        ),
+        times=len(ends),
+        iterations=rounds,
+        confidence=parameters.confidence,
+        minimum=cohort.minimum,
+    )
+
+
+def _spans(cohort: Cohort, events: IntArray, grid: float) -> tuple[IntArray, IntArray]:
+    """The spans of steps that the fit tells apart; events is (steps,)."""
+    if int(events.sum()) < cohort.minimum:
+        raise CannotCompute(
+            f"Fewer than {cohort.minimum} patients of this cohort have the event",
+            remedy="Choose another level as the event, or widen the filter.",
+        )
+    spans, ends = spans_of(events, cohort.minimum)
+    coarser, found = events, ends
+    while len(found) > SPANS:
+        grid *= 2
+        # Step k of the grid is step (k + 1) // 2 of one twice as coarse.
+        padded = np.pad(coarser, (1, 0))
+        coarser = np.add.reduceat(padded, np.arange(0, len(padded), 2))
+        found = spans_of(coarser, cohort.minimum)[1]
+    if found is not ends:
+        raise CannotCompute(
+            f"Events come at more than {SPANS} different times",
+            remedy=f"Choose a coarser grid, such as {grid:g}.",
+        )
+    return spans, ends
+
+
+def _check_at_risk(labels: Sequence[str], information: FloatArray) -> None:
+    """Raises CannotCompute naming columns that do not vary, or go together, among those at risk."""
+    constant = [
+        label for label, part in zip(labels, np.diag(information), strict=True) if part < 1e-10
+    ]
+    if constant:
+        raise CannotCompute(
+            "These covariates do not vary among those at risk when events come: "
+            + ", ".join(constant),
+            remedy="Leave them out.",
+        )
+    deviations = np.sqrt(np.diag(information))
+    values, vectors = np.linalg.eigh(information / np.outer(deviations, deviations))
+    if values[0] < 1e-10:
+        weights = np.abs(vectors[:, 0])
+        named = [
+            label
+            for label, weight in zip(labels, weights, strict=True)
+            if weight > 1e-3 * weights.max()
+        ]
+        raise CannotCompute(
+            "These covariates determine each other among those at risk when events come: "
+            + ", ".join(named),
+            remedy="Leave one of them out.",
+        )
+
+
+def _maximised(
+    cohort: Cohort, state: RiskState, here: Likelihood
+) -> tuple[RiskState, RiskSums, int]:
+    """The state of greatest likelihood, the sums there, and the number of Newton steps.
+
+    Where an estimate is infinite the likelihood goes on rising, ever less, while each round's
+    step stays as long as the last.
+    """
+    before, stuck = np.inf, 0
+    for rounds in range(1, _ROUNDS + 1):
+        try:
+            change: FloatArray = np.asarray(
+                np.linalg.solve(here.information, here.gradient), dtype=np.float64
+            )
+        except np.linalg.LinAlgError:
+            raise _infinite(state, state.beta) from None
+        size = float(np.abs(change).max())
+        gain = 0.5 * float(change @ here.gradient)
+        little = gain <= _GAIN * (abs(here.value) + 0.1)
+        settled = little and size <= _STEP * (1.0 + float(np.abs(state.beta).max()))
+        stuck = stuck + 1 if size > 0.5 * before and gain < 1e-2 else 0
+        if stuck > 3 and not settled:
+            raise _infinite(state, change)
+        before = size
+        length = 1.0
+        while True:
+            tried = replace(state, beta=state.beta + length * change)
+            sums = cohort.fold(risk_sums, tried)
+            there = efron(sums, tried.beta)
+            if settled or there.value >= here.value - 1e-12 * abs(here.value):
+                break
+            length /= 2
+            if length < 1e-6:
+                raise _unsettled()
+        state, here = tried, there
+        if float(sums.beyond):
+            raise _infinite(state, state.beta)
+        if settled:
+            return state, sums, rounds
+    raise _unsettled()
+
+
+def _unsettled() -> CannotCompute:
+    return CannotCompute(
+        f"The estimate did not settle within {_ROUNDS} rounds",
+        remedy="Leave out covariates that hardly vary or that nearly determine each other.",
+    )
+
+
+def _infinite(state: RiskState, direction: FloatArray) -> CannotCompute:
+    weights = np.abs(direction)
+    named = [
+        label
+        for label, weight in zip(state.design.labels, weights, strict=True)
+        if weight >= 0.3 * weights.max(initial=0.0)
+    ]
+    return CannotCompute(
+        "The covariates tell who has the event first without error, so no finite estimate exists: "
+        + ", ".join(named),
+        remedy="Leave out the covariate that separates, or join levels.",
+    )
+
+
+def _concordance(cohort: Cohort, state: RiskState, spread: float) -> float | None:
+    if not spread > 0:
+        return None
+    size = int(np.clip(_BINS // (2 * state.follow_up.steps), 64, 2048))
+    bins = ScoreBins(state, _REACH * spread, size)
+    found = concordance(cohort.fold(score_counts, bins).leaving)
+    return found if np.isfinite(found) else None
+
+
+def _baseline_chart(
+    baseline: Sequence[BaselineStep], outcome: str, axis: str, joined: bool
+) -> Chart:
+    values = [{"time": 0.0, "survival": 1.0}]
+    values += [{"time": step.time, "survival": step.survival} for step in baseline]
+    drawing = (
+        alt.Chart(alt.Data(values=values))
+        .mark_line(interpolate="linear" if joined else "step-after", strokeWidth=2, point=joined)
+        .encode(
+            x=alt.X("time:Q", title=axis),
+            y=alt.Y("survival:Q", title="Survival", scale=alt.Scale(domain=[0, 1])),
+            tooltip=[
+                alt.Tooltip("time:Q", title=axis),
+                alt.Tooltip("survival:Q", title="Survival", format=".4f"),
+            ],
+        )
+        .properties(width="container", height=260)
+    )
+    words = f"{values[-1]['survival']:.3g} at {values[-1]['time']:.4g}"
+    return chart(
+        f"Baseline of {outcome}",
+        drawing,
+        f"Baseline survival, falling to {words}",
+        "Numeric covariates at their means, levels at their references.",
+    )
