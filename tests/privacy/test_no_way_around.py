@@ -106,17 +106,18 @@ def request_of(
     parameters: dict[str, Any] = {}
     roles: dict[str, list[str]] = {}
     numeric, nominal = list(NUMERIC), list(NOMINAL)
+    fields = algorithm.parameters.model_json_schema()
+    levelled = {field.get("level_of") for field in fields.get("properties", {}).values()}
     for name in ("y", "x"):
         role = getattr(algorithm, name)
         if role is None:
             continue
-        chosen = numeric if "numeric" in role.kinds.names else nominal
+        chosen = numeric if "numeric" in role.kinds.names and name not in levelled else nominal
         roles[name] = [chosen.pop(0) for _ in range(min(role.maximum or 2, 2))]
-    fields = algorithm.parameters.model_json_schema()
     for name in fields.get("required", []):
         field = fields["properties"][name]
         if "level_of" in field:
-            (variable,) = roles[field["level_of"]]
+            variable = roles[field["level_of"]][0]
             levels = {"gender": ("M", "F"), "alzheimerbroadcategory": ("CN", "AD")}[variable]
             used = [value for value in parameters.values() if value in levels]
             parameters[name] = next(level for level in levels if level not in used)
