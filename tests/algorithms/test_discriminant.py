@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.discriminant_analysis import (
     LinearDiscriminantAnalysis,
     QuadraticDiscriminantAnalysis,
@@ -17,10 +19,12 @@ from sklearn.discriminant_analysis import (
 
 from medmip.algorithms.declaration import CannotCompute
 from medmip.fold.block import Block, Layout
+from medmip.fold.class_scatter import Classes, ScatterState, class_scatter
 from medmip.privacy.guard import Refused
 from medmip.privacy.policy import Policy
 from tests.algorithms.samples import splits
 from tests.analysis import analyse
+from tests.blocks import cohort_over
 
 NUMERIC, ALL = ["volume", "score", "age"], ["volume", "score", "age", "sex", "gene"]
 LEVELS = {"sex": ("F", "M"), "gene": ("e2", "e3", "e4")}
@@ -203,6 +207,38 @@ def test_a_large_offset_takes_no_digits(kind: str) -> None:
         assert other.coefficients == pytest.approx(one.coefficients, rel=1e-6, abs=1e-7)
 
 
+@settings(max_examples=30)
+@given(
+    st.integers(0, 10**6), st.lists(st.integers(1, 59), max_size=8), st.booleans(), st.booleans()
+)
+def test_blocks_in_any_order_give_the_same_scatter(
+    seed: int, cuts: list[int], apart: bool, turned: bool
+) -> None:
+    data = cohort(60, seed, mean=1e5)
+    order = np.arange(60)[::-1] if turned else np.arange(60)
+
+    def classes(order: Any, cuts: list[int]) -> Classes:
+        groups = np.array([CLASSES.index(name) for name in data["group"].tolist()])
+        over = cohort_over(
+            {code: data[code][order] for code in NUMERIC},
+            y=["group"],
+            x=NUMERIC,
+            codes={"group": (groups[order], CLASSES)},
+            cuts=cuts,
+        )
+        state = ScatterState("group", 3, over.design(over.x), apart, ())
+        return Classes.of(over.fold(class_scatter, state), np.arange(3), [0, 1, 2])
+
+    whole, cut = classes(np.arange(60), []), classes(order, cuts)
+    assert cut.records.tolist() == whole.records.tolist()
+    assert cut.means == pytest.approx(whole.means, rel=1e-12)
+    for mine, theirs in zip(whole.scatter, cut.scatter, strict=True):
+        reach = np.sqrt(np.diag(mine))
+        assert theirs / np.outer(reach, reach) == pytest.approx(
+            mine / np.outer(reach, reach), rel=1e-12, abs=1e-12
+        )
+
+
 def test_repeated_visits_count_patients_once() -> None:
     data = cohort()
     data["subjectid"] = np.array([f"s{index // 2:03d}" for index in range(500)])
@@ -307,7 +343,7 @@ def test_without_an_answer_it_says_why(kind: str, change: dict[str, Any], messag
         fit(cohort() | change, NUMERIC, kind)
 
 
-def test_too_few_records_and_infinite_values() -> None:
+def test_too_few_records_are_counted() -> None:
     data = {code: values[:5] for code, values in cohort().items()}
     data["group"] = np.array(["ad", "ad", "ad", "cn", "cn"])
     with pytest.raises(CannotCompute, match="5 records are too few for 4 columns in 2 classes"):
@@ -317,6 +353,10 @@ def test_too_few_records_and_infinite_values() -> None:
     data["group"][:3] = "ad"
     with pytest.raises(CannotCompute, match="Class ad has 3 records"):
         fit(data, NUMERIC, "quadratic")
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_infinite_values_are_named() -> None:
     data = cohort()
     data["score"][4] = np.inf
     with pytest.raises(CannotCompute, match="not finite for every patient: score"):

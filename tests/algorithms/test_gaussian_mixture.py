@@ -4,12 +4,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.mixture import GaussianMixture
 
 from medmip.algorithms.declaration import CannotCompute
+from medmip.algorithms.registry import find
 from medmip.privacy.guard import Refused
 from medmip.privacy.policy import Policy
 from tests.analysis import analyse
+from tests.blocks import cohort_over
 
 KINDS = {"full": "full", "diagonal": "diag", "spherical": "spherical", "tied": "tied"}
 
@@ -137,6 +141,22 @@ def test_split_equals_pooled(kind: str, parts: Any) -> None:
         assert other.weight == pytest.approx(one.weight, rel=1e-9)
         assert other.mean == pytest.approx(one.mean, rel=1e-9)
         assert np.array(other.covariance) == pytest.approx(np.array(one.covariance), rel=1e-9)
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(1, 99), max_size=8), st.integers(0, 10**6))
+def test_blocks_in_any_order_change_nothing(cuts: list[int], seed: int) -> None:
+    data = cohort(100)
+    order = np.random.default_rng(seed).permutation(100)
+    shuffled = {code: values[order] for code, values in data.items()}
+    algorithm = find("gaussian_mixture")
+    asked = algorithm.parameters(k=3, covariance="tied", tolerance=1e-3)
+    one = algorithm.run(cohort_over(data, y=list(data)), asked)
+    other = algorithm.run(cohort_over(shuffled, y=list(data), cuts=cuts), asked)
+    assert other.iterations == one.iterations
+    assert other.log_likelihood == pytest.approx(one.log_likelihood, rel=1e-12)
+    for mine, theirs in zip(one.components, other.components, strict=True):
+        assert theirs.mean == pytest.approx(mine.mean, rel=1e-9)
 
 
 def test_one_component_is_the_normal_distribution() -> None:

@@ -14,11 +14,12 @@ from scipy.special import softmax
 from medmip.algorithms.coefficients import reference_note
 from medmip.algorithms.confusion import confusion_chart
 from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
-from medmip.algorithms.discriminant_axes import Axis, axes_of, own_root, pooled_root, wilks_of
+from medmip.algorithms.discriminant_axes import Axis, discriminant_axes, rao_test
 from medmip.algorithms.ellipses import Spread, ellipses
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NOMINAL, many, one
 from medmip.algorithms.views import Format, View, chart, hidden_note, shown, table, unmasked
+from medmip.algorithms.whitening import own_root, pooled_root
 from medmip.fold.block import Block
 from medmip.fold.class_scatter import Classes, ScatterState, class_scatter
 from medmip.fold.cohort import Cohort
@@ -204,8 +205,7 @@ class DiscriminantResult(TrainedResult):
 
     def _tests(self) -> View:
         rows = [
-            axis.model_dump()
-            | {"axis": str(index + 1), "share": 100 * axis.share, "format": "number"}
+            axis.model_dump() | {"axis": str(index + 1), "share": 100 * axis.share}
             for index, axis in enumerate(self.axes)
         ]
         return table(
@@ -298,8 +298,7 @@ def discriminant(cohort: Cohort, parameters: DiscriminantParameters) -> Discrimi
     Covariances are unbiased, priors the classes' shares; the axes are those of the shared
     covariance for both kinds. Raises CannotCompute where fewer than two classes are there, a
     class has too few records, or covariates are constant or determine each other.
-    Sources: Hastie, Tibshirani & Friedman, The Elements of Statistical Learning, 2nd ed., 4.3;
-    Rencher & Christensen, Methods of Multivariate Analysis, 3rd ed., 6.1 and 8.4 to 8.6.
+    Source: Hastie, Tibshirani & Friedman, The Elements of Statistical Learning, 2nd ed., 4.3.
     """
     (outcome,) = cohort.y
     if outcome.code in {variable.code for variable in cohort.x}:
@@ -327,7 +326,7 @@ def discriminant(cohort: Cohort, parameters: DiscriminantParameters) -> Discrimi
     whole = [names[place] for place in present]
     pooled = pooled_root(classes, labels)
     scale = np.sqrt(np.diag(classes.pooled))
-    axes, scalings = axes_of(classes, pooled, scale)
+    axes, scalings = discriminant_axes(classes, pooled, scale)
     roots = (
         [own_root(classes, index, level, labels) for index, level in enumerate(whole)]
         if quadratic
@@ -369,7 +368,7 @@ def discriminant(cohort: Cohort, parameters: DiscriminantParameters) -> Discrimi
             for index, level in enumerate(whole)
         ),
         axes=axes,
-        **wilks_of(classes, axes[0].wilks),
+        **rao_test(classes, axes[0].wilks),
         confusion=tuple(tuple(unmasked(row)) for row in given),
         accuracy=float(np.trace(np.asarray(given))) / classes.n if complete else None,
         confidence=parameters.confidence,

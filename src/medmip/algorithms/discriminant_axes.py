@@ -1,7 +1,6 @@
-"""The axes that part classes best, and what whitens the covariance within classes."""
+"""Discriminant axes: the directions that part classes, their coefficients and tests."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -11,11 +10,6 @@ from medmip.algorithms.axes import signs
 from medmip.algorithms.declaration import CannotCompute
 from medmip.fold.class_scatter import Classes
 from medmip.fold.statistic import FloatArray
-
-_CONSTANT = 1e-14
-"""A standard deviation below this share of the mean is rounding."""
-_DETERMINED = 1e-12
-"""An eigenvalue of the correlations below this is rounding."""
 
 
 class Axis(BaseModel):
@@ -38,69 +32,16 @@ class Axis(BaseModel):
     p_value: float
 
 
-def pooled_root(classes: Classes, labels: Sequence[str]) -> FloatArray:
-    """What whitens the covariance within classes, (p, p)."""
-    if classes.n - len(classes.records) < len(labels):
-        raise CannotCompute(
-            f"{int(classes.n)} records are too few for {len(labels)} columns in "
-            f"{len(classes.records)} classes",
-            remedy="Choose fewer covariates.",
-        )
-    return _root(classes.pooled, classes.grand, labels, "within the classes")
-
-
-def own_root(classes: Classes, index: int, level: str, labels: Sequence[str]) -> FloatArray:
-    """What whitens the covariance of one class, (p, p)."""
-    if classes.records[index] <= len(labels):
-        raise CannotCompute(
-            f"Class {level} has {int(classes.records[index])} records, too few for a covariance "
-            f"of {len(labels)} columns",
-            remedy="Choose the linear kind, or fewer covariates.",
-        )
-    return _root(classes.covariance(index), classes.means[index], labels, f"within class {level}")
-
-
-def _root(
-    covariance: FloatArray, mean: FloatArray, labels: Sequence[str], where: str
-) -> FloatArray:
-    """The root (p, p) for which root' covariance root = 1; where names whose covariance it is."""
-    if not np.isfinite(covariance).all():
-        endless = ", ".join(
-            label
-            for label, variance in zip(labels, np.diag(covariance), strict=True)
-            if not np.isfinite(variance)
-        )
-        raise CannotCompute(
-            f"These covariates are not finite for every patient: {endless}",
-            remedy="Leave them out.",
-        )
-    deviations = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    constant = deviations <= _CONSTANT * np.abs(mean)
-    if constant.any():
-        names = ", ".join(label for label, held in zip(labels, constant, strict=True) if held)
-        raise CannotCompute(
-            f"These covariates are constant {where}: {names}", remedy="Leave them out."
-        )
-    values, vectors = np.linalg.eigh(covariance / np.outer(deviations, deviations))
-    if values[0] < _DETERMINED:
-        weights = np.abs(vectors[:, 0])
-        names = ", ".join(
-            label
-            for label, weight in zip(labels, weights, strict=True)
-            if weight > 1e-3 * weights.max()
-        )
-        raise CannotCompute(
-            f"These covariates determine each other {where}: {names}",
-            remedy="Leave one of them out.",
-        )
-    root: FloatArray = vectors / np.sqrt(values) / deviations[:, None]
-    return root
-
-
-def axes_of(
+def discriminant_axes(
     classes: Classes, root: FloatArray, scale: FloatArray
 ) -> tuple[tuple[Axis, ...], FloatArray]:
-    """The discriminant axes by falling eigenvalue, and their coefficients, (p, axes)."""
+    """The discriminant axes by falling eigenvalue, and their coefficients, (p, axes).
+
+    root (p, p) whitens the covariance within classes, scale (p,) holds its standard deviations.
+    Each axis's largest standardised coefficient is positive. Raises CannotCompute where the
+    classes have the same means. Source: Rencher & Christensen, Methods of Multivariate Analysis,
+    3rd ed., 8.4 to 8.6.
+    """
     k, p = classes.means.shape
     between = np.sqrt(classes.records)[:, None] * (classes.means - classes.grand) @ root
     _, sizes, turns = np.linalg.svd(between, full_matrices=False)
@@ -132,8 +73,11 @@ def axes_of(
     return tuple(axes), scalings
 
 
-def wilks_of(classes: Classes, wilks: float) -> Mapping[str, Any]:
-    """Rao's F approximation to Wilks' lambda."""
+def rao_test(classes: Classes, wilks: float) -> Mapping[str, float]:
+    """Wilks' lambda of all axes, with Rao's F approximation, as a result's fields.
+
+    Source: Rencher & Christensen, Methods of Multivariate Analysis, 3rd ed., 6.1.
+    """
     k, p = classes.means.shape
     q = k - 1
     order = p * p + q * q - 5

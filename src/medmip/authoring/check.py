@@ -59,8 +59,10 @@ class Trial:
         """Columns of a fixed seed; roles take as few variables as they may, or two."""
         trial = cls(algorithm, _columns(records, visits=3 if algorithm.repeated else 1))
         numeric, nominal = list(_NUMERIC), list(_NOMINAL)
-        trial.y = _chosen(algorithm.y, numeric, nominal)
-        trial.x = _chosen(algorithm.x, numeric, nominal)
+        fields = algorithm.parameters.model_json_schema().get("properties", {}).values()
+        by_level = {field["level_of"] for field in fields if "level_of" in field}
+        trial.y = _chosen(algorithm.y, numeric, nominal, by_level="y" in by_level)
+        trial.x = _chosen(algorithm.x, numeric, nominal, by_level="x" in by_level)
         trial.parameters = _required(algorithm, {"y": trial.y, "x": trial.x})
         return trial
 
@@ -140,12 +142,16 @@ def _columns(records: int, visits: int = 1) -> dict[str, Any]:
     return data
 
 
-def _chosen(role: Role | None, numeric: list[str], nominal: list[str]) -> tuple[str, ...]:
+def _chosen(
+    role: Role | None, numeric: list[str], nominal: list[str], *, by_level: bool
+) -> tuple[str, ...]:
+    """Variables for a role: numeric where it takes them, but first one whose levels are named."""
     if role is None:
         return ()
     number = max(role.minimum, min(role.maximum or 2, 2))
     pool = numeric if "numeric" in role.kinds.names else nominal
-    return tuple(pool.pop(0) for _ in range(number))
+    pools = [nominal if by_level and not index else pool for index in range(number)]
+    return tuple(pool.pop(0) for pool in pools)
 
 
 def _required(algorithm: Algorithm[Any, Any], roles: dict[str, tuple[str, ...]]) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """Cross-products of a design's columns in the classes of a nominal variable."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
 from medmip.fold.block import Block
 from medmip.fold.design import Design
-from medmip.fold.statistic import Cells, CodeArray, FloatArray, IntArray, Statistic, Sum
+from medmip.fold.statistic import Cells, CodeArray, FloatArray, IntArray, Shift, Statistic, Sum
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ScatterState:
 
 @dataclass(frozen=True)
 class ClassScatter(Statistic):
-    """Of k classes: records (k,), shift and sums about it (k, p), cross-products (m, p, p).
+    """Of k classes: records (k,), sums (k, p) and cross-products (m, p, p) about a shift (p,).
 
     m is k, or 1 where those of the classes are added up. cells (k, 1 + levels + pairs): patients
     of each class, then those with each level, then with each pair of levels in question.
@@ -39,25 +39,26 @@ class ClassScatter(Statistic):
 
     cells: Cells
     records: Sum
-    shift: Sum
+    shift: Shift
     total: Sum
     cross: Sum
 
     def __add__(self, other: Self) -> Self:
-        some = (self.records > 0)[:, None]
-        shift = np.where(some, self.shift, other.shift)
-        step = other.shift - shift
-        moved = np.einsum("ki,kj->kij", other.total, step)
-        moved = moved + moved.transpose(0, 2, 1)
-        moved += other.records[:, None, None] * np.einsum("ki,kj->kij", step, step)
+        if not np.array_equal(self.shift, other.shift):
+            other = other.about(self.shift)
+        return super().__add__(other)
+
+    def about(self, shift: FloatArray) -> Self:
+        """The same sums about another shift, by the parallel-axis rule; shift is (p,)."""
+        step = self.shift - shift
+        n, total = self.records, self.total
         if len(self.cross) == 1:
-            moved = moved.sum(axis=0, keepdims=True)
-        return type(self)(
-            self.cells + other.cells,
-            self.records + other.records,
-            shift,
-            self.total + other.total + other.records[:, None] * step,
-            self.cross + other.cross + moved,
+            n, total = n.sum(keepdims=True), total.sum(axis=0, keepdims=True)
+        lean = total[:, :, None] * step
+        cross = self.cross + lean + lean.transpose(0, 2, 1)
+        cross += n[:, None, None] * np.outer(step, step)
+        return replace(
+            self, shift=shift, total=self.total + self.records[:, None] * step, cross=cross
         )
 
     def supported_parameters(self) -> int:
@@ -67,21 +68,16 @@ class ClassScatter(Statistic):
 
 
 def class_scatter(block: Block, state: ScatterState) -> ClassScatter:
-    """The sums of one block by class, about the block's own class means."""
+    """The sums of one block by class, about the block's own means."""
     x, held = block.matrix(state.design), block.levels(state.outcome)
     k, p = state.classes, x.shape[1]
-    records, shift, total = np.zeros(k), np.zeros((k, p)), np.zeros((k, p))
-    cross = np.zeros((k if state.apart else 1, p, p))
+    shift = x.mean(axis=0) if block.records else np.zeros(p)
+    total, cross = np.zeros((k, p)), np.zeros((k if state.apart else 1, p, p))
     for index in range(k):
-        part = x[held == index]
-        if not len(part):
-            continue
-        records[index] = len(part)
-        shift[index] = part.mean(axis=0)
-        with np.errstate(invalid="ignore"):
-            centred = part - shift[index]
-            total[index] = centred.sum(axis=0)
-            cross[index % len(cross)] += np.dot(centred.T, centred)
+        centred = x[held == index] - shift
+        total[index] = centred.sum(axis=0)
+        cross[index % len(cross)] += np.dot(centred.T, centred)
+    records = np.bincount(held, minlength=k).astype(np.float64)
     return ClassScatter(_cells(block, state, held), records, shift, total, cross)
 
 
@@ -110,11 +106,11 @@ class Classes:
     def of(cls, folded: ClassScatter, present: IntArray, kept: Sequence[int]) -> Self:
         """The classes at the indices present, in the columns at the indices kept."""
         n = folded.records[present]
-        total, shift = folded.total[present][:, kept], folded.shift[present][:, kept]
+        total = folded.total[present][:, kept]
         lean = np.einsum("ki,kj->kij", total, total) / n[:, None, None]
         cross = folded.cross[:, kept][:, :, kept]
         scatter = cross[present] - lean if len(cross) > 1 else cross - lean.sum(axis=0)
-        return cls(n, shift + total / n[:, None], scatter)
+        return cls(n, folded.shift[kept] + total / n[:, None], scatter)
 
     @property
     def n(self) -> float:
@@ -125,6 +121,14 @@ class Classes:
         """The mean of all records, (p,)."""
         grand: FloatArray = self.records @ self.means / self.n
         return grand
+
+    @property
+    def spread(self) -> FloatArray:
+        """Standard deviations over all records, classes apart or not, (p,)."""
+        apart = self.means - self.grand
+        within = np.diagonal(self.scatter, axis1=1, axis2=2).sum(axis=0)
+        spread: FloatArray = np.sqrt(np.maximum(within + self.records @ apart**2, 0.0) / self.n)
+        return spread
 
     @property
     def pooled(self) -> FloatArray:
