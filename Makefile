@@ -71,7 +71,7 @@ bench: $(READY)/dev ## measure against other software; writes benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: validate
-validate: $(READY)/dev ## compare with NIST's certified values; writes docs/validation.md
+validate: $(READY)/dev ## compare with references, the peer suite and NIST; writes docs/validation.md
 	$(BIN)/python -m benchmarks.validate
 
 .PHONY: docs

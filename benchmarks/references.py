@@ -1,0 +1,532 @@
+"""Every family of algorithms beside an independent reference, on one generated cohort."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+from scipy import stats
+from scipy.cluster.hierarchy import linkage
+from scipy.spatial.distance import squareform
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import ElasticNet
+from sklearn.naive_bayes import GaussianNB
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
+
+from tests.analysis import analyse
+
+CLOSED, ITERATED = 1e-8, 1e-6
+"""The largest relative error of a closed form, and of an iterated one."""
+Pair = tuple[Any, Any]
+LEVELS = {"sex": ("F", "M"), "stage": ("none", "mild", "severe"), "died": ("no", "yes")}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Ours beside a reference's figures; r says that Rscript makes them."""
+
+    family: str
+    algorithm: str
+    quantities: str
+    reference: str
+    tolerance: float
+    compute: Callable[[dict[str, Any]], Pair]
+    r: bool = False
+
+    def error(self, data: dict[str, Any]) -> float | None:
+        """The largest relative error, against each figure's own size; None without R."""
+        if self.r and shutil.which("Rscript") is None:
+            return None
+        ours, theirs = (np.asarray(part, dtype=float) for part in self.compute(data))
+        if ours.shape != theirs.shape or not ours.size:
+            raise ValueError(f"{self.algorithm}: figures of different shapes are compared")
+        scale = np.maximum(np.abs(theirs), 1e-3 * np.abs(theirs).max())
+        return float((np.abs(ours - theirs) / scale).max())
+
+
+def cohort(records: int = 600, seed: int = 12) -> dict[str, Any]:
+    """Made-up patients: volumes, counts, times, classes."""
+    rng = np.random.default_rng(seed)
+    age, volume = rng.normal(70, 8, records), rng.normal(3, 0.5, records)
+    sex = rng.choice(["F", "M"], records)
+    lean = 0.05 * (age - 70) - 0.9 * (volume - 3) + 0.3 * (sex == "M")
+    place = lean + rng.logistic(size=records)
+    time = np.ceil(rng.exponential(20 * np.exp(-lean)))
+    return {
+        "age": age,
+        "volume": volume,
+        "cortex": 0.6 * volume + rng.normal(0, 0.3, records),
+        "score": np.clip(np.round(28 - 4 * np.abs(lean) - rng.exponential(2, records)), 18, 27),
+        "visits": rng.poisson(np.exp(0.4 + lean)).astype(float),
+        "cost": rng.gamma(2.0, np.exp(1 + lean) / 2),
+        "months": np.minimum(time, 60.0),
+        "sex": sex,
+        "stage": np.where(place < -0.5, "none", np.where(place < 1.0, "mild", "severe")),
+        "died": np.where(time <= 60, "yes", "no"),
+    }
+
+
+def _run(name: str, data: dict[str, Any], **options: Any) -> Any:
+    return analyse(name, data, levels=LEVELS, **options)
+
+
+def _design(data: dict[str, Any]) -> Any:
+    columns = [data["age"], data["volume"], (data["sex"] == "M").astype(float)]
+    return sm.add_constant(np.column_stack(columns))
+
+
+X = ["age", "volume", "sex"]
+
+
+def _coefficients(rows: Sequence[Any]) -> list[float]:
+    return [*(row.estimate for row in rows), *(row.std_error for row in rows)]
+
+
+def _describe(data: dict[str, Any]) -> Pair:
+    (row,) = [
+        part for part in _run("describe", data, y=["cost"]).numeric if part.dataset not in ("d",)
+    ]
+    values = data["cost"]
+    ours = [row.mean, row.sd, row.q1, row.median, row.q3]
+    return ours, [values.mean(), values.std(ddof=1), *np.quantile(values, [0.25, 0.5, 0.75])]
+
+
+def _crosstab(data: dict[str, Any]) -> Pair:
+    found = _run("crosstab", data, y=["sex"], x=["died"])
+    counts = pd.crosstab(data["sex"], data["died"]).to_numpy()
+    chi = stats.chi2_contingency(counts)
+    fisher = stats.fisher_exact(counts)
+    ours = [found.chi_squared, found.p_value, found.fisher_p_value]
+    return ours, [chi.statistic, chi.pvalue, fisher.pvalue]
+
+
+def _pearson(data: dict[str, Any]) -> Pair:
+    found = _run("pearson_correlation", data, y=["volume", "cortex"])
+    theirs = stats.pearsonr(data["volume"], data["cortex"])
+    interval = theirs.confidence_interval()
+    ours = [found.correlations[0][1], found.lower[0][1], found.upper[0][1]]
+    return ours, [theirs.statistic, interval.low, interval.high]
+
+
+def _spearman(data: dict[str, Any]) -> Pair:
+    few = data | {"visits": np.minimum(data["visits"], 4)}
+    found = _run("spearman_correlation", few, y=["score", "visits"])
+    theirs = stats.spearmanr(few["score"], few["visits"])
+    return [found.correlations[0][1], found.p_values[0][1]], [theirs.statistic, theirs.pvalue]
+
+
+def _t(data: dict[str, Any]) -> Pair:
+    found = _run(
+        "ttest_independent", data, y=["volume"], x=["sex"],
+        parameters={"group_a": "F", "group_b": "M", "equal_variances": False},
+    )  # fmt: skip
+    groups = [data["volume"][data["sex"] == level] for level in ("F", "M")]
+    theirs = stats.ttest_ind(*groups, equal_var=False)
+    low, high = theirs.confidence_interval()
+    return (
+        [found.t, found.df, found.p_value, found.lower, found.upper],
+        [theirs.statistic, theirs.df, theirs.pvalue, low, high],
+    )
+
+
+def _anova(data: dict[str, Any]) -> Pair:
+    found = _run("anova_oneway", data, y=["volume"], x=["stage"])
+    groups = [data["volume"][data["stage"] == level] for level in LEVELS["stage"]]
+    theirs = stats.f_oneway(*groups)
+    return [found.f_statistic, found.p_value], [theirs.statistic, theirs.pvalue]
+
+
+def _twoway(data: dict[str, Any]) -> Pair:
+    found = _run("anova_twoway", data, y=["volume"], x=["sex", "stage"], parameters={"type": 2})
+    theirs = anova_lm(ols("volume ~ C(sex) * C(stage)", pd.DataFrame(data)).fit(), typ=2)
+    rows = [source for source in found.sources if source.f is not None]
+    ours = [value for row in rows for value in (row.ss, row.f, row.p_value)]
+    expected = theirs.iloc[:3]
+    return ours, [
+        value
+        for _, row in expected.iterrows()
+        for value in (row["sum_sq"], row["F"], row["PR(>F)"])
+    ]
+
+
+def _mann_whitney(data: dict[str, Any]) -> Pair:
+    asked = {"group_a": "F", "group_b": "M"}
+    found = _run("mann_whitney", data, y=["score"], x=["sex"], parameters=asked)
+    women, men = (data["score"][data["sex"] == level] for level in ("F", "M"))
+    theirs = stats.mannwhitneyu(women, men, method="asymptotic")
+    return [found.u, found.p_value], [theirs.statistic, theirs.pvalue]
+
+
+def _kruskal(data: dict[str, Any]) -> Pair:
+    found = _run("kruskal_wallis", data, y=["score"], x=["stage"])
+    theirs = stats.kruskal(*(data["score"][data["stage"] == level] for level in LEVELS["stage"]))
+    return [found.h, found.p_value], [theirs.statistic, theirs.pvalue]
+
+
+def _linear(data: dict[str, Any]) -> Pair:
+    found = _run("linear_regression", data, y=["cortex"], x=X)
+    theirs = sm.OLS(data["cortex"], _design(data)).fit()
+    ours = [*_coefficients(found.coefficients), found.r_squared, found.f_statistic]
+    return ours, [*theirs.params, *theirs.bse, theirs.rsquared, theirs.fvalue]
+
+
+def _logistic(data: dict[str, Any]) -> Pair:
+    asked = {"positive_class": "yes"}
+    found = _run("logistic_regression", data, y=["died"], x=X, parameters=asked)
+    theirs = sm.Logit(data["died"] == "yes", _design(data)).fit(tol=1e-14, disp=False)
+    ours = [*_coefficients(found.coefficients), found.log_likelihood]
+    return ours, [*theirs.params, *theirs.bse, theirs.llf]
+
+
+def _multinomial(data: dict[str, Any]) -> Pair:
+    found = _run("multinomial_regression", data, y=["stage"], x=X)
+    place = pd.Categorical(data["stage"], LEVELS["stage"]).codes
+    theirs = sm.MNLogit(place, _design(data)).fit(method="newton", tol=1e-14, disp=False)
+    ours = [value for part in found.classes for value in _coefficients(part.coefficients)]
+    expected = [np.concatenate([theirs.params[:, k], theirs.bse[:, k]]) for k in range(2)]
+    return ours, np.concatenate(expected).tolist()
+
+
+def _poisson(data: dict[str, Any]) -> Pair:
+    found = _run("glm", data, y=["visits"], x=X, parameters={"family": "poisson"})
+    theirs = sm.GLM(data["visits"], _design(data), family=sm.families.Poisson()).fit(tol=1e-14)
+    ours = [*_coefficients(found.coefficients), found.residual_deviance]
+    return ours, [*theirs.params, *theirs.bse, theirs.deviance]
+
+
+def _gamma(data: dict[str, Any]) -> Pair:
+    found = _run("glm", data, y=["cost"], x=X, parameters={"family": "gamma"})
+    law = sm.families.Gamma(sm.families.links.Log())
+    theirs = sm.GLM(data["cost"], _design(data), family=law).fit(tol=1e-14)
+    ours = [*_coefficients(found.coefficients), found.residual_deviance]
+    return ours, [*theirs.params, *theirs.bse, theirs.deviance]
+
+
+def _elastic_net(data: dict[str, Any]) -> Pair:
+    names = ["age", "volume", "score"]
+    asked = {"mixing": 0.5, "penalty": 0.05}
+    found = _run("elastic_net", data, y=["cortex"], x=names, parameters=asked)
+    x = np.column_stack([data[name] for name in names])
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    theirs = ElasticNet(alpha=0.05, l1_ratio=0.5, tol=1e-14, max_iter=100_000)
+    return [row.standardised for row in found.coefficients], theirs.fit(z, data["cortex"]).coef_
+
+
+def _pca(data: dict[str, Any]) -> Pair:
+    names = ["age", "volume", "cortex", "score"]
+    found = _run("pca", data, y=names)
+    x = np.column_stack([data[name] for name in names])
+    theirs = PCA(svd_solver="full").fit((x - x.mean(axis=0)) / x.std(axis=0, ddof=1))
+    ours = [*found.eigenvalues, *np.abs(found.vectors[0])]
+    return ours, [*theirs.explained_variance_, *np.abs(theirs.components_[0])]
+
+
+def _clusters(data: dict[str, Any]) -> Pair:
+    names = ["age", "volume", "cortex", "score"]
+    asked = {"linkage": "average"}
+    found = _run("variable_clusters", data, y=names, parameters=asked)
+    apart = 1 - np.abs(np.corrcoef([data[name] for name in names]))
+    theirs = linkage(squareform(apart, checks=False), "average")
+    return [merge.height for merge in found.merges], theirs[:, 2]
+
+
+def _naive_bayes(data: dict[str, Any]) -> Pair:
+    found = _run("naive_bayes", data, y=["stage"], x=["age", "volume"])
+    theirs = GaussianNB().fit(np.column_stack([data["age"], data["volume"]]), data["stage"])
+    order = [theirs.classes_.tolist().index(part.level) for part in found.classes]
+    ours = [value for part in found.classes for value in (*part.means, *part.variances)]
+    expected = [[*theirs.theta_[k], *(theirs.var_[k] - theirs.epsilon_)] for k in order]
+    return ours, np.concatenate(expected)
+
+
+def _discriminant(data: dict[str, Any]) -> Pair:
+    found = _run("discriminant", data, y=["stage"], x=["age", "volume"])
+    x = np.column_stack([data["age"], data["volume"]])
+    theirs = LinearDiscriminantAnalysis().fit(x, data["stage"])
+    return [axis.share for axis in found.axes], theirs.explained_variance_ratio_
+
+
+def _r(data: dict[str, Any], script: str) -> list[float]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "d.csv"
+        pd.DataFrame(data).to_csv(file, index=False, float_format="%.17g")
+        read = f'd <- read.csv("{file}", stringsAsFactors = TRUE); '
+        done = subprocess.run(
+            ["Rscript", "-e", read + script], capture_output=True, text=True, check=True
+        )
+    return [float(part) for part in done.stdout.split()]
+
+
+def _negative_binomial(data: dict[str, Any]) -> Pair:
+    rng = np.random.default_rng(4)
+    wide = data | {"visits": rng.poisson(np.exp(0.5) * rng.gamma(1.5, 1 / 1.5, 600)).astype(float)}
+    found = _run("glm", wide, y=["visits"], x=X, parameters={"family": "negative binomial"})
+    theirs = _r(
+        wide,
+        "suppressMessages(library(MASS)); m <- glm.nb(visits ~ age + volume + sex, d, "
+        "control = glm.control(epsilon = 1e-14, maxit = 200)); s <- summary(m)$coefficients; "
+        "cat(format(c(s[, 1], s[, 2], m$theta), digits = 16))",
+    )
+    return [*_coefficients(found.coefficients), found.theta], theirs
+
+
+def _ordinal(data: dict[str, Any]) -> Pair:
+    found = _run("ordinal_regression", data, y=["stage"], x=X)
+    theirs = _r(
+        data,
+        'suppressMessages(library(MASS)); d$stage <- factor(d$stage, c("none", "mild", "severe"), '
+        "ordered = TRUE); m <- polr(stage ~ age + volume + sex, d, "
+        "control = list(reltol = 1e-16, maxit = 1000)); cat(format(m$deviance, digits = 16))",
+    )
+    return [found.residual_deviance], theirs
+
+
+def _kaplan_meier(data: dict[str, Any]) -> Pair:
+    asked = {"event": "yes", "grid": 1.0}
+    found = _run("kaplan_meier", data, y=["months"], x=["died", "sex"], parameters=asked)
+    theirs = _r(
+        data,
+        'library(survival); s <- Surv(d$months, d$died == "yes"); '
+        "t <- survdiff(s ~ d$sex); cat(format(t$chisq, digits = 16))",
+    )
+    return [found.log_rank.chi_square], theirs
+
+
+def _cox(data: dict[str, Any]) -> Pair:
+    asked = {"event": "yes", "grid": 1.0}
+    found = _run("cox", data, y=["months"], x=["died", *X], parameters=asked)
+    theirs = _r(
+        data,
+        'library(survival); m <- coxph(Surv(months, died == "yes") ~ age + volume + sex, d, '
+        'ties = "efron", control = coxph.control(eps = 1e-12)); '
+        "cat(format(c(coef(m), sqrt(diag(vcov(m))), m$loglik[2]), digits = 16))",
+    )
+    return [*_coefficients(found.coefficients), found.log_likelihood], theirs
+
+
+def _mixed(data: dict[str, Any]) -> Pair:
+    patient = np.arange(600) // 4
+    rng = np.random.default_rng(9)
+    own = rng.normal(0, 0.4, 150)[patient]
+    seen = data | {
+        "subjectid": np.array([f"P{index:03d}" for index in patient]),
+        "visitid": np.array([f"V{index % 4}" for index in range(600)]),
+        "cortex": data["cortex"] + own,
+    }
+    found = _run("mixed_model", seen, y=["cortex"], x=["age", "volume"])
+    theirs = _r(
+        seen,
+        "library(nlme); m <- lme(cortex ~ age + volume, d, random = ~ 1 | subjectid, "
+        "control = lmeControl(msTol = 1e-14, tolerance = 1e-12)); "
+        "cat(format(c(fixef(m), sqrt(diag(vcov(m))), as.numeric(logLik(m))), digits = 16))",
+    )
+    return [*_coefficients(found.coefficients), found.log_likelihood], theirs
+
+
+COMPARISONS = (
+    Comparison(
+        "description",
+        "describe",
+        "mean, SD, quartiles",
+        "NumPy",
+        CLOSED,
+        _describe,
+    ),
+    Comparison(
+        "description",
+        "crosstab",
+        "χ², p, Fisher's p",
+        "SciPy",
+        CLOSED,
+        _crosstab,
+    ),
+    Comparison(
+        "description",
+        "pearson_correlation",
+        "r, limits",
+        "SciPy",
+        CLOSED,
+        _pearson,
+    ),
+    Comparison(
+        "description",
+        "spearman_correlation",
+        "ρ, p",
+        "SciPy",
+        CLOSED,
+        _spearman,
+    ),
+    Comparison(
+        "tests",
+        "ttest_independent",
+        "t, df, p, limits (Welch)",
+        "SciPy",
+        CLOSED,
+        _t,
+    ),
+    Comparison(
+        "tests",
+        "anova_oneway",
+        "F, p",
+        "SciPy",
+        CLOSED,
+        _anova,
+    ),
+    Comparison(
+        "tests",
+        "anova_twoway",
+        "SS, F, p (type II)",
+        "statsmodels",
+        CLOSED,
+        _twoway,
+    ),
+    Comparison(
+        "tests",
+        "mann_whitney",
+        "U, p",
+        "SciPy",
+        CLOSED,
+        _mann_whitney,
+    ),
+    Comparison(
+        "tests",
+        "kruskal_wallis",
+        "H, p",
+        "SciPy",
+        CLOSED,
+        _kruskal,
+    ),
+    Comparison(
+        "regression",
+        "linear_regression",
+        "b, SE, R², F",
+        "statsmodels",
+        CLOSED,
+        _linear,
+    ),
+    Comparison(
+        "regression",
+        "logistic_regression",
+        "b, SE, ℓ",
+        "statsmodels",
+        ITERATED,
+        _logistic,
+    ),
+    Comparison(
+        "regression",
+        "multinomial_regression",
+        "b, SE",
+        "statsmodels",
+        ITERATED,
+        _multinomial,
+    ),
+    Comparison(
+        "regression",
+        "ordinal_regression",
+        "deviance",
+        "R MASS",
+        ITERATED,
+        _ordinal,
+        r=True,
+    ),
+    Comparison(
+        "regression",
+        "glm",
+        "b, SE, D (Poisson)",
+        "statsmodels",
+        ITERATED,
+        _poisson,
+    ),
+    Comparison(
+        "regression",
+        "glm",
+        "b, SE, D (gamma)",
+        "statsmodels",
+        ITERATED,
+        _gamma,
+    ),
+    Comparison(
+        "regression",
+        "glm",
+        "b, SE, θ (neg. binomial)",
+        "R MASS",
+        ITERATED,
+        _negative_binomial,
+        r=True,
+    ),
+    Comparison(
+        "regression",
+        "elastic_net",
+        "b",
+        "scikit-learn",
+        ITERATED,
+        _elastic_net,
+    ),
+    Comparison(
+        "longitudinal",
+        "mixed_model",
+        "b, SE, ℓ",
+        "R nlme",
+        ITERATED,
+        _mixed,
+        r=True,
+    ),
+    Comparison(
+        "survival",
+        "kaplan_meier",
+        "log-rank χ²",
+        "R survival",
+        CLOSED,
+        _kaplan_meier,
+        r=True,
+    ),
+    Comparison(
+        "survival",
+        "cox",
+        "b, SE, ℓ",
+        "R survival",
+        ITERATED,
+        _cox,
+        r=True,
+    ),
+    Comparison(
+        "unsupervised",
+        "pca",
+        "λ, first vector",
+        "scikit-learn",
+        CLOSED,
+        _pca,
+    ),
+    Comparison(
+        "unsupervised",
+        "variable_clusters",
+        "heights",
+        "SciPy",
+        CLOSED,
+        _clusters,
+    ),
+    Comparison(
+        "classification",
+        "naive_bayes",
+        "means, variances",
+        "scikit-learn",
+        CLOSED,
+        _naive_bayes,
+    ),
+    Comparison(
+        "classification",
+        "discriminant",
+        "axes' shares",
+        "scikit-learn",
+        CLOSED,
+        _discriminant,
+    ),
+)
