@@ -53,7 +53,7 @@ b <- b[b$time %in% d$time[d$status == "died"], ]
 f <- function(x) paste0("[", paste(format(x, digits = 16), collapse = ","), "]")
 cat(f(s$coefficients[, c(1, 3, 4, 5)]), f(s$conf.int[, c(1, 3, 4)]), f(m$loglik),
     f(c(s$logtest[1], m$wald.test, m$score)), f(b$time), f(b$hazard),
-    f(s$concordance[1]), sep = "\\n")
+    f(s$concordance[1]), f(cox.zph(m)$table[, c(1, 2)]), sep = "\\n")
 """
 
 
@@ -68,7 +68,7 @@ def test_equals_r(
     script = R.format(file=tmp_path / "d.csv", formula=formula)
     rscript = need("Rscript")
     done = subprocess.run([rscript, "-e", script], capture_output=True, text=True, check=True)
-    table, ratios, likelihoods, tests, times, hazard, agreement = (
+    table, ratios, likelihoods, tests, times, hazard, agreement, drift = (
         json.loads(line) for line in done.stdout.splitlines()
     )
     parameters = {"grid": grid, "interactions": interactions, "confidence": 0.9}
@@ -88,6 +88,8 @@ def test_equals_r(
     assert [step.time for step in ours.baseline] == times
     found = [step.cumulative_hazard for step in ours.baseline]
     assert found == pytest.approx(hazard, rel=1e-6)
+    found = [row.chi_square for row in ours.proportional] + [row.df for row in ours.proportional]
+    assert found == pytest.approx(drift, rel=1e-6)
     # Scores are told apart by bins only.
     assert ours.concordance == pytest.approx(agreement[0], abs=2e-4)
 
@@ -255,7 +257,7 @@ def test_few_events_and_small_levels_are_not_told() -> None:
     data["status"][:6] = "well"
     ours = fit(data, policy=STRICT)
     assert ours.events is None
-    assert "<10" in str(ours.views()[4].rows)
+    assert "<10" in str(ours.views()[5].rows)
 
 
 def test_views_show_ratios_tests_and_the_baseline() -> None:
@@ -266,6 +268,7 @@ def test_views_show_ratios_tests_and_the_baseline() -> None:
         f"Coefficients for {outcome}",
         "Coefficients",
         "Tests of the model",
+        "Tests of proportional hazards",
         "Fit",
         f"Baseline of {outcome}",
     ]

@@ -161,7 +161,17 @@ def test_few_events_of_a_group_are_hidden() -> None:
     ours = fit(data, policy=STRICT)
     assert (ours.curves[2].events, ours.curves[2].censored) == (None, None)
     assert [n for curve in ours.curves for n in told(curve) if 0 < n < 10] == []
+    assert ours.log_rank is None
     assert "<10" in str(ours.views()[1].rows)
+    assert "cannot be tested" in ours.views()[1].note
+
+
+def test_groups_never_at_risk_together_have_no_test() -> None:
+    data = cohort(records=40)
+    data["arm"] = np.where(np.arange(40) < 20, "a", "b")
+    data["status"] = np.where(np.arange(40) < 20, "well", "died")
+    data["time"] = np.where(np.arange(40) < 20, 1.0, 2.0 + np.arange(40) % 5)
+    assert fit(data).log_rank is None
 
 
 def test_a_small_group_is_refused_by_name() -> None:

@@ -33,6 +33,7 @@ from medmip.algorithms.views import (
     unmasked,
 )
 from medmip.fold.cohort import Cohort
+from medmip.fold.design import Design
 from medmip.fold.moments import MomentsState, moments
 from medmip.fold.statistic import FloatArray, IntArray
 from medmip.fold.survival import (
@@ -108,6 +109,17 @@ class ModelTest(BaseModel):
     p_value: float
 
 
+class ProportionTest(BaseModel):
+    """The test that a term's coefficients are the same at all times."""
+
+    model_config = ConfigDict(frozen=True)
+
+    term: str
+    chi_square: float
+    df: int
+    p_value: float
+
+
 class BaselineStep(BaseModel):
     """The cumulative hazard, and the share without event, where every covariate is at its centre.
 
@@ -125,7 +137,9 @@ class CoxResult(Result):
     """A fitted model of log hazard = log h0(t) + x'b, with ties by Efron's rule.
 
     times is the number of different times of events that the fit tells apart; concordance is by
-    scores rounded to bins, None where no two patients can be compared.
+    scores rounded to bins, None where no two patients can be compared. proportional tests each
+    term's coefficients, and last all of them, against a change with the share of patients that had
+    the event before; it is empty where too few times are told apart.
     """
 
     time: str
@@ -143,6 +157,7 @@ class CoxResult(Result):
     null_log_likelihood: float
     aic: float
     tests: tuple[ModelTest, ...]
+    proportional: tuple[ProportionTest, ...]
     concordance: float | None
     baseline: tuple[BaselineStep, ...]
     times: int
@@ -204,8 +219,26 @@ class CoxResult(Result):
                 ],
                 [part.model_dump() for part in self.tests],
             ),
+            *self._proportional(names),
             facts("Fit", fit, f"{note} {hidden}".strip()),
             _baseline_chart(self.baseline, outcome, names.axis(self.time), self.minimum > 1),
+        ]
+
+    def _proportional(self, names: Names) -> list[View]:
+        if not self.proportional:
+            return []
+        return [
+            table(
+                "Tests of proportional hazards",
+                [
+                    ("term", "Term", "text"),
+                    ("chi_square", "χ²", "number"),
+                    ("df", "df", "integer"),
+                    ("p_value", "p-value", "pvalue"),
+                ],
+                [row.model_dump() | {"term": names.term(row.term)} for row in self.proportional],
+                "A small p-value: the hazard ratio changes with time.",
+            )
         ]
 
 
@@ -298,6 +331,7 @@ def cox(cohort: Cohort, parameters: CoxParameters) -> CoxResult:
         "Wald": float(state.beta @ fit.information @ state.beta),
         "Score (log-rank)": float(null.gradient @ np.linalg.solve(null.information, null.gradient)),
     }
+    clock = _events_before(leaving)[np.searchsorted(spans, np.arange(len(ends)))]
     # From the covariates' means to where the levels are at their references.
     centre = float(np.where(design.indicators > 0, -shift / scale, 0.0) @ state.beta)
     hazard = np.cumsum(hazard_steps(sums)) * np.exp(centre)
@@ -326,6 +360,7 @@ def cox(cohort: Cohort, parameters: CoxParameters) -> CoxResult:
             ModelTest(test=name, chi_square=value, df=p, p_value=float(stats.chi2.sf(value, p)))
             for name, value in tests.items()
         ),
+        proportional=_proportional(fit, design, clock),
         concordance=_concordance(cohort, state, spread),
         baseline=tuple(
             BaselineStep(
@@ -455,6 +490,35 @@ def _infinite(state: RiskState, direction: FloatArray) -> CannotCompute:
         + ", ".join(named),
         remedy="Leave out the covariate that separates, or join levels.",
     )
+
+
+def _events_before(leaving: IntArray) -> FloatArray:
+    """The share of patients with the event before each step, by Kaplan & Meier, (steps,)."""
+    at_risk = leaving.sum(axis=0)[::-1].cumsum()[::-1]
+    left = np.cumprod(1 - leaving[1] / np.maximum(at_risk, 1))
+    before: FloatArray = 1 - np.concatenate([[1.0], left[:-1]])
+    return before
+
+
+def _proportional(fit: Likelihood, design: Design, clock: FloatArray) -> tuple[ProportionTest, ...]:
+    if len(clock) <= len(design.columns) + 1:
+        return ()
+    terms = {":".join(term): design.columns_of(place) for place, term in enumerate(design.terms)}
+    tested = {name: columns for name, columns in terms.items() if columns}
+    if len(tested) > 1:
+        tested["All"] = list(range(len(design.columns)))
+    found = []
+    for name, columns in tested.items():
+        try:
+            chi_square = fit.drift(clock, columns)
+        except np.linalg.LinAlgError:
+            return ()
+        if not chi_square >= 0:
+            return ()
+        df = len(columns)
+        p_value = float(stats.chi2.sf(chi_square, df))
+        found.append(ProportionTest(term=name, chi_square=chi_square, df=df, p_value=p_value))
+    return tuple(found)
 
 
 def _concordance(cohort: Cohort, state: RiskState, spread: float) -> float | None:

@@ -113,6 +113,7 @@ class LogRank(BaseModel):
 class KaplanMeierResult(Result):
     """Curves in the data model's order of groups; horizon is the time all of them reach.
 
+    log_rank is None without groups, and where a count that it rests on is suppressed.
     The curve of a group is told at times between which no fewer patients than the minimum, or
     none, had the event or were censored.
     """
@@ -195,6 +196,8 @@ class KaplanMeierResult(Result):
         ]
         counts = [count for curve in self.curves for count in (curve.events, curve.censored)]
         note = f"{self.n} records, {self.excluded} dropped for missing values."
+        if self.group and self.log_rank is None:
+            note += " The groups cannot be tested, or the test would tell a hidden number."
         return table("Groups", columns, rows, f"{note} {hidden_note(counts, self.minimum)}".strip())
 
     def _steps(self, labels: Sequence[str]) -> Table:
@@ -311,7 +314,7 @@ def kaplan_meier(cohort: Cohort, parameters: KaplanMeierParameters) -> KaplanMei
         n=int(told.groups.sum()),
         excluded=cohort.size.excluded,
         curves=tuple(curves),
-        log_rank=_log_rank(leaving) if group else None,
+        log_rank=_log_rank(leaving) if group and not np.ma.is_masked(status) else None,
         horizon=start.time_of(horizon) if horizon > 0 else None,
         limits=parameters.limits,
         confidence=parameters.confidence,

@@ -1,5 +1,6 @@
 """Times to an event on a grid: who leaves when, and the sums over risk sets of a Cox model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Self
 
@@ -138,19 +139,19 @@ class RiskSums(Statistic):
     """Sums of hazards w = exp(z'beta) of all who leave, and of those with the event, by span.
 
     patients (spans, 2): all, with the event; weight (spans, 2): sum of w; first (spans, 2, p): of
-    w z; second (spans, 2, p, p): of w z z'; toward (p,): sum of z over events; beyond (): records
-    whose hazard is too large or too small to be told.
+    w z; second (spans, 2, p, p): of w z z'; plain (spans, 2, p): of z; beyond (): records whose
+    hazard is too large or too small to be told.
     """
 
     patients: Cells
     weight: Annotated[FloatArray, sum_over("patients")]
     first: Annotated[FloatArray, sum_over("patients")]
     second: Annotated[FloatArray, sum_over("patients")]
-    toward: Sum
+    plain: Annotated[FloatArray, sum_over("patients")]
     beyond: Sum
 
     def supported_parameters(self) -> int:
-        return len(self.toward)
+        return int(self.plain.shape[-1])
 
     @property
     def at_risk(self) -> Self:
@@ -166,7 +167,7 @@ class RiskSums(Statistic):
             gathered(self.weight),
             gathered(self.first),
             gathered(self.second),
-            self.toward,
+            self.plain,
             self.beyond,
         )
 
@@ -181,28 +182,59 @@ def risk_sums(block: Block, state: RiskState) -> RiskSums:
     weights, beyond = np.exp(score), np.count_nonzero(np.abs(score) >= LARGEST)
     patients = np.zeros((size, 2), dtype=np.int64)
     weight, first = np.zeros((size, 2)), np.zeros((size, 2, p))
-    second = np.zeros((size, 2, p, p))
+    plain, second = np.zeros((size, 2, p)), np.zeros((size, 2, p, p))
     for part, chosen in enumerate((span >= 0, came)):
         held, columns, heavy = span[chosen], z[:, chosen], weights[chosen]
         patients[:, part] = block.cells(np.where(chosen, span, -1), size)
         weight[:, part] = np.bincount(held, heavy, minlength=size)
         for i in range(p):
+            plain[:, part, i] = np.bincount(held, columns[i], minlength=size)
             once = heavy * columns[i]
             first[:, part, i] = np.bincount(held, once, minlength=size)
             for j in range(i + 1):
                 twice = np.bincount(held, once * columns[j], minlength=size)
                 second[:, part, i, j] = second[:, part, j, i] = twice
-    toward = z[:, came].sum(axis=1)
-    return RiskSums(patients, weight, first, second, toward, np.array(float(beyond)))
+    return RiskSums(patients, weight, first, second, plain, np.array(float(beyond)))
 
 
 @dataclass(frozen=True)
 class Likelihood:
-    """A Cox model's log partial likelihood, its gradient (p,) and information (p, p)."""
+    """A Cox model's log partial likelihood; by span its slopes (spans, p) and bends, (spans, p, p).
+
+    Bends are minus the second derivatives.
+    """
 
     value: float
-    gradient: FloatArray
-    information: FloatArray
+    slopes: FloatArray
+    bends: FloatArray
+
+    @property
+    def gradient(self) -> FloatArray:
+        """(p,)"""
+        return np.asarray(self.slopes.sum(axis=0), dtype=np.float64)
+
+    @property
+    def information(self) -> FloatArray:
+        """(p, p)"""
+        return np.asarray(self.bends.sum(axis=0), dtype=np.float64)
+
+    def drift(self, clock: FloatArray, columns: Sequence[int]) -> float:
+        """The score test, χ², that these columns' coefficients do not change with a clock (spans,).
+
+        Source: Grambsch & Therneau, Biometrika 81 (1994) 515-526.
+        """
+        p, chosen = self.slopes.shape[1], list(columns)
+        ticked = clock - clock.mean()
+        slope = (ticked @ self.slopes)[chosen]
+        once, twice = (np.einsum("k,kij->ij", ticked**power, self.bends) for power in (1, 2))
+        whole = np.block(
+            [
+                [self.information, once[:, chosen]],
+                [once[chosen], twice[np.ix_(chosen, chosen)]],
+            ]
+        )
+        every = np.concatenate([np.zeros(p), slope])
+        return float(every @ np.linalg.solve(whole, every))
 
 
 def efron(sums: RiskSums, beta: FloatArray) -> Likelihood:
@@ -211,30 +243,25 @@ def efron(sums: RiskSums, beta: FloatArray) -> Likelihood:
     Source: Efron, Journal of the American Statistical Association 72 (1977) 557-565.
     """
     held = sums.at_risk
-    events = held.patients[:, 1]
+    events, came = held.patients[:, 1], held.plain[:, 1]
     whole = held.weight[:, 0]
-    mean, second = held.first[:, 0] / whole[:, None], held.second[:, 0] / whole[:, None, None]
-    tied, tied_second = held.first[:, 1] / whole[:, None], held.second[:, 1] / whole[:, None, None]
-    span, part = _ties(events)
-    rest = 1.0 - part * (held.weight[:, 1] / whole)[span]
-    number = len(events)
+    mean, tied = (held.first[:, part] / whole[:, None] for part in (0, 1))
+    square, tied_square = (held.second[:, part] / whole[:, None, None] for part in (0, 1))
+    span, before = _ties(events)
+    rest = 1.0 - before * (held.weight[:, 1] / whole)[span]
 
     def total(values: FloatArray) -> FloatArray:
-        return np.bincount(span, values, minlength=number).astype(np.float64)
+        return np.bincount(span, values, minlength=len(events))[:, None].astype(np.float64)
 
-    once, shared = total(1 / rest), total(part / rest)
-    squares = [total(part**power / rest**2) for power in range(3)]
-    cross = np.einsum("k,ki,kj->ij", squares[1], mean, tied)
-    information = (
-        np.einsum("k,kij->ij", once, second)
-        - np.einsum("k,kij->ij", shared, tied_second)
-        - np.einsum("k,ki,kj->ij", squares[0], mean, mean)
-        + cross
-        + cross.T
-        - np.einsum("k,ki,kj->ij", squares[2], tied, tied)
-    )
-    value = float(beta @ held.toward) - float(np.log(rest).sum() + events @ np.log(whole))
-    return Likelihood(value, held.toward - once @ mean + shared @ tied, information)
+    once, shared = total(1 / rest), total(before / rest)
+    both, mixed, late = (total(before**power / rest**2) for power in range(3))
+    cross = (mixed * mean)[:, :, None] * tied[:, None, :]
+    bends = once[:, :, None] * square - shared[:, :, None] * tied_square
+    bends -= (both * mean)[:, :, None] * mean[:, None, :]
+    bends -= (late * tied)[:, :, None] * tied[:, None, :]
+    bends += cross + cross.transpose(0, 2, 1)
+    value = float((came @ beta).sum() - np.log(rest).sum() - events @ np.log(whole))
+    return Likelihood(value, came - once * mean + shared * tied, bends)
 
 
 def hazard_steps(sums: RiskSums) -> FloatArray:
