@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from statsmodels.duration.hazard_regression import PHReg
 
 from medmip.algorithms.declaration import CannotCompute
-from medmip.fold.survival import concordance, spans_of
+from medmip.fold.cox import concordance, spans_of
 from medmip.privacy.guard import Refused
 from medmip.privacy.policy import Policy
 from tests.analysis import analyse

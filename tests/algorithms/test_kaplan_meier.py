@@ -166,6 +166,14 @@ def test_few_events_of_a_group_are_hidden() -> None:
     assert "cannot be tested" in ours.views()[1].note
 
 
+def test_of_too_few_patients_no_time_is_told() -> None:
+    ours = fit(cohort(records=16), grouped=False, policy=STRICT)
+    (curve,) = ours.curves
+    assert curve.steps == ()
+    assert (ours.horizon, curve.restricted_mean) == (None, None)
+    assert "no median" in ours.views()[0].alt or curve.median is not None
+
+
 def test_groups_never_at_risk_together_have_no_test() -> None:
     data = cohort(records=40)
     data["arm"] = np.where(np.arange(40) < 20, "a", "b")

@@ -17,7 +17,7 @@ from medmip.algorithms.coefficients import (
 )
 from medmip.algorithms.covariates import check_columns
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm, level_of
-from medmip.algorithms.kaplan_meier import STEPS, checked_status, leaving_steps
+from medmip.algorithms.follow_up import STEPS, checked_status, leaving_steps
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NUMERIC, many, one
@@ -33,30 +33,28 @@ from medmip.algorithms.views import (
     unmasked,
 )
 from medmip.fold.cohort import Cohort
-from medmip.fold.design import Design
-from medmip.fold.moments import MomentsState, moments
-from medmip.fold.statistic import FloatArray, IntArray
-from medmip.fold.survival import (
-    FollowUp,
+from medmip.fold.cox import (
+    MAX_ROUNDS,
+    Infinite,
     Likelihood,
+    NotSettled,
     RiskState,
-    RiskSums,
     ScoreBins,
     concordance,
     efron,
     hazard_steps,
+    maximised,
     risk_sums,
     score_counts,
     spans_of,
 )
+from medmip.fold.design import Design
+from medmip.fold.moments import MomentsState, moments
+from medmip.fold.statistic import FloatArray, IntArray
+from medmip.fold.survival import FollowUp
 
 SPANS = 1000
 """Different times of events, at the most."""
-_ROUNDS = 50
-_GAIN = 1e-9
-"""Settled needs that the gain still to be had is below this share of the log-likelihood."""
-_STEP = 1e-6
-"""Settled needs that no coefficient of a standardised column moves by more than this share."""
 _BINS = 2**20
 """Cells of scores by time and status, at the most."""
 _REACH = 5.0
@@ -309,7 +307,19 @@ def cox(cohort: Cohort, parameters: CoxParameters) -> CoxResult:
     state = RiskState(follow_up, spans[: last + 1], len(ends), design, shift, scale, np.zeros(p))
     null = efron(cohort.fold(risk_sums, state), state.beta)
     _check_at_risk(design.labels, null.information)
-    state, sums, rounds = _maximised(cohort, state, null)
+    try:
+        state, sums, rounds = maximised(cohort, state, null)
+    except Infinite as error:
+        raise CannotCompute(
+            "The covariates tell who has the event first without error, so no finite estimate "
+            f"exists: {error}",
+            remedy="Leave out the covariate that separates, or join levels.",
+        ) from None
+    except NotSettled:
+        raise CannotCompute(
+            f"The estimate did not settle within {MAX_ROUNDS} rounds",
+            remedy="Leave out covariates that hardly vary or that nearly determine each other.",
+        ) from None
     fit = efron(sums, state.beta)
 
     errors = np.sqrt(np.diag(np.linalg.inv(fit.information))) / scale
@@ -427,69 +437,6 @@ def _check_at_risk(labels: Sequence[str], information: FloatArray) -> None:
             + ", ".join(named),
             remedy="Leave one of them out.",
         )
-
-
-def _maximised(
-    cohort: Cohort, state: RiskState, here: Likelihood
-) -> tuple[RiskState, RiskSums, int]:
-    """The state of greatest likelihood, the sums there, and the number of Newton steps.
-
-    Where an estimate is infinite the likelihood goes on rising, ever less, while each round's
-    step stays as long as the last.
-    """
-    before, stuck = np.inf, 0
-    for rounds in range(1, _ROUNDS + 1):
-        try:
-            change: FloatArray = np.asarray(
-                np.linalg.solve(here.information, here.gradient), dtype=np.float64
-            )
-        except np.linalg.LinAlgError:
-            raise _infinite(state, state.beta) from None
-        size = float(np.abs(change).max())
-        gain = 0.5 * float(change @ here.gradient)
-        little = gain <= _GAIN * (abs(here.value) + 0.1)
-        settled = little and size <= _STEP * (1.0 + float(np.abs(state.beta).max()))
-        stuck = stuck + 1 if size > 0.5 * before and gain < 1e-2 else 0
-        if stuck > 3 and not settled:
-            raise _infinite(state, change)
-        before = size
-        length = 1.0
-        while True:
-            tried = replace(state, beta=state.beta + length * change)
-            sums = cohort.fold(risk_sums, tried)
-            there = efron(sums, tried.beta)
-            if settled or there.value >= here.value - 1e-12 * abs(here.value):
-                break
-            length /= 2
-            if length < 1e-6:
-                raise _unsettled()
-        state, here = tried, there
-        if float(sums.beyond):
-            raise _infinite(state, state.beta)
-        if settled:
-            return state, sums, rounds
-    raise _unsettled()
-
-
-def _unsettled() -> CannotCompute:
-    return CannotCompute(
-        f"The estimate did not settle within {_ROUNDS} rounds",
-        remedy="Leave out covariates that hardly vary or that nearly determine each other.",
-    )
-
-
-def _infinite(state: RiskState, direction: FloatArray) -> CannotCompute:
-    weights = np.abs(direction)
-    named = [
-        label
-        for label, weight in zip(state.design.labels, weights, strict=True)
-        if weight >= 0.3 * weights.max(initial=0.0)
-    ]
-    return CannotCompute(
-        "The covariates tell who has the event first without error, so no finite estimate exists: "
-        + ", ".join(named),
-        remedy="Leave out the covariate that separates, or join levels.",
-    )
 
 
 def _events_before(leaving: IntArray) -> FloatArray:
