@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from statsmodels.duration.hazard_regression import PHReg
 
 from medmip.algorithms.declaration import CannotCompute
-from medmip.fold.cox import concordance, spans_of
+from medmip.fold.cox import RiskState, RiskSums, concordance, risk_sums, spans_of
+from medmip.fold.survival import FollowUp, step_counts
 from medmip.privacy.guard import Refused
 from medmip.privacy.policy import Policy
 from tests.analysis import analyse
+from tests.blocks import cohort_over
 
 STRICT = Policy(overlap="off")
 
@@ -145,6 +147,38 @@ def test_the_baseline_is_told_where_many_had_the_event() -> None:
     counts = np.diff(np.searchsorted(died, ends, side="right"), prepend=0)
     assert counts.min() >= 10
     assert int((data["time"] > ends[-1]).sum()) >= 10
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10**6), st.lists(st.integers(1, 119), max_size=8))
+def test_records_in_any_order_and_blocks_give_the_same_sums(seed: int, cuts: list[int]) -> None:
+    data = cohort(records=120, seed=seed)
+    order = np.random.default_rng(seed).permutation(120)
+    beta = np.array([0.3, -0.4])
+
+    def folded(chosen: Any, cuts: list[int]) -> RiskSums:
+        numbers = {code: data[code][chosen] for code in ("time", "age", "dose")}
+        died = (data["status"][chosen] == "died").astype(int)
+        whole = cohort_over(
+            numbers,
+            y=["time"],
+            x=["age", "dose"],
+            codes={"status": (died, ("well", "died"))},
+            cuts=cuts,
+        )
+        follow_up = FollowUp("time", "status", 1, 1.0, 100)
+        leaving = whole.fold(step_counts, follow_up).leaving[0, :, :-1]
+        spans, ends = spans_of(leaving[1], 1)
+        design = whole.design(whole.x)
+        shift, scale = np.array([70.0, 1.0]), np.array([8.0, 1.0])
+        state = RiskState(follow_up, spans, len(ends), design, shift, scale, beta)
+        return whole.fold(risk_sums, state)
+
+    one, other = folded(np.arange(120), []), folded(order, cuts)
+    assert np.array_equal(one.patients, other.patients)
+    for name in ("weight", "first", "second", "plain"):
+        found = getattr(other, name)
+        assert found == pytest.approx(getattr(one, name), rel=1e-12, abs=1e-12), name
 
 
 @given(st.lists(st.integers(0, 6), min_size=3, max_size=40), st.integers(1, 12))
