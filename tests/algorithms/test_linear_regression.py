@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 from medmip.algorithms.declaration import CannotCompute
 from medmip.algorithms.linear_regression import linear_regression
@@ -152,3 +154,44 @@ def test_exact_fit_has_no_residual() -> None:
     assert [row.estimate for row in found.coefficients] == pytest.approx([3, 2], rel=1e-14)
     assert found.r_squared == 1.0
     assert found.residual_std_error < 1e-12
+
+
+def _uneven(records: int = 300) -> dict[str, Any]:
+    rng = np.random.default_rng(6)
+    x, z = rng.normal(5, 1, records), rng.exponential(1, records)
+    own = rng.normal(size=records // 3).repeat(3)
+    return {
+        "x": x,
+        "z": z + 0.8 * x,
+        "y": 2 * x - z + own + rng.normal(size=records) * (0.3 + z),
+        "subjectid": np.array([f"P{index // 3:04d}" for index in range(records)]),
+        "visitid": np.array([f"V{index % 3}" for index in range(records)]),
+    }
+
+
+@pytest.mark.parametrize("errors", ["robust", "by patient"])
+@pytest.mark.parametrize("parts", [1, 4])
+def test_robust_errors_equal_statsmodels(errors: str, parts: int) -> None:
+    data = _uneven()
+    model = sm.OLS(data["y"], sm.add_constant(np.column_stack([data["x"], data["z"]])))
+    if errors == "robust":
+        theirs = model.fit(cov_type="HC3")
+    else:
+        groups = np.unique(data["subjectid"], return_inverse=True)[1]
+        theirs = model.fit(cov_type="cluster", cov_kwds={"groups": groups})
+    ours = analyse(
+        "linear_regression", data, y=["y"], x=["x", "z"],
+        parameters={"errors": errors}, parts=parts,
+    )  # fmt: skip
+    assert [row.estimate for row in ours.coefficients] == pytest.approx(theirs.params, rel=1e-9)
+    assert [row.std_error for row in ours.coefficients] == pytest.approx(theirs.bse, rel=1e-8)
+    assert "Standard errors" in ours.views()[0].note
+
+
+def test_variance_inflation_equals_statsmodels() -> None:
+    data = _uneven()
+    design = sm.add_constant(np.column_stack([data["x"], data["z"]]))
+    expected = [variance_inflation_factor(design, index) for index in (1, 2)]
+    ours = analyse("linear_regression", data, y=["y"], x=["x", "z"])
+    assert list(ours.inflation) == pytest.approx(expected, rel=1e-9)
+    assert "Variance inflation" in [view.title for view in ours.views()]

@@ -1,6 +1,7 @@
 """Ordinary least squares with the full summary that a paper prints."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 import numpy as np
@@ -19,18 +20,36 @@ from medmip.algorithms.coefficients import (
 from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NUMERIC, many, one
-from medmip.algorithms.views import Format, View, facts
+from medmip.algorithms.views import Format, View, facts, table
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
 from medmip.fold.column_sums import ColumnState, column_range
 from medmip.fold.design import Design
-from medmip.fold.least_squares import Collinear, least_squares
+from medmip.fold.least_squares import Collinear, LeastSquares, least_squares
 from medmip.fold.model import LinearModel, known_levels
 from medmip.fold.moments import MomentsState, moments
 from medmip.fold.quantiles import quantiles
+from medmip.fold.sandwich import SandwichState, sandwich, sandwich_sums
 from medmip.fold.statistic import FloatArray
 
 Interaction = Annotated[tuple[str, ...], Field(min_length=2, max_length=3)]
+
+
+class Errors(StrEnum):
+    """How standard errors are estimated."""
+
+    CLASSICAL = "classical"
+    ROBUST = "robust"
+    BY_PATIENT = "by patient"
+
+    @property
+    def label(self) -> str:
+        """What a form offers."""
+        return {
+            Errors.CLASSICAL: "Classical: residuals of one variance",
+            Errors.ROBUST: "Robust (HC3): variances may differ",
+            Errors.BY_PATIENT: "By patient: records of one patient may go together",
+        }[self]
 
 
 class LinearRegressionParameters(Parameters):
@@ -41,6 +60,12 @@ class LinearRegressionParameters(Parameters):
         title="Interactions",
         description="Pairs or triples of covariates whose products enter the model.",
         json_schema_extra={"variables_of": "x"},
+    )
+    errors: Errors = Field(
+        Errors.CLASSICAL,
+        title="Standard errors",
+        description="What they assume of the residuals.",
+        json_schema_extra={"labels": {errors.value: errors.label for errors in Errors}},
     )
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
@@ -56,12 +81,15 @@ class LinearRegressionResult(TrainedResult):
     """A fitted linear model.
 
     references names each nominal covariate's reference level; dropped are levels nobody has.
+    inflation holds, for each column, how many times the others inflate its variance.
     """
 
     outcome: str
     n: int
     excluded: int
+    errors: Errors
     coefficients: tuple[Coefficient, ...]
+    inflation: tuple[float, ...]
     residuals: ResidualQuantiles | None
     references: dict[str, str]
     dropped: tuple[str, ...]
@@ -95,6 +123,9 @@ class LinearRegressionResult(TrainedResult):
         ]
         outcome = names.variable(self.outcome)
         note = reference_note(self.references, names)
+        if self.errors is not Errors.CLASSICAL:
+            note = "; ".join(filter(None, (f"Standard errors: {self.errors.label}", note)))
+        terms = [names.term(row.term) for row in self.coefficients[1:]]
         return [
             coefficient_table(self.coefficients, self.confidence, "t", names, note),
             forest_plot(
@@ -105,6 +136,21 @@ class LinearRegressionResult(TrainedResult):
                 names,
             ),
             facts("Fit", fit),
+            *(
+                [
+                    table(
+                        "Variance inflation",
+                        [("term", "Term", "text"), ("factor", "Factor", "number")],
+                        [
+                            {"term": term, "factor": factor}
+                            for term, factor in zip(terms, self.inflation, strict=True)
+                        ],
+                        "Above some 5 to 10, a covariate nearly follows from the others.",
+                    )
+                ]
+                if len(terms) > 1
+                else []
+            ),
             *([self.residuals.table("Residuals")] if self.residuals else []),
         ]
 
@@ -180,7 +226,9 @@ def linear_regression(
 
     variance = fit.residual_sum / df_residual
     residuals = Residuals(design, (*fit.mean_x.tolist(), fit.mean_y), tuple(fit.slopes.tolist()))
-    errors = np.sqrt(variance * np.diag(fit.covariance(n)))
+    errors, df_errors = np.sqrt(variance * np.diag(fit.covariance(n))), df_residual
+    if parameters.errors is not Errors.CLASSICAL:
+        errors, df_errors = _robust(cohort, design, fit, parameters.errors, n)
     explained = fit.total_sum - fit.residual_sum
     with np.errstate(divide="ignore"):
         f_statistic = float(np.divide(explained / p, variance)) if p else float("nan")
@@ -193,9 +241,11 @@ def linear_regression(
             (INTERCEPT, *design.labels[:-1]),
             np.concatenate([[fit.intercept], fit.slopes]),
             errors,
-            stats.t(df_residual),
+            stats.t(df_errors),
             parameters.confidence,
         ),
+        errors=parameters.errors,
+        inflation=tuple((np.diag(fit.inverse) * np.diag(folded.scatter)[:-1]).tolist()),
         residuals=(
             _residual_quantiles(cohort, residuals, float(np.sqrt(variance)))
             if parameters.residual_quartiles
@@ -227,6 +277,23 @@ def linear_regression(
             known_levels(full, everything.cells),
         ),
     )
+
+
+def _robust(
+    cohort: Cohort, design: Design, fit: LeastSquares, errors: Errors, n: float
+) -> tuple[FloatArray, int]:
+    """Standard errors from the sandwich, (p + 1,), and their degrees of freedom."""
+    state = SandwichState(
+        design,
+        np.append(fit.mean_x, fit.mean_y),
+        fit.slopes,
+        fit.inverse,
+        n,
+        by_patient=errors is Errors.BY_PATIENT,
+    )
+    sums = cohort.fold(sandwich_sums, state)
+    df = int(sums.patients) - 1 if state.by_patient else int(n) - len(fit.slopes) - 1
+    return np.sqrt(np.diag(sandwich(state, sums))), df
 
 
 def _residual_quantiles(cohort: Cohort, residuals: Residuals, spread: float) -> ResidualQuantiles:
