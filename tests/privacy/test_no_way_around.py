@@ -114,6 +114,8 @@ def request_of(
             continue
         chosen = numeric if "numeric" in role.kinds.names and name not in levelled else nominal
         roles[name] = [chosen.pop(0) for _ in range(min(role.maximum or 2, 2))]
+    if algorithm.name == "ancova":
+        roles["x"] = [nominal[0], numeric[0]]
     if algorithm.name == "gaussian_mixture":
         parameters["k"] = 1
     for name in fields.get("required", []):

@@ -16,6 +16,7 @@ from medmip.algorithms.declaration import (
     algorithm,
     level_of,
 )
+from medmip.algorithms.multiple import holm
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import NOMINAL, NUMERIC, one
 from medmip.algorithms.t_test import Alternative
@@ -357,7 +358,7 @@ def kruskal_wallis(cohort: Cohort, parameters: Parameters) -> KruskalWallisResul
 
     Raises CannotCompute with fewer than two groups, or a constant variable.
     Sources: Kruskal & Wallis, Journal of the American Statistical Association 47 (1952) 583-621;
-    Dunn, Technometrics 6 (1964) 241-252; Holm, Scandinavian Journal of Statistics 6 (1979) 65-70.
+    Dunn, Technometrics 6 (1964) 241-252.
     """
     del parameters
     (outcome,), (group,) = cohort.y, cohort.x
@@ -391,10 +392,7 @@ def _pairs(found: _Ranked, means: FloatArray) -> tuple[Comparison, ...]:
         ]
     )
     p_values = 2 * stats.norm.sf(np.abs(z))
-    order = np.argsort(p_values, kind="stable")
-    stepped = np.maximum.accumulate(p_values[order] * np.arange(len(pairs), 0, -1))
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum(stepped, 1.0)
+    adjusted = holm(p_values)
     return tuple(
         Comparison(
             one=found.names[i],

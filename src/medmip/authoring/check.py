@@ -145,12 +145,18 @@ def _columns(records: int, visits: int = 1) -> dict[str, Any]:
 def _chosen(
     role: Role | None, numeric: list[str], nominal: list[str], *, by_level: bool
 ) -> tuple[str, ...]:
-    """Variables for a role: numeric where it takes them, but first one whose levels are named."""
+    """Variables for a role: a numeric one and a nominal one in turn, where it takes both.
+
+    by_level: a nominal one comes first, for a parameter names a level of it.
+    """
     if role is None:
         return ()
     number = max(role.minimum, min(role.maximum or 2, 2))
-    pool = numeric if "numeric" in role.kinds.names else nominal
-    pools = [nominal if by_level and not index else pool for index in range(number)]
+    both = ((numeric, "numeric"), (nominal, "nominal"))
+    takes = [pool for pool, kind in both if kind in role.kinds.names]
+    if by_level:
+        takes = [nominal, *(pool for pool in takes if pool is not nominal)]
+    pools = [takes[index % len(takes)] for index in range(number)]
     return tuple(pool.pop(0) for pool in pools)
 
 
