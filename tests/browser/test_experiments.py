@@ -168,3 +168,28 @@ def test_no_answer_from_the_server_is_told(page: Page, address: str) -> None:
     page.unroute("**/api/v1/datasets*")
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("cell", name="edsd-synthetic").first).to_be_visible()
+
+
+def test_predictions_are_validated(page: Page, address: str, picture: Picture) -> None:
+    page.goto(address)
+    search = page.get_by_role("searchbox", name="Search variables")
+    for words, key in (("gender", "y"), ("lefthippocampus", "x"), ("subjectageyears", "x")):
+        search.fill(words)
+        search.press("ArrowDown")
+        page.keyboard.press(key)
+    page.get_by_role("radio", name=re.compile("^Logistic regression")).click()
+    page.get_by_role("combobox", name="Positive class").click()
+    page.get_by_role("option", name="Female").click()
+    page.get_by_role("combobox", name="Validation").click()
+    page.get_by_role("option", name="Cross-validation").click()
+    page.get_by_label("Folds").fill("4")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_role("table", name="Validation", exact=True)).to_contain_text("AUC")
+    expect(page.get_by_role("complementary", name="Request")).to_contain_text(
+        "4-fold cross-validation"
+    )
+    expect(page.get_by_role("heading", name="ROC curve")).to_be_visible()
+    expect(page.get_by_role("heading", name="Calibration")).to_be_visible()
+    picture("17-validated")
+    page.get_by_role("button", name="Edit and run again").click()
+    expect(page.get_by_role("combobox", name="Validation")).to_have_value("Cross-validation")
