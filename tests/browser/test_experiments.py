@@ -188,8 +188,8 @@ def test_predictions_are_validated(page: Page, address: str, picture: Picture) -
     expect(page.get_by_role("complementary", name="Request")).to_contain_text(
         "4-fold cross-validation"
     )
-    expect(page.get_by_role("heading", name="ROC curve")).to_be_visible()
-    expect(page.get_by_role("heading", name="Calibration")).to_be_visible()
+    expect(page.get_by_text("ROC curve", exact=True)).to_be_visible()
+    expect(page.get_by_text("Calibration", exact=True)).to_be_visible()
     picture("17-validated")
     page.get_by_role("button", name="Edit and run again").click()
     expect(page.get_by_role("combobox", name="Validation")).to_have_value("Cross-validation")
