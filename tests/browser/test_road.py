@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.browser
 Picture = Callable[[str], None]
@@ -56,8 +56,8 @@ def test_road_from_variable_to_reopened_result(page: Page, address: str, picture
     picture("4-analysis")
     page.get_by_role("button", name="Run", exact=True).click()
 
-    expect(page.get_by_role("table", name="Coefficients")).to_be_visible()
-    expect(page.get_by_role("cell", name="Age", exact=True)).to_be_visible()
+    coefficients = page.get_by_role("table", name="Coefficients")
+    expect(coefficients.get_by_role("cell", name="Age", exact=True)).to_be_visible()
     expect(page.get_by_role("img", name="Forest plot")).to_be_visible()
     expect(page.locator(".vega-embed svg").first).to_be_visible()
     picture("5-result")
@@ -71,6 +71,18 @@ def test_road_from_variable_to_reopened_result(page: Page, address: str, picture
     expect(page.get_by_role("link", name="Linear regression").first).to_be_visible()
     picture("6-experiments")
     assert fits_the_window(page)
+
+
+def test_rules_wait_for_the_variables(page: Page, address: str) -> None:
+    held: list[Route] = []
+    page.route("**/api/v1/models/*", lambda route: held.append(route))
+    page.goto(address)
+    page.get_by_role("button", name="Edit filter").click()
+    expect(page.get_by_role("button", name="Add rule")).to_be_disabled()
+    for route in held:
+        route.continue_()
+    page.get_by_role("button", name="Add rule").click()
+    expect(page.get_by_role("combobox", name="Variable")).to_be_visible()
 
 
 def test_selection_survives_a_reload(page: Page, address: str) -> None:

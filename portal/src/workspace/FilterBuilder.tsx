@@ -117,6 +117,7 @@ function GroupEditor({
           size="compact-xs"
           variant="light"
           leftSection={<Icon name="plus" size={12} />}
+          disabled={!first}
           onClick={() => first && onChange({ ...group, rules: [...group.rules, newRule(first)] })}
         >
           {texts.filter.addRule}
@@ -124,6 +125,7 @@ function GroupEditor({
         <Button
           size="compact-xs"
           variant="subtle"
+          disabled={!first}
           onClick={() =>
             first && onChange({ ...group, rules: [...group.rules, { condition: 'OR', rules: [newRule(first)] }] })
           }
