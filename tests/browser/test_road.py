@@ -75,7 +75,11 @@ def test_road_from_variable_to_reopened_result(page: Page, address: str, picture
 
 def test_rules_wait_for_the_variables(page: Page, address: str) -> None:
     held: list[Route] = []
-    page.route("**/api/v1/models/*", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/v1/models/*", hold)
     page.goto(address)
     page.get_by_role("button", name="Edit filter").click()
     expect(page.get_by_role("button", name="Add rule")).to_be_disabled()
