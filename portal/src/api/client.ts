@@ -9,6 +9,7 @@ export type DatasetEntry = Schemas['DatasetEntry'];
 export type AlgorithmEntry = Schemas['AlgorithmEntry'];
 export type Fit = Schemas['Fit'];
 export type Request = Schemas['Request'];
+export type Analysis = Schemas['Analysis'];
 export type Validation = NonNullable<Request['validation']>;
 export type InputData = Schemas['InputData'];
 export type Experiment = Schemas['Experiment'];

@@ -440,6 +440,33 @@ export interface components {
             y: components["schemas"]["RoleEntry"] | null;
         };
         /**
+         * Analysis
+         * @description An algorithm with its parameters.
+         *
+         *     grid gives parameters several values each; the validation's inner folds choose among them.
+         */
+        Analysis: {
+            /**
+             * Algorithm
+             * @example linear_regression
+             */
+            algorithm: string;
+            /**
+             * Grid
+             * @example {}
+             */
+            grid?: {
+                [key: string]: unknown[];
+            };
+            /**
+             * Parameters
+             * @example {}
+             */
+            parameters?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * Chart
          * @description A chart of a result: a Vega-Lite specification with its data inside.
          *
@@ -481,6 +508,28 @@ export interface components {
             rounded_to: number;
             /** Suppressed */
             suppressed: boolean;
+        };
+        /**
+         * ComparedAnswer
+         * @description What a further analysis of the same cohort found.
+         */
+        ComparedAnswer: {
+            /** Algorithm */
+            algorithm: string;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+            /**
+             * Label
+             * @default
+             */
+            label: string;
+            problem?: components["schemas"]["Trouble"] | null;
+            tuning?: components["schemas"]["Tuning"] | null;
+            validation?: components["schemas"]["Validation"] | null;
+            /** Views */
+            views: (components["schemas"]["Table"] | components["schemas"]["Chart"])[];
         };
         /**
          * Curve
@@ -1013,6 +1062,19 @@ export interface components {
              * @example linear_regression
              */
             algorithm: string;
+            /**
+             * Compare
+             * @default []
+             * @example []
+             */
+            compare: components["schemas"]["Analysis"][];
+            /**
+             * Grid
+             * @example {}
+             */
+            grid?: {
+                [key: string]: unknown[];
+            };
             inputdata: components["schemas"]["InputData"];
             /**
              * Name
@@ -1043,9 +1105,14 @@ export interface components {
         };
         /**
          * NewRecords
-         * @description Values by variable, of records to predict.
+         * @description Values by variable, of records to predict; analysis is the place of the model's, from 1.
          */
         NewRecords: {
+            /**
+             * Analysis
+             * @default 1
+             */
+            analysis: number;
             /**
              * Records
              * @example [
@@ -1061,13 +1128,32 @@ export interface components {
         };
         /**
          * Outcome
-         * @description A result: its data by stable names, how its predictions hold, and the views of both.
+         * @description A result: the first analysis's answer, then those it is compared with.
+         *
+         *     comparison shows them all side by side.
          */
         Outcome: {
+            /**
+             * Compared
+             * @default []
+             */
+            compared: components["schemas"]["ComparedAnswer"][];
+            /**
+             * Comparison
+             * @default []
+             */
+            comparison: (components["schemas"]["Table"] | components["schemas"]["Chart"])[];
             /** Data */
             data: {
                 [key: string]: unknown;
             };
+            /**
+             * Label
+             * @default
+             */
+            label: string;
+            problem?: components["schemas"]["Trouble"] | null;
+            tuning?: components["schemas"]["Tuning"] | null;
             validation?: components["schemas"]["Validation"] | null;
             /** Views */
             views: (components["schemas"]["Table"] | components["schemas"]["Chart"])[];
@@ -1172,10 +1258,17 @@ export interface components {
         /**
          * Provenance
          * @description What a result rests on: versions, snapshots and the cohort's size.
+         *
+         *     algorithm_version is the first analysis's; compared_versions, those of the others.
          */
         Provenance: {
             /** Algorithm Version */
             algorithm_version: string;
+            /**
+             * Compared Versions
+             * @default []
+             */
+            compared_versions: string[];
             /** Excluded */
             excluded: number;
             /** Patients */
@@ -1189,7 +1282,9 @@ export interface components {
         };
         /**
          * Request
-         * @description An algorithm, its input data and parameters, and how its predictions are validated.
+         * @description An analysis, its input data, and how its predictions are validated.
+         *
+         *     compare names further analyses of the same cohort, with the same validation.
          */
         Request: {
             /**
@@ -1197,6 +1292,19 @@ export interface components {
              * @example linear_regression
              */
             algorithm: string;
+            /**
+             * Compare
+             * @default []
+             * @example []
+             */
+            compare: components["schemas"]["Analysis"][];
+            /**
+             * Grid
+             * @example {}
+             */
+            grid?: {
+                [key: string]: unknown[];
+            };
             inputdata: components["schemas"]["InputData"];
             /**
              * Parameters
@@ -1333,6 +1441,25 @@ export interface components {
             label: string;
         };
         /**
+         * Trial
+         * @description One choice of the grid: its loss for each held-out record, None where it has no answer.
+         */
+        Trial: {
+            /** Folds */
+            folds: (number | null)[];
+            /** Loss */
+            loss: number | null;
+            /**
+             * Problem
+             * @default
+             */
+            problem: string;
+            /** Values */
+            values: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * Trouble
          * @description Why an experiment was refused or failed, and what to do.
          */
@@ -1350,6 +1477,25 @@ export interface components {
             remedy?: string | null;
             /** Title */
             title: string;
+        };
+        /**
+         * Tuning
+         * @description What a search over a grid found.
+         *
+         *     measure names the loss; chosen is the place of the least one among trials; outer is the choice
+         *     of each part of the validation, made without that part's records.
+         */
+        Tuning: {
+            /** Chosen */
+            chosen: number;
+            /** Groups */
+            groups: string[];
+            /** Measure */
+            measure: string;
+            /** Outer */
+            outer: number[];
+            /** Trials */
+            trials: components["schemas"]["Trial"][];
         };
         /**
          * Validation

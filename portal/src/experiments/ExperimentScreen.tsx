@@ -3,7 +3,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useParams } from 'react-router';
 
 import { api, type Experiment } from '../api/client';
-import { Views } from '../results/Views';
+import { Answers } from '../results/Answers';
 import { Empty } from '../shared/Empty';
 import { Icon } from '../shared/Icon';
 import { Loading } from '../shared/Loading';
@@ -86,7 +86,7 @@ export function ExperimentScreen() {
               problem={{ ...experiment.problem, errors: [] }}
             />
           )}
-          {experiment.result && <Views views={experiment.result.views} />}
+          {experiment.result && <Answers outcome={experiment.result} first={experiment.result.label} />}
         </Stack>
         <Stack component="aside" gap="lg" aria-label={t.request}>
           <Card withBorder>

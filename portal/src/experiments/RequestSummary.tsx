@@ -2,7 +2,7 @@ import { Group } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Fragment } from 'react';
 
-import { api, type Request, type Variable } from '../api/client';
+import { type Analysis, api, type Request, type Variable } from '../api/client';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
 import { texts } from '../texts/en';
 import { fromDocument, inWords } from '../workspace/filter';
@@ -39,11 +39,13 @@ export function RequestSummary({ request }: { request: Request }) {
   const levelOf = (code: string | undefined, level: unknown) =>
     variables.get(code ?? '')?.enumerations.find((known) => known.code === level)?.label;
   const label = (code: string) => variables.get(code)?.label || code;
-  const parameters = [...new Set([...Object.keys(declared), ...Object.keys(given)])].flatMap((name) => {
+  const grid = request.grid ?? {};
+  const named = [...new Set([...Object.keys(declared), ...Object.keys(given)])].filter((name) => !(name in grid));
+  const parameters = named.flatMap((name) => {
     const value = given[name] ?? declared[name]?.default;
-    const { level_of: role, variables_of: named, variable_of: single, labels } = declared[name] ?? {};
+    const { level_of: role, variables_of: several, variable_of: single, labels } = declared[name] ?? {};
     const shown =
-      (role && levelOf(data[role]?.[0], value)) ?? (single && typeof value === 'string' ? label(value) : undefined) ?? labels?.[String(value)] ?? written(value, named ? label : String);
+      (role && levelOf(data[role]?.[0], value)) ?? (single && typeof value === 'string' ? label(value) : undefined) ?? labels?.[String(value)] ?? written(value, several ? label : String);
     return shown ? [{ name, title: declared[name]?.title ?? spoken(name), value: shown }] : [];
   });
   const filter = fromDocument(data.filters);
@@ -76,6 +78,23 @@ export function RequestSummary({ request }: { request: Request }) {
           <dd>{validationInWords(request.validation)}</dd>
         </>
       )}
+      {Object.entries(grid).map(([name, values]) => (
+        <Fragment key={name}>
+          <dt>{texts.grid.values(declared[name]?.title ?? spoken(name))}</dt>
+          <dd>{written(values, String)}</dd>
+        </Fragment>
+      ))}
+      {request.compare.length > 0 && (
+        <>
+          <dt>{texts.compare.title}</dt>
+          {request.compare.map((other, place) => (
+            <dd key={place}>
+              {algorithms.data?.find((known) => known.name === other.algorithm)?.label ?? other.algorithm}
+              {chosen(other)}
+            </dd>
+          ))}
+        </>
+      )}
       {parameters.map(({ name, title, value }) => (
         <Fragment key={name}>
           <dt>{title}</dt>
@@ -84,6 +103,12 @@ export function RequestSummary({ request }: { request: Request }) {
       ))}
     </dl>
   );
+}
+
+/** What a further analysis was given, after its name. */
+function chosen({ parameters = {}, grid = {} }: Analysis): string {
+  const told = Object.entries({ ...parameters, ...grid }).map(([name, value]) => `${spoken(name)} ${written(value, String)}`);
+  return told.length ? ` (${told.join('; ')})` : '';
 }
 
 function spoken(name: string): string {

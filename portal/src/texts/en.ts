@@ -103,6 +103,21 @@ export const texts = {
     inFolds: (folds: number) => `${folds}-fold cross-validation`,
     held: (dataset: string) => `${dataset} held out`,
   },
+  grid: {
+    title: 'Learn a parameter',
+    about: 'Several values are tried; held-out patients choose.',
+    add: 'Choose a parameter',
+    values: (parameter: string) => `${parameter}: values to try`,
+    hint: 'such as 0.1, 1, 10',
+    remove: (parameter: string) => `Do not learn ${parameter}`,
+  },
+  compare: {
+    title: 'Compare with',
+    hint: 'Further algorithms over the same patients, in one table.',
+    add: 'Choose an algorithm',
+    remove: (label: string) => `Do not compare with ${label}`,
+    tabs: 'Analyses',
+  },
   filter: {
     title: 'Filter',
     intro: 'Only records that satisfy these rules are analysed. A missing value satisfies no comparison.',

@@ -9,8 +9,10 @@ import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { texts } from '../texts/en';
 import { CohortCounter } from './CohortCounter';
+import { comparable, CompareField } from './CompareField';
 import { inWords, toDocument } from './filter';
 import { Gallery } from './Gallery';
+import { GridField } from './GridField';
 import { ParameterForm } from './ParameterForm';
 import { RoleField } from './RoleField';
 import { requestOf, type Selection } from './selection';
@@ -48,8 +50,9 @@ export function AnalysisPanel({
   });
   const chosen = algorithms.data?.find((algorithm) => algorithm.name === selection.algorithm);
   const validation = chosen?.predicts ? possible(selection.validation, datasets) : null;
+  const grid = validation && chosen ? selection.grid : {};
   const run = useMutation({
-    mutationFn: () => api.create({ ...requestOf(selection, datasets), validation, name }),
+    mutationFn: () => api.create({ ...requestOf({ ...selection, grid, compare }, datasets), validation, name }),
     onSuccess: (experiment) => void navigate(`/experiments/${experiment.id}`),
   });
   const change = (part: Partial<Selection>) => {
@@ -58,11 +61,18 @@ export function AnalysisPanel({
   };
   const reasons = new Map(fitting.data?.map((fit) => [fit.name, fit.reasons]));
   const fits = chosen !== undefined && reasons.get(chosen.name)?.length === 0;
+  const fitted = algorithms.data?.filter(({ name }) => reasons.get(name)?.length === 0) ?? [];
+  const others = chosen ? comparable(chosen, fitted, validation !== null) : [];
+  const compare = selection.compare
+    .filter(({ algorithm }) => others.some(({ name }) => name === algorithm))
+    .map((analysis) => (validation ? analysis : { ...analysis, grid: {} }));
   const problems: Record<string, string> = {};
+  const compared: Record<string, string>[] = compare.map(() => ({}));
   if (run.error instanceof ApiError) {
     for (const part of run.error.problem.errors) {
-      const [, parameter] = /^parameters\.([^.[]+)/.exec(part.path) ?? [];
-      if (parameter) problems[parameter] ??= part.message;
+      const [, place, whole, parameter] = /^(?:compare\[(\d+)\]\.)?(grid$|algorithm$|(?:parameters|grid)\.([^.[]+))/.exec(part.path) ?? [];
+      const told = place === undefined ? problems : compared[Number(place)];
+      if (told && whole) told[parameter ?? whole] ??= part.message;
     }
   }
   const lacking = !datasets.length ? t.needDatasets : !selection.y.length ? t.first : !chosen ? t.pickOne : t.unfit;
@@ -79,7 +89,7 @@ export function AnalysisPanel({
               size="compact-xs"
               variant="subtle"
               color="gray"
-              onClick={() => change({ y: [], x: [], filter: null, algorithm: null, parameters: {}, validation: null })}
+              onClick={() => change({ y: [], x: [], filter: null, algorithm: null, parameters: {}, grid: {}, validation: null, compare: [] })}
             >
               {t.clear}
             </Button>
@@ -161,7 +171,7 @@ export function AnalysisPanel({
                 onChoose={(algorithm) => {
                   setChoosing(false);
                   place.current?.focus();
-                  if (algorithm !== selection.algorithm) change({ algorithm, parameters: {} });
+                  if (algorithm !== selection.algorithm) change({ algorithm, parameters: {}, grid: {} });
                 }}
               />
             )}
@@ -188,6 +198,24 @@ export function AnalysisPanel({
                     onChange={(after) => change({ validation: after })}
                   />
                 )}
+                {validation && (
+                  <GridField
+                    algorithm={chosen}
+                    grid={grid}
+                    problem={problems.grid}
+                    onChange={(after) => change({ grid: after })}
+                  />
+                )}
+                <CompareField
+                  first={chosen}
+                  fitting={fitted}
+                  validated={validation !== null}
+                  roles={{ y: known(selection.y), x: known(selection.x) }}
+                  datasets={datasets}
+                  compare={compare}
+                  problems={compared}
+                  onChange={(after) => change({ compare: after })}
+                />
                 <TextInput
                   size="xs"
                   label={t.name}

@@ -12,6 +12,7 @@ const algorithm = {
     $defs: { Side: { type: 'string', enum: ['two-sided', 'less'] } },
     properties: {
       side: { $ref: '#/$defs/Side', title: 'Side', default: 'two-sided', labels: { 'two-sided': 'Either way', less: 'Below' } },
+      penalty: { anyOf: [{ type: 'number', exclusiveMinimum: 0 }, { type: 'null' }], title: 'Penalty', default: null },
       kind: { enum: [1, 2], type: 'integer', title: 'Kind', default: 2 },
       interactions: { type: 'array', title: 'Interactions', default: [], items: { minItems: 2, maxItems: 3 }, variables_of: 'x' },
     },
@@ -65,6 +66,12 @@ it('sends a number where the values are numbers', async () => {
   await user.click(kind);
   await user.click(screen.getByRole('option', { name: '1' }));
   expect(sent).toEqual([{ kind: 1 }]);
+});
+
+it('takes a number where a number may be left out', async () => {
+  const sent = shown();
+  await userEvent.setup().type(screen.getByRole('textbox', { name: 'Penalty' }), '3');
+  expect(sent).toEqual([{ penalty: 3 }]);
 });
 
 it('makes no set larger than there are variables', () => {

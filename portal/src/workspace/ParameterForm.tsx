@@ -2,7 +2,7 @@ import { Checkbox, MultiSelect, NumberInput, Select, Stack, TextInput } from '@m
 
 import type { AlgorithmEntry, Variable } from '../api/client';
 
-interface Property {
+export interface Property {
   title?: string;
   description?: string;
   type?: string;
@@ -16,12 +16,13 @@ interface Property {
   items?: { type?: string; minItems?: number; maxItems?: number };
   $ref?: string;
   allOf?: { $ref?: string }[];
+  anyOf?: Property[];
   level_of?: 'y' | 'x';
   variables_of?: 'y' | 'x';
   variable_of?: 'y' | 'x';
 }
 
-interface Schema {
+export interface Schema {
   properties?: Record<string, Property>;
   required?: string[];
   $defs?: Record<string, Property>;
@@ -174,7 +175,10 @@ export function ParameterForm({
   );
 }
 
-function resolved(property: Property, schema: Schema): Property {
+/** A property with what it refers to; of one that may be null, its other type. */
+export function resolved(property: Property, schema: Schema): Property {
+  const other = property.anyOf?.find((part) => part.type !== 'null');
+  if (other) return { ...resolved(other, schema), ...property, anyOf: undefined };
   const reference = property.$ref ?? property.allOf?.[0]?.$ref;
   if (!reference) return property;
   return { ...schema.$defs?.[reference.replace('#/$defs/', '')], ...property };

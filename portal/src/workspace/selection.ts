@@ -1,7 +1,8 @@
 import { useCallback, useState } from 'react';
 
-import type { Request, Validation } from '../api/client';
+import type { Analysis, Request, Validation } from '../api/client';
 import { fromDocument, type RuleGroup, toDocument } from './filter';
+import { filled, type Grid } from './GridField';
 
 /** What a person has chosen so far; it survives a reload of the page. */
 export interface Selection {
@@ -13,13 +14,15 @@ export interface Selection {
   filter: RuleGroup | null;
   algorithm: string | null;
   parameters: Record<string, unknown>;
+  grid: Grid;
   validation: Validation | null;
+  compare: Analysis[];
 }
 
 const KEY = 'mip.selection';
 const EMPTY: Selection = {
   model: null, datasets: null, variable: null, y: [], x: [], filter: null, algorithm: null, parameters: {},
-  validation: null,
+  grid: {}, validation: null, compare: [],
 };
 
 function stored(): Selection {
@@ -63,7 +66,9 @@ export function reopen(request: Request): void {
     filter: fromDocument(inputdata.filters),
     algorithm: request.algorithm,
     parameters: request.parameters ?? {},
+    grid: request.grid ?? {},
     validation: request.validation ?? null,
+    compare: request.compare,
   });
 }
 
@@ -78,6 +83,8 @@ export function requestOf(selection: Selection, datasets: string[]): Request {
       filters: toDocument(selection.filter),
     },
     parameters: selection.parameters,
+    grid: filled(selection.grid),
     validation: selection.validation,
+    compare: selection.compare.map((analysis) => ({ ...analysis, grid: filled(analysis.grid ?? {}) })),
   };
 }

@@ -26,6 +26,9 @@ def model_apply(
             exists=True, dir_okay=False, help="Or a CSV file of new records, checked as an import."
         ),
     ] = None,
+    analysis: Annotated[
+        int, typer.Option(min=1, help="Of an experiment that compares several: whose model.")
+    ] = 1,
     home: HomeOption = None,
 ) -> None:
     """Predict for each record of a dataset or file; the predictions stay on this server.
@@ -53,7 +56,7 @@ def model_apply(
                 snapshot = _published(service, experiment, dataset)
             else:
                 snapshot = _read(service, experiment, Home(Path(folder)), Path(str(file)))
-            table = service.apply(experiment, snapshot)
+            table = service.apply(experiment, snapshot, analysis=analysis)
     finally:
         service.close()
     content = BytesIO()

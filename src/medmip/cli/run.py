@@ -34,6 +34,13 @@ def run(
     parameter: Annotated[
         list[str] | None, typer.Option(help="A parameter as name=value; value may be JSON.")
     ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(help="A parameter as name=[value, …]; the validation's folds choose."),
+    ] = None,
+    compare: Annotated[
+        list[str] | None, typer.Option(help="A further algorithm over the same cohort.")
+    ] = None,
     folds: Annotated[
         int | None, typer.Option(help="Validate the predictions in so many folds of patients.")
     ] = None,
@@ -69,6 +76,8 @@ def run(
                 "filters": None if filters is None else _read(filters),
             },
             "parameters": dict(_parameter(text) for text in parameter or []),
+            "grid": dict(_parameter(text) for text in grid or []),
+            "compare": [{"algorithm": name} for name in compare or []],
             "validation": _validation(folds, hold_out, each=leave_one_dataset_out),
         }
     )
@@ -175,7 +184,9 @@ def show_experiment(experiment: "Experiment") -> None:
     if experiment.result is None:
         typer.echo(f"The experiment was {experiment.state}.", err=True)
         return
-    for view in experiment.result.views:
+    result = experiment.result
+    views = [*result.comparison, *(view for answer in result.answers for view in answer.views)]
+    for view in views:
         if not isinstance(view, TableView):
             continue
         table = Table(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from medmip.algorithms.validation import Validation
 from medmip.algorithms.views import Chart, Table
 from medmip.experiments.request import Request
+from medmip.experiments.tuning import Tuning
 
 
 class State(StrEnum):
@@ -59,26 +60,58 @@ class SnapshotUsed(BaseModel):
 
 
 class Provenance(BaseModel):
-    """What a result rests on: versions, snapshots and the cohort's size."""
+    """What a result rests on: versions, snapshots and the cohort's size.
+
+    algorithm_version is the first analysis's; compared_versions, those of the others.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     software: str
     algorithm_version: str
+    compared_versions: tuple[str, ...] = ()
     snapshots: tuple[SnapshotUsed, ...]
     records: int
     patients: int
     excluded: int
 
 
-class Outcome(BaseModel):
-    """A result: its data by stable names, how its predictions hold, and the views of both."""
+class Answer(BaseModel):
+    """What one analysis found: its data by stable names, how its predictions hold, the views.
+
+    label is the algorithm's, told apart from others of one request;
+    tuning tells how its parameters were chosen from a grid; problem, why it has no answer.
+    """
 
     model_config = ConfigDict(frozen=True)
 
+    label: str = ""
     data: dict[str, Any]
     views: tuple[Table | Chart, ...]
     validation: Validation | None = None
+    tuning: Tuning | None = None
+    problem: Trouble | None = None
+
+
+class ComparedAnswer(Answer):
+    """What a further analysis of the same cohort found."""
+
+    algorithm: str
+
+
+class Outcome(Answer):
+    """A result: the first analysis's answer, then those it is compared with.
+
+    comparison shows them all side by side.
+    """
+
+    comparison: tuple[Table | Chart, ...] = ()
+    compared: tuple[ComparedAnswer, ...] = ()
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """Every analysis's answer, in the request's order."""
+        return (self, *self.compared)
 
 
 class Summary(BaseModel):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,22 +14,41 @@ from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.model_store import ModelStore
 from medmip.catalogue.variable import DATASET, Variable
 from medmip.errors import FieldProblem, MipError, NotFound, RequestError
-from medmip.experiments.request import InputData, Request
-from medmip.experiments.validate import ValidationRequest, partition_of, problems_of
+from medmip.experiments.request import Analysis, InputData, Request
+from medmip.experiments.tuning import Choice, combinations
+from medmip.experiments.validate import (
+    ValidationRequest,
+    grid_problem,
+    partition_of,
+    problems_of,
+)
 from medmip.federation.in_process import CohortSpec
 from medmip.store.filters import Filter, parse_filter
 from medmip.store.snapshots import Datasets, Snapshot
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A request that may run: the algorithm, its parameters, the cohort, the snapshots."""
+class PlannedAnalysis:
+    """An algorithm with its parameters, or with the choices of a grid."""
 
     algorithm: Algorithm[Any, Any]
     parameters: Parameters
+    choices: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request that may run: the analyses, their cohort, the snapshots."""
+
+    analyses: tuple[PlannedAnalysis, ...]
     spec: CohortSpec
     snapshots: tuple[Snapshot, ...]
     validation: ValidationRequest | None = None
+
+    @property
+    def algorithm(self) -> Algorithm[Any, Any]:
+        """The first analysis's, which the experiment is listed under."""
+        return self.analyses[0].algorithm
 
 
 class Validator:
@@ -47,40 +67,44 @@ class Validator:
     def plan(self, request: Request) -> Plan:
         """The plan of a request; raises RequestError naming each offending field."""
         problems: list[FieldProblem] = []
-        algorithm = self.algorithms.get(request.algorithm)
-        if algorithm is None:
-            known = ", ".join(sorted(self.algorithms))
-            problems.append(FieldProblem("algorithm", f"is not known; known are {known}"))
         model, snapshots = self._data(request.inputdata, problems)
-        if algorithm is None or model is None:
+        places = ["", *(f"compare[{index}]." for index in range(len(request.compare)))]
+        algorithms = [
+            self._algorithm(analysis, place, problems)
+            for analysis, place in zip(request.analyses, places, strict=True)
+        ]
+        first = algorithms[0]
+        if model is None or first is None or None in algorithms:
             raise RequestError("The request is not valid", fields=tuple(problems))
         data = request.inputdata
-        y = _variables("y", algorithm.y, data.y, model, snapshots, problems)
-        x = _variables("x", algorithm.x, data.x, model, snapshots, problems)
-        if algorithm.x is not None and algorithm.x.minimum:
-            problems += [
-                FieldProblem(
-                    f"inputdata.x[{x.index(variable)}]",
-                    f"{Names.of(model).variable(variable.code)} is the outcome",
-                )
-                for variable in x
-                if variable in y
-            ]
-        problems += _unrepeated(algorithm, model)
+        y, x = _roles(first, data, model, snapshots, problems)
+        analyses = []
+        for analysis, algorithm, place in zip(request.analyses, algorithms, places, strict=True):
+            if algorithm is None:
+                continue
+            if algorithm is not first:
+                problems += _misfits(algorithm, first, place, data, model, snapshots)
+            planned = _planned(analysis, algorithm, place, (y, x), request, model, problems)
+            analyses += [] if planned is None else [planned]
         filter_ = _filter(data.filters, model, problems)
-        parameters = _parameters(algorithm, request.parameters, problems)
-        if parameters is not None:
-            roles = {"y": y, "x": x}
-            _check_choices(algorithm, parameters, roles, data.datasets, Names.of(model), problems)
         if request.validation is not None:
-            problems += problems_of(request.validation, algorithm, data.datasets)
-        if problems or parameters is None:
+            problems += problems_of(request.validation, data.datasets)
+        if problems:
             raise RequestError("The request is not valid", fields=tuple(problems))
         partition = None
         if request.validation is not None:
             partition = partition_of(request.validation, model, y)
-        spec = CohortSpec(model, data.datasets, y, x, filter_, algorithm.missing, partition)
-        return Plan(algorithm, parameters, spec, snapshots, request.validation)
+        spec = CohortSpec(model, data.datasets, y, x, filter_, first.missing, partition)
+        return Plan(tuple(analyses), spec, snapshots, request.validation)
+
+    def _algorithm(
+        self, analysis: Analysis, place: str, problems: list[FieldProblem]
+    ) -> Algorithm[Any, Any] | None:
+        algorithm = self.algorithms.get(analysis.algorithm)
+        if algorithm is None:
+            known = ", ".join(sorted(self.algorithms))
+            problems.append(FieldProblem(f"{place}algorithm", f"is not known; known are {known}"))
+        return algorithm
 
     def preview(self, data: InputData) -> tuple[CohortSpec, tuple[Snapshot, ...]]:
         """The cohort of datasets and filter alone; raises RequestError."""
@@ -130,6 +154,97 @@ class Validator:
                 problems.append(FieldProblem(path, f"{code} is named twice"))
         chosen = (published[code] for code in data.datasets if code in published)
         return model, tuple(chosen)
+
+
+def _roles(
+    algorithm: Algorithm[Any, Any],
+    data: InputData,
+    model: DataModel,
+    snapshots: Sequence[Snapshot],
+    problems: list[FieldProblem],
+) -> tuple[tuple[Variable, ...], tuple[Variable, ...]]:
+    """The variables of both roles, as an algorithm takes them."""
+    y = _variables("y", algorithm.y, data.y, model, snapshots, problems)
+    x = _variables("x", algorithm.x, data.x, model, snapshots, problems)
+    if algorithm.x is not None and algorithm.x.minimum:
+        problems += [
+            FieldProblem(
+                f"inputdata.x[{x.index(variable)}]",
+                f"{Names.of(model).variable(variable.code)} is the outcome",
+            )
+            for variable in x
+            if variable in y
+        ]
+    problems += _unrepeated(algorithm, model)
+    return y, x
+
+
+def _misfits(
+    algorithm: Algorithm[Any, Any],
+    first: Algorithm[Any, Any],
+    place: str,
+    data: InputData,
+    model: DataModel,
+    snapshots: Sequence[Snapshot],
+) -> list[FieldProblem]:
+    """Why a further algorithm cannot analyse the first one's cohort."""
+    found: list[FieldProblem] = []
+    _roles(algorithm, data, model, snapshots, found)
+    reasons = [f"{problem.path.removeprefix('inputdata.')}: {problem.message}" for problem in found]
+    if algorithm.missing != first.missing:
+        kept, dropped = (algorithm, first) if algorithm.missing == "keep" else (first, algorithm)
+        reasons.append(
+            f"{kept.label} keeps records with missing values, {dropped.label} drops them"
+        )
+    return [FieldProblem(f"{place}algorithm", reason) for reason in reasons]
+
+
+def _planned(
+    analysis: Analysis,
+    algorithm: Algorithm[Any, Any],
+    place: str,
+    roles: tuple[tuple[Variable, ...], tuple[Variable, ...]],
+    request: Request,
+    model: DataModel,
+    problems: list[FieldProblem],
+) -> PlannedAnalysis | None:
+    """The analysis with parameters that are checked, each combination of its grid among them."""
+    datasets = request.inputdata.datasets
+    if request.validation is not None and not algorithm.predicts:
+        where = f"{place}algorithm" if place else "validation"
+        problems.append(FieldProblem(where, f"{algorithm.label} predicts nothing"))
+    path = f"{place}parameters"
+
+    def checked(given: Mapping[str, Any], found: list[FieldProblem]) -> Parameters | None:
+        parameters = _parameters(algorithm, given, path, found)
+        if parameters is not None:
+            by_role = {"y": roles[0], "x": roles[1]}
+            _check_choices(algorithm, parameters, by_role, datasets, Names.of(model), path, found)
+        return parameters
+
+    parameters = None
+    if not analysis.grid:
+        parameters = checked(analysis.parameters, problems)
+        return None if parameters is None else PlannedAnalysis(algorithm, parameters)
+    whole = len(problems)
+    for name, values in analysis.grid.items():
+        if name in analysis.parameters:
+            problems.append(FieldProblem(f"{place}grid.{name}", "has a value in parameters too"))
+        if not values:
+            problems.append(FieldProblem(f"{place}grid.{name}", "needs a value"))
+    size = prod(len(values) for values in analysis.grid.values())
+    why = grid_problem(request.validation, size, datasets)
+    if why is not None:
+        problems.append(FieldProblem(f"{place}grid", why))
+    if len(problems) > whole:
+        return None
+    choices = []
+    for combination in combinations(analysis.grid):
+        found: list[FieldProblem] = []
+        parameters = checked({**analysis.parameters, **combination}, found)
+        problems += [problem for problem in found if problem not in problems]
+        choices += [] if parameters is None else [Choice(parameters, combination)]
+    return PlannedAnalysis(algorithm, choices[0].parameters, tuple(choices)) if choices else None
 
 
 def _variables(
@@ -196,7 +311,10 @@ def _filter(document: object, model: DataModel, problems: list[FieldProblem]) ->
 
 
 def _parameters(
-    algorithm: Algorithm[Any, Any], given: Mapping[str, Any], problems: list[FieldProblem]
+    algorithm: Algorithm[Any, Any],
+    given: Mapping[str, Any],
+    path: str,
+    problems: list[FieldProblem],
 ) -> Parameters | None:
     try:
         parameters: Parameters = algorithm.parameters.model_validate(dict(given))
@@ -205,7 +323,7 @@ def _parameters(
             place = "".join(
                 f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]
             )
-            problems.append(FieldProblem(f"parameters{place}", detail["msg"]))
+            problems.append(FieldProblem(f"{path}{place}", detail["msg"]))
         return None
     return parameters
 
@@ -216,6 +334,7 @@ def _check_choices(
     roles: Mapping[str, Sequence[Variable]],
     datasets: Sequence[str],
     names: Names,
+    place: str,
     problems: list[FieldProblem],
 ) -> None:
     """Checks parameters that name levels or variables of the request."""
@@ -224,7 +343,7 @@ def _check_choices(
         if not isinstance(extra, dict):
             continue
         value = getattr(parameters, name)
-        path = f"parameters.{name}"
+        path = f"{place}.{name}"
         if (role := extra.get("level_of")) and value is not None:
             for variable in roles[str(role)][:1]:
                 levels = datasets if variable.code == DATASET else variable.levels
@@ -242,14 +361,14 @@ def _check_choices(
             codes = {variable.code for variable in roles[str(role)]}
             for index, named in enumerate(value):
                 group = (named,) if isinstance(named, str) else named
-                place = f"{path}[{index}]"
+                item = f"{path}[{index}]"
                 unknown = [code for code in group if code not in codes]
                 problems += [
-                    FieldProblem(place, f"{names.variable(code)} is not among {role}")
+                    FieldProblem(item, f"{names.variable(code)} is not among {role}")
                     for code in unknown
                 ]
                 if len(set(group)) < len(group):
-                    problems.append(FieldProblem(place, "names a variable twice"))
+                    problems.append(FieldProblem(item, "names a variable twice"))
 
 
 def _told(names: Names, variable: Variable, level: str) -> str:

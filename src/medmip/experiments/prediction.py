@@ -26,19 +26,36 @@ MOST_RECORDS = 1000
 """Records that are predicted in one request."""
 
 
-def trained_model(experiment: Experiment, algorithms: Mapping[str, Algorithm[Any, Any]]) -> Model:
-    """The model that an experiment fitted; raises Conflict where it has none."""
+def trained_model(
+    experiment: Experiment, algorithms: Mapping[str, Algorithm[Any, Any]], analysis: int = 1
+) -> Model:
+    """The model that an experiment fitted; raises Conflict where it has none.
+
+    analysis is the place of the analysis that fitted it, from 1.
+    """
     if experiment.result is None:
         raise Conflict(
             f"Experiment {experiment.id} has no result", remedy="Choose one that is done."
         )
-    algorithm = find(experiment.algorithm, algorithms)
+    answers = experiment.result.answers
+    if not 1 <= analysis <= len(answers):
+        raise Conflict(
+            f"Experiment {experiment.id} has no analysis {analysis}",
+            remedy=f"Choose one from 1 to {len(answers)}.",
+        )
+    answer = answers[analysis - 1]
+    algorithm = find(experiment.request.analyses[analysis - 1].algorithm, algorithms)
+    if answer.problem is not None:
+        raise Conflict(
+            f"{algorithm.label} has no answer: {answer.problem.detail}",
+            remedy="Choose another analysis of the experiment.",
+        )
     if not algorithm.predicts:
         raise Conflict(
             f"{algorithm.label} predicts nothing", remedy="Choose a regression or a classifier."
         )
     try:
-        model: Model = algorithm.result.model_validate(experiment.result.data).model
+        model: Model = algorithm.result.model_validate(answer.data).model
     except ValidationError:
         raise Conflict(
             "The experiment's model was made by another version of the algorithm",

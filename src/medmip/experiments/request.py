@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from medmip.experiments.validate import ValidationRequest
 
+MOST_ANALYSES = 10
+"""Analyses that one request may compare."""
+
 
 class InputData(BaseModel):
     """Whose records and which variables; filters is a QueryBuilder document or null."""
@@ -19,12 +22,31 @@ class InputData(BaseModel):
     filters: dict[str, Any] | None = Field(None, examples=[None])
 
 
-class Request(BaseModel):
-    """An algorithm, its input data and parameters, and how its predictions are validated."""
+class Analysis(BaseModel):
+    """An algorithm with its parameters.
+
+    grid gives parameters several values each; the validation's inner folds choose among them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     algorithm: str = Field(examples=["linear_regression"], max_length=100)
-    inputdata: InputData
     parameters: dict[str, Any] = Field(default_factory=dict, examples=[{}])
+    grid: dict[str, tuple[Any, ...]] = Field(default_factory=dict, examples=[{}])
+
+
+class Request(Analysis):
+    """An analysis, its input data, and how its predictions are validated.
+
+    compare names further analyses of the same cohort, with the same validation.
+    """
+
+    inputdata: InputData
     validation: ValidationRequest | None = Field(None, examples=[None])
+    compare: tuple[Analysis, ...] = Field((), max_length=MOST_ANALYSES - 1, examples=[[]])
+
+    @property
+    def analyses(self) -> tuple[Analysis, ...]:
+        """Every analysis that is asked for, the first one first."""
+        first = Analysis(algorithm=self.algorithm, parameters=self.parameters, grid=self.grid)
+        return (first, *self.compare)

@@ -13,11 +13,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from medmip.algorithms.names import Names
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
 from medmip.errors import MipError, NotFound
+from medmip.experiments.comparison import outcome_of, trouble_of
 from medmip.experiments.experiment import (
     Experiment,
     Outcome,
@@ -34,7 +34,6 @@ from medmip.experiments.plan import Plan, Validator
 from medmip.experiments.prediction import predictions_for, predictions_of, trained_model
 from medmip.experiments.repository import Experiments
 from medmip.experiments.request import InputData, Request
-from medmip.experiments.validate import validated
 from medmip.federation.in_process import Site, open_cohort, preview_cohort
 from medmip.fold.block_cache import BlockCache
 from medmip.fold.cohort import CohortSize
@@ -138,19 +137,27 @@ class ExperimentService:
         outcome, _ = self._compute(plan, Access(user, "explore", plan.algorithm.name), Run())
         return outcome
 
-    def predict(self, identity: str, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """What an experiment's model predicts for values that a person gives; nothing is kept."""
-        experiment = self.get(identity)
-        model = trained_model(experiment, self.validator.algorithms)
-        return predictions_for(model, self._model_of(experiment), records)
+    def predict(
+        self, identity: str, records: Sequence[Mapping[str, Any]], analysis: int = 1
+    ) -> list[dict[str, Any]]:
+        """What an experiment's model predicts for values that a person gives; nothing is kept.
 
-    def apply(self, identity: str, snapshot: Snapshot, user: str = "local") -> pa.Table:
-        """An experiment's predictions for a dataset's records, for a file that stays in the house.
-
-        The ledger has it. Raises NotFound, Conflict.
+        analysis is the place of the analysis that trained it, from 1.
         """
         experiment = self.get(identity)
-        model = trained_model(experiment, self.validator.algorithms)
+        model = trained_model(experiment, self.validator.algorithms, analysis)
+        return predictions_for(model, self._model_of(experiment), records)
+
+    def apply(
+        self, identity: str, snapshot: Snapshot, user: str = "local", *, analysis: int = 1
+    ) -> pa.Table:
+        """An experiment's predictions for a dataset's records, for a file that stays in the house.
+
+        analysis is the place of the analysis that trained the model, from 1. The ledger has it.
+        Raises NotFound, Conflict.
+        """
+        experiment = self.get(identity)
+        model = trained_model(experiment, self.validator.algorithms, analysis)
         table = predictions_of(self._engine, model, self._model_of(experiment), snapshot)
         self.ledger.record(
             Access(
@@ -238,9 +245,13 @@ class ExperimentService:
         except Cancelled:
             log.info("experiment stopped", experiment=identity)
         except Refused as refusal:
-            self._finish(identity, State.REFUSED, run, problem=_trouble(refusal))
+            self._finish(
+                identity, State.REFUSED, run, problem=trouble_of(refusal).model_dump(mode="json")
+            )
         except MipError as error:
-            self._finish(identity, State.FAILED, run, problem=_trouble(error))
+            self._finish(
+                identity, State.FAILED, run, problem=trouble_of(error).model_dump(mode="json")
+            )
         except Exception as error:  # noqa: BLE001 - nothing foreign may kill a worker
             reference = token_hex(6)
             # A foreign message may quote a record, so only the place is written down.
@@ -266,17 +277,7 @@ class ExperimentService:
 
     def _compute(self, plan: Plan, access: Access, run: Run) -> tuple[Outcome, CohortSize]:
         cohort = open_cohort([self._site(plan.snapshots)], plan.spec, access, run)
-        result = plan.algorithm.run(cohort, plan.parameters)
-        names = Names.of(plan.spec.model)
-        views = result.views(names)
-        validation = None
-        if plan.validation is not None:
-            validation = validated(cohort, plan.algorithm, plan.parameters, plan.validation)
-            views = [*validation.views(names), *views]
-        outcome = Outcome(
-            data=result.model_dump(mode="json"), views=tuple(views), validation=validation
-        )
-        return outcome, cohort.size
+        return outcome_of(plan, cohort), cohort.size
 
     def _site(self, snapshots: tuple[Snapshot, ...]) -> Site:
         return Site(self._engine, self._guard, snapshots, self._cache, self._key)
@@ -286,6 +287,7 @@ def _provenance(plan: Plan, size: CohortSize) -> Provenance:
     return Provenance(
         software=f"medmip {version('medmip')}",
         algorithm_version=plan.algorithm.version,
+        compared_versions=tuple(part.algorithm.version for part in plan.analyses[1:]),
         snapshots=tuple(
             SnapshotUsed(
                 dataset=used.dataset,
@@ -299,13 +301,3 @@ def _provenance(plan: Plan, size: CohortSize) -> Provenance:
         patients=size.patients,
         excluded=size.excluded,
     )
-
-
-def _trouble(error: MipError) -> dict[str, Any]:
-    trouble = Trouble(
-        title=error.title,
-        detail=f"{error.where}: {error.what}" if error.where else error.what,
-        remedy=error.remedy,
-        errors=tuple({"path": part.path, "message": part.message} for part in error.fields),
-    )
-    return trouble.model_dump(mode="json")

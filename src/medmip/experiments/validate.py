@@ -11,11 +11,14 @@ from medmip.algorithms.validation import Validation
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.variable import Variable
 from medmip.errors import FieldProblem
+from medmip.experiments.tuning import MOST_TRAININGS, Choice, Search, Tuning, trainings
 from medmip.fold.cohort import Cohort
-from medmip.fold.model import Model
+from medmip.fold.model import Target
 from medmip.fold.moments import MomentsState, moments
-from medmip.fold.scores import ClassScores, NumberScores, ScoreState, class_scores, number_scores
+from medmip.fold.scores import ClassScores, NumberScores
 from medmip.store.engine import Partition
+
+_LEAST_GROUPS = 3
 
 
 class Folds(BaseModel):
@@ -56,20 +59,35 @@ def partition_of(asked: ValidationRequest, model: DataModel, y: Sequence[Variabl
     return Partition(asked.folds, asked.seed, model.patient_column, stratum)
 
 
-def problems_of(
-    asked: ValidationRequest,
-    algorithm: Algorithm[Parameters, TrainedResult],
-    datasets: Sequence[str],
-) -> list[FieldProblem]:
+def problems_of(asked: ValidationRequest, datasets: Sequence[str]) -> list[FieldProblem]:
     """Why this validation is not possible."""
     problems = []
-    if not algorithm.predicts:
-        problems.append(FieldProblem("validation", f"{algorithm.label} predicts nothing"))
     if not isinstance(asked, Folds) and len(datasets) < 2:
         problems.append(FieldProblem("validation.kind", "needs at least two datasets"))
     if isinstance(asked, HoldOut) and asked.dataset not in datasets:
         problems.append(FieldProblem("validation.dataset", "is not among the request's datasets"))
     return problems
+
+
+def grid_problem(
+    asked: ValidationRequest | None, choices: int, datasets: Sequence[str]
+) -> str | None:
+    """Why so many choices of parameters cannot be told apart by this validation."""
+    if asked is None:
+        return "needs a validation, whose held-out parts judge the choices"
+    groups = asked.folds if isinstance(asked, Folds) else len(datasets)
+    if groups < _LEAST_GROUPS:
+        return (
+            f"needs {_LEAST_GROUPS} folds or datasets: one that judges, one that chooses, "
+            "one that trains"
+        )
+    needed = trainings(choices, groups)
+    if needed > MOST_TRAININGS:
+        return (
+            f"{choices} choices in {groups} parts take {needed} trainings; "
+            f"{MOST_TRAININGS} are the most"
+        )
+    return None
 
 
 def validated(
@@ -82,41 +100,72 @@ def validated(
 
     Source: Hastie, Tibshirani & Friedman, The Elements of Statistical Learning, 2nd ed., 7.10.
     """
-    names, held_out = _held_out(cohort, asked)
+    alone = [Choice(parameters, {})]
+    return _judged_by(cohort, Search(cohort, algorithm, alone, _names(cohort, asked)), asked)[0]
+
+
+def tuned(
+    cohort: Cohort,
+    algorithm: Algorithm[Parameters, TrainedResult],
+    choices: Sequence[Choice],
+    asked: ValidationRequest,
+) -> tuple[Parameters, Tuning, Validation]:
+    """The choice of least held-out loss, the search, and how well it all predicts.
+
+    The validation chooses anew without each held-out part (nested), so that it judges the search
+    as a whole. Raises Refused, CannotCompute.
+    """
+    search = Search(cohort, algorithm, choices, _names(cohort, asked))
+    validation, outer = _judged_by(cohort, search, asked)
+    found = search.found(outer)
+    return choices[found.chosen].parameters, found, validation
+
+
+def _judged_by(
+    cohort: Cohort, search: Search, asked: ValidationRequest
+) -> tuple[Validation, list[int]]:
     outcome = cohort.y[0]
-    shift = 0.0
     if not outcome.is_nominal:
-        shift = float(cohort.fold(moments, MomentsState(cohort.design(cohort.y))).mean[0])
+        search.shift = float(cohort.fold(moments, MomentsState(cohort.design(cohort.y))).mean[0])
+    held_out = _held_out(cohort, asked)
+    names = [search.groups[group] for group in held_out]
     classes: list[ClassScores] = []
     numbers: list[NumberScores] = []
-    model: Model | None = None
+    target: Target | None = None
+    outer = []
     for name, group in zip(names, held_out, strict=True):
-        others = [part for part in range(cohort.groups) if part != group]
         try:
-            model = algorithm.run(cohort.share(others), parameters).model
+            place = search.without(group) if len(search.choices) > 1 else 0
+            target = search.model(place, group).target
         except CannotCompute as error:
             raise CannotCompute(
                 f"Trained without {name}: {error.what}", remedy=error.remedy
             ) from None
-        state = ScoreState(model, shift)
-        if model.target is None:
-            numbers.append(cohort.share([group]).fold(number_scores, state))
+        outer.append(place)
+        scores = search.scores(place, group)
+        if isinstance(scores, NumberScores):
+            numbers.append(scores)
         else:
-            classes.append(cohort.share([group]).fold(class_scores, state))
+            classes.append(scores)
     method = _method(asked)
-    if model is None or model.target is None:
-        return number_validation(outcome.code, method, names, numbers, cohort.minimum)
-    return class_validation(outcome.code, model.target, method, names, classes, cohort.minimum)
+    if target is None:
+        told = number_validation(outcome.code, method, names, numbers, cohort.minimum)
+    else:
+        told = class_validation(outcome.code, target, method, names, classes, cohort.minimum)
+    return told, outer
 
 
-def _held_out(cohort: Cohort, asked: ValidationRequest) -> tuple[list[str], list[int]]:
+def _names(cohort: Cohort, asked: ValidationRequest) -> list[str]:
+    """What each of the cohort's groups is called."""
     if isinstance(asked, Folds):
-        groups = list(range(asked.folds))
-        return [f"fold {group + 1}" for group in groups], groups
-    groups = list(range(len(cohort.datasets)))
+        return [f"fold {group + 1}" for group in range(asked.folds)]
+    return list(cohort.datasets)
+
+
+def _held_out(cohort: Cohort, asked: ValidationRequest) -> list[int]:
     if isinstance(asked, HoldOut):
-        groups = [cohort.datasets.index(asked.dataset)]
-    return [cohort.datasets[group] for group in groups], groups
+        return [cohort.datasets.index(asked.dataset)]
+    return list(range(cohort.groups))
 
 
 def _method(asked: ValidationRequest) -> str:

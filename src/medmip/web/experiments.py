@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from medmip.experiments.experiment import Experiment, Outcome, State, Summary
 from medmip.experiments.request import InputData
-from medmip.experiments.request import Request as Analysis
+from medmip.experiments.request import Request as AnalysisRequest
 from medmip.experiments.service import ExperimentService
 from medmip.web.problems import problem_responses
 from medmip.web.schemas import (
@@ -43,7 +43,9 @@ def router(service: ExperimentService) -> APIRouter:
     )
     def create(new: NewExperiment, response: Response) -> Experiment:
         """Queues an analysis; its address is in the Location header."""
-        request = Analysis(**{name: getattr(new, name) for name in Analysis.model_fields})
+        request = AnalysisRequest(
+            **{name: getattr(new, name) for name in AnalysisRequest.model_fields}
+        )
         experiment = service.submit(request, new.name)
         response.headers["Location"] = f"/api/v1/experiments/{experiment.id}"
         return experiment
@@ -114,7 +116,7 @@ def router(service: ExperimentService) -> APIRouter:
     )
     def predict(identity: str, new: NewRecords) -> list[dict[str, str | float | None]]:
         """What the experiment's model predicts for given values; nothing of them is kept."""
-        return service.predict(identity, new.records)
+        return service.predict(identity, new.records, new.analysis)
 
     @routes.get(
         "/experiments/{identity}/events",

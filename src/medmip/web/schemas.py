@@ -11,7 +11,7 @@ from medmip.catalogue.data_model import DataModel, Group
 from medmip.catalogue.variable import Variable
 from medmip.experiments.experiment import Summary
 from medmip.experiments.prediction import MOST_RECORDS
-from medmip.experiments.request import InputData, Request
+from medmip.experiments.request import MOST_ANALYSES, InputData, Request
 from medmip.store.snapshots import Snapshot
 
 
@@ -166,7 +166,7 @@ class NewName(BaseModel):
 
 
 class NewRecords(BaseModel):
-    """Values by variable, of records to predict."""
+    """Values by variable, of records to predict; analysis is the place of the model's, from 1."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -175,6 +175,7 @@ class NewRecords(BaseModel):
         max_length=MOST_RECORDS,
         examples=[[{"subjectageyears": 70, "gender": "F"}]],
     )
+    analysis: int = Field(1, ge=1, le=MOST_ANALYSES)
 
 
 class ExperimentPage(BaseModel):
