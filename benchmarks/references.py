@@ -254,6 +254,24 @@ def _discriminant(data: dict[str, Any]) -> Pair:
     return [axis.share for axis in found.axes], theirs.explained_variance_ratio_
 
 
+def _subgroups(data: dict[str, Any]) -> Pair:
+    asked = {"target": "yes", "shown": 5}
+    found = _run("subgroup_discovery", data, y=["died"], x=["sex", "stage"], parameters=asked)
+    died = data["died"] == "yes"
+    single = [(name, level) for name in ("sex", "stage") for level in LEVELS[name]]
+    pairs = [(one, other) for one in single[:2] for other in single[2:]]
+    gains: dict[Any, float] = {}
+    for rule in (*((one,) for one in single), *pairs):
+        held = np.logical_and.reduce([data[name] == level for name, level in rule])
+        gain = held.mean() * (died[held].mean() - died.mean())
+        if gain > max((gains[(part,)] for part in rule if len(rule) > 1), default=0.0) + 1e-12:
+            gains[rule] = gain
+        elif len(rule) == 1:
+            gains[rule] = -1.0 if gain <= 0 else gain
+    best = sorted((gain for gain in gains.values() if gain > 0), reverse=True)[:5]
+    return [part.wracc for part in found.subgroups], best
+
+
 def _r(data: dict[str, Any], script: str) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "d.csv"
@@ -528,5 +546,13 @@ COMPARISONS = (
         "scikit-learn",
         CLOSED,
         _discriminant,
+    ),
+    Comparison(
+        "subgroups",
+        "subgroup_discovery",
+        "the best WRAcc",
+        "brute force",
+        CLOSED,
+        _subgroups,
     ),
 )
