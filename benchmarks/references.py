@@ -18,6 +18,7 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import ElasticNet
 from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import LinearSVC
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
@@ -252,6 +253,17 @@ def _discriminant(data: dict[str, Any]) -> Pair:
     x = np.column_stack([data["age"], data["volume"]])
     theirs = LinearDiscriminantAnalysis().fit(x, data["stage"])
     return [axis.share for axis in found.axes], theirs.explained_variance_ratio_
+
+
+def _linear_svm(data: dict[str, Any]) -> Pair:
+    found = _run("linear_svm", data, y=["stage"], x=["age", "volume", "cortex"])
+    x = np.column_stack([data["age"], data["volume"], data["cortex"]])
+    # liblinear shrinks the intercept too; scaled so far up, that is next to nothing.
+    theirs = LinearSVC(dual=False, tol=1e-14, intercept_scaling=3e4, max_iter=100_000)
+    theirs.fit((x - x.mean(axis=0)) / x.std(axis=0), data["stage"])
+    order = [theirs.classes_.tolist().index(margin.level) for margin in found.margins]
+    ours = [part.standardised for margin in found.margins for part in margin.weights]
+    return ours, theirs.coef_[order].ravel()
 
 
 def _subgroups(data: dict[str, Any]) -> Pair:
@@ -554,5 +566,13 @@ COMPARISONS = (
         "brute force",
         CLOSED,
         _subgroups,
+    ),
+    Comparison(
+        "classification",
+        "linear_svm",
+        "weights",
+        "scikit-learn",
+        ITERATED,
+        _linear_svm,
     ),
 )
