@@ -114,6 +114,13 @@ def _sklearn_pca(data: dict[str, Any]) -> Callable[[], Any]:
     return lambda: PCA(svd_solver="covariance_eigh").fit((x - x.mean(axis=0)) / x.std(axis=0))
 
 
+def _sklearn_svm(data: dict[str, Any]) -> Callable[[], Any]:
+    from sklearn.svm import LinearSVC
+
+    x = (data["x"] - data["x"].mean(axis=0)) / data["x"].std(axis=0)
+    return lambda: LinearSVC(loss="squared_hinge", dual=False).fit(x, data["y"])
+
+
 TASKS = (
     Task(
         "describe, 48 variables", "describe", ALL, [], {},
@@ -150,6 +157,10 @@ TASKS = (
     Task(
         "PCA, 20 variables", "pca", X, [], {},
         {"scikit-learn": _sklearn_pca}, 1.0, r="prcomp(x, scale. = TRUE)",
+    ),
+    Task(
+        "linear SVM, 20 covariates", "linear_svm", ["outcome"], X, {"positive_class": "yes"},
+        {"scikit-learn": _sklearn_svm}, 1.0, "scikit-learn",
     ),
 )  # fmt: skip
 

@@ -18,6 +18,7 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import ElasticNet
 from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import LinearSVC
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
@@ -252,6 +253,35 @@ def _discriminant(data: dict[str, Any]) -> Pair:
     x = np.column_stack([data["age"], data["volume"]])
     theirs = LinearDiscriminantAnalysis().fit(x, data["stage"])
     return [axis.share for axis in found.axes], theirs.explained_variance_ratio_
+
+
+def _linear_svm(data: dict[str, Any]) -> Pair:
+    found = _run("linear_svm", data, y=["stage"], x=["age", "volume", "cortex"])
+    x = np.column_stack([data["age"], data["volume"], data["cortex"]])
+    # liblinear shrinks the intercept too; scaled so far up, that is next to nothing.
+    theirs = LinearSVC(dual=False, tol=1e-14, intercept_scaling=3e4, max_iter=100_000)
+    theirs.fit((x - x.mean(axis=0)) / x.std(axis=0), data["stage"])
+    order = [theirs.classes_.tolist().index(margin.level) for margin in found.margins]
+    ours = [part.standardised for margin in found.margins for part in margin.weights]
+    return ours, theirs.coef_[order].ravel()
+
+
+def _subgroups(data: dict[str, Any]) -> Pair:
+    asked = {"target": "yes", "shown": 5}
+    found = _run("subgroup_discovery", data, y=["died"], x=["sex", "stage"], parameters=asked)
+    died = data["died"] == "yes"
+    single = [(name, level) for name in ("sex", "stage") for level in LEVELS[name]]
+    pairs = [(one, other) for one in single[:2] for other in single[2:]]
+    gains: dict[Any, float] = {}
+    for rule in (*((one,) for one in single), *pairs):
+        held = np.logical_and.reduce([data[name] == level for name, level in rule])
+        gain = held.mean() * (died[held].mean() - died.mean())
+        if gain > max((gains[(part,)] for part in rule if len(rule) > 1), default=0.0) + 1e-12:
+            gains[rule] = gain
+        elif len(rule) == 1:
+            gains[rule] = -1.0 if gain <= 0 else gain
+    best = sorted((gain for gain in gains.values() if gain > 0), reverse=True)[:5]
+    return [part.wracc for part in found.subgroups], best
 
 
 def _r(data: dict[str, Any], script: str) -> list[float]:
@@ -528,5 +558,21 @@ COMPARISONS = (
         "scikit-learn",
         CLOSED,
         _discriminant,
+    ),
+    Comparison(
+        "subgroups",
+        "subgroup_discovery",
+        "the best WRAcc",
+        "brute force",
+        CLOSED,
+        _subgroups,
+    ),
+    Comparison(
+        "classification",
+        "linear_svm",
+        "weights",
+        "scikit-learn",
+        ITERATED,
+        _linear_svm,
     ),
 )

@@ -77,19 +77,29 @@ def covariates_of(
     return Covariates(full, everything.cells, design, n, folded.mean, scale)
 
 
+def penalised_covariates(cohort: Cohort) -> Covariates:
+    """The covariates of a model whose penalty determines it: they may be many, or collinear.
+
+    Raises CannotCompute where one is constant.
+    """
+    full = cohort.design(cohort.x)
+    everything = cohort.fold(moments, MomentsState(full), cells=full.labels)
+    kept = full.estimable(everything.cells)
+    design, folded = full.select(kept), everything.select(kept)
+    n = int(folded.records)
+    scale = np.sqrt(np.diag(folded.scatter) / n)
+    if not kept:
+        raise CannotCompute("No covariate varies", remedy="Choose others.")
+    check_variation(design, folded, scale)
+    return Covariates(full, everything.cells, design, n, folded.mean, scale)
+
+
 def check_columns(design: Design, folded: Moments, scale: FloatArray) -> None:
     """Raises CannotCompute naming columns that are constant or that determine each other.
 
     scale is the columns' standard deviations, (p,).
     """
-    constant = np.flatnonzero(scale <= 1e-14 * np.abs(folded.mean))
-    if constant.size or not np.all(scale > 0):
-        names = ", ".join(
-            label
-            for label, spread, mean in zip(design.labels, scale, folded.mean, strict=True)
-            if spread <= 1e-14 * abs(mean)
-        )
-        raise CannotCompute(f"These covariates are constant: {names}", remedy="Leave them out.")
+    check_variation(design, folded, scale)
     deviations = np.sqrt(np.diag(folded.scatter))
     values, vectors = np.linalg.eigh(folded.scatter / np.outer(deviations, deviations))
     if len(values) and values[0] < 1e-12:
@@ -102,3 +112,15 @@ def check_columns(design: Design, folded: Moments, scale: FloatArray) -> None:
         raise CannotCompute(
             f"These covariates determine each other: {names}", remedy="Leave one of them out."
         )
+
+
+def check_variation(design: Design, folded: Moments, scale: FloatArray) -> None:
+    """Raises CannotCompute naming columns that are constant; scale as check_columns."""
+    constant = np.flatnonzero(scale <= 1e-14 * np.abs(folded.mean))
+    if constant.size or not np.all(scale > 0):
+        names = ", ".join(
+            label
+            for label, spread, mean in zip(design.labels, scale, folded.mean, strict=True)
+            if spread <= 1e-14 * abs(mean)
+        )
+        raise CannotCompute(f"These covariates are constant: {names}", remedy="Leave them out.")

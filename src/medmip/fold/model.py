@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from scipy.special import expit, softmax
+from scipy.special import expit, log_expit, softmax
 
 from medmip.fold.block import Block
 from medmip.fold.design import Design
@@ -94,7 +94,7 @@ class Term(BaseModel):
     weights: tuple[float, ...]
 
 
-Link = Literal["identity", "log", "logit", "softmax", "cumulative"]
+Link = Literal["identity", "log", "logit", "softmax", "cumulative", "one against rest"]
 
 
 class LinearModel(Model):
@@ -102,7 +102,8 @@ class LinearModel(Model):
 
     identity and log: one score, of a number. logit: one score, of the second of two classes.
     softmax: a score for every class but the first, whose score is 0. cumulative: for every class
-    but the last, the logit of the chance of that class or one before it.
+    but the last, the logit of the chance of that class or one before it. one against rest: a score
+    for every class, the logit of its chance against all others; chances are shares of their sum.
     known are the levels of each nominal variable that the training held.
     """
 
@@ -185,6 +186,10 @@ class LinearModel(Model):
             case "cumulative":
                 upto = np.column_stack([expit(scores), np.ones(len(scores))])
                 return np.diff(upto, axis=1, prepend=0.0)
+            case "one against rest":
+                # Of the logarithms, so that chances that are all next to nothing have shares too.
+                shares: FloatArray = softmax(log_expit(scores), axis=1)
+                return shares
 
 
 def known_levels(design: Design, cells: IntArray) -> dict[str, tuple[str, ...]]:
