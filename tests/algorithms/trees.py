@@ -57,7 +57,9 @@ def block_of(data: dict[str, Any], x: list[str]) -> Block:
     n = len(data[x[0]])
     return Block(
         Layout(tuple(numeric), tuple(nominal), tuple(map(tuple, levels))),
-        np.asfortranarray(np.column_stack([data[c] for c in numeric]) if numeric else np.empty((n, 0))),
+        np.asfortranarray(
+            np.column_stack([data[c] for c in numeric]) if numeric else np.empty((n, 0))
+        ),
         np.asfortranarray(np.column_stack(codes) if codes else np.empty((n, 0))).astype(np.int32),
         np.zeros(n, dtype=np.int32),
         None,

@@ -18,6 +18,8 @@ _MOST_LEVELS = 3
 _BOX = 0.42
 _BAR = 0.16
 """Half a node's width and height, where leaves and depths are 1 apart."""
+_ASKED = 0.37
+"""How far below a node its branches begin, under its question."""
 
 
 class TreeNode(BaseModel):
@@ -69,7 +71,7 @@ def question(node: TreeNode, names: Names) -> tuple[str, str]:
     code = node.variable or ""
     label = names.variable(code)
     if node.threshold is not None:
-        return f"{label} < {node.threshold:g}", f"{label} ≥ {node.threshold:g}"
+        return f"{label} < {node.threshold:.10g}", f"{label} ≥ {node.threshold:.10g}"
     told = [names.level(code, level) for level in node.levels]
     if len(told) == 1:
         return f"{label}: {told[0]}", f"{label}: not {told[0]}"
@@ -105,8 +107,8 @@ def tree_chart(
             yes, no = question(node, names)
             box["asked"] = f"{yes}?"
             links += [
-                {"x": x, "y": y - _BAR, "x2": place[child], "y2": y - 1 + _BAR}
-                | {"middle": (x + place[child]) / 2, "at": y - 0.5, "answer": answer, "rule": rule}
+                {"x": x, "y": y - _ASKED, "x2": place[child], "y2": y - 1 + _BAR}
+                | {"middle": (x + place[child]) / 2, "at": y - 0.62, "answer": answer, "rule": rule}
                 for child, answer, rule in ((node.left, "yes", yes), (node.left + 1, "no", no))
             ]
         boxes.append(box)
@@ -229,8 +231,10 @@ def _drawing(
             .mark_text(fontSize=11, fontStyle="italic", dy=26, baseline="top", limit=220)
             .encode(x=x("middle"), y=y("at"), text="asked:N"),
         ]
-    return alt.layer(*layers).properties(
-        width=max(320, int(110 * largest)), height=95 * (deepest + 1)
+    return (
+        alt.layer(*layers)
+        .properties(width=max(320, int(110 * largest)), height=95 * (deepest + 1))
+        .configure_view(stroke=None)
     )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 """2^64 over the golden ratio: Knuth, The Art of Computer Programming 3, 6.4."""
 _MOST_SCORES = 4
-"""Scores of a record, each with a place beside it, that a block has room for."""
+"""Scores of a record, with their derivatives and places in trees, that a block has room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Block:
     def _derived_room(self) -> int:
         columns = len(self.layout.numeric) + len(self.layout.nominal)
         scores = max((len(levels) for levels in self.layout.levels), default=1)
-        return self.records * (columns + 12 * min(scores, _MOST_SCORES))
+        return self.records * (columns + 20 * min(scores, _MOST_SCORES))
 
     def column(self, variable: str) -> FloatArray:
         """The values of a numeric variable, (n,), NaN where missing."""
