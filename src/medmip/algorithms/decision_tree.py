@@ -10,7 +10,7 @@ from medmip.algorithms.confusion import confusion_chart
 from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, many, one
-from medmip.algorithms.tree_cohort import TreeCohort, tree_cohort
+from medmip.algorithms.tree_cohort import TreeCohort, bins_field, tree_cohort
 from medmip.algorithms.tree_views import (
     TreeNode,
     Weight,
@@ -20,7 +20,6 @@ from medmip.algorithms.tree_views import (
     tree_chart,
 )
 from medmip.algorithms.views import Format, View, facts, table
-from medmip.fold.bins import MOST
 from medmip.fold.cohort import Cohort
 from medmip.fold.statistic import FloatArray
 from medmip.fold.tree_growth import (
@@ -37,18 +36,6 @@ from medmip.fold.tree_model import FittedTree, TreesModel
 from medmip.fold.trees import NumberOutcome, SplitSearch, Tree, split_sums
 
 Criterion = Literal["gini", "entropy"]
-
-
-def bins_field() -> int:
-    """The parameter that bounds the bins of a numeric covariate."""
-    bins: int = Field(
-        64,
-        ge=2,
-        le=MOST,
-        title="Bins",
-        description="Groups that a numeric covariate is cut into, of about as many patients each.",
-    )
-    return bins
 
 
 class DecisionTreeParameters(Parameters):

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import Field
 
 from medmip.algorithms import describe
 from medmip.algorithms.declaration import CannotCompute
 from medmip.catalogue.variable import Variable
 from medmip.fold import classes
-from medmip.fold.bins import Bins, bins_of
+from medmip.fold.bins import MOST, Bins, bins_of
 from medmip.fold.cohort import Cohort
 from medmip.fold.model import Target
 from medmip.fold.moments import MomentsState, moments
@@ -37,6 +38,18 @@ class TreeCohort:
     @property
     def covariates(self) -> tuple[str, ...]:
         return tuple(feature.variable for feature in self.bins.features)
+
+
+def bins_field() -> int:
+    """The parameter that bounds the bins of a numeric covariate."""
+    bins: int = Field(
+        64,
+        ge=2,
+        le=MOST,
+        title="Bins",
+        description="Groups that a numeric covariate is cut into, of about as many patients each.",
+    )
+    return bins
 
 
 def tree_cohort(cohort: Cohort, most: int) -> TreeCohort:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from medmip.algorithms.names import Names
-from medmip.algorithms.views import View, chart
+from medmip.algorithms.views import View, chart, table
 from medmip.fold.statistic import FloatArray
 
 _LEAVES = 24
@@ -260,4 +260,16 @@ def importance_chart(weights: Sequence[Weight], names: Names) -> View:
         drawing,
         "; ".join(f"{row['variable']}: {row['share']:.1f} %" for row in rows),
         "How much the questions about a covariate improve the prediction, as a share of all.",
+    )
+
+
+def importance_table(weights: Sequence[Weight], names: Names) -> View:
+    """The covariates' shares of all improvement."""
+    return table(
+        "Importance",
+        [("variable", "Covariate", "text"), ("share", "% of all improvement", "number")],
+        [
+            {"variable": names.variable(part.variable), "share": 100 * part.importance}
+            for part in weights
+        ],
     )

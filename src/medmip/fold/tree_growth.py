@@ -136,7 +136,7 @@ class Growing:
 Nodes = tuple[tuple[int, ...], ...]
 Looked = tuple[tuple[tuple[int, ...], ...], ...]
 Search = Callable[[tuple[Tree, ...], Nodes, Looked | None], FloatArray]
-"""Sums of some nodes of some trees, tree after tree: (nodes, channels, covariates, bins)."""
+"""Sums of some nodes of the trees, tree after tree: (nodes, channels, covariates, bins)."""
 
 
 def grown(
@@ -199,15 +199,15 @@ def _summed(
     found: list[dict[int, FloatArray]] = [{} for _ in growing]
     for start in range(0, len(places), size):
         chunk = places[start : start + size]
-        used = sorted({index for index, _ in chunk})
-        spots = {index: [spot for tree, spot in chunk if tree == index] for index in used}
-        nodes = tuple(tuple(asked[index][spot] for spot in spots[index]) for index in used)
-        features = (
-            None
-            if looked is None
-            else tuple(tuple(looked[index][spot] for spot in spots[index]) for index in used)
+        spots = [[spot for tree, spot in chunk if tree == index] for index in range(len(growing))]
+        nodes = tuple(
+            tuple(held[spot] for spot in chosen) for held, chosen in zip(asked, spots, strict=True)
         )
-        sums = search(tuple(growing[index].tree for index in used), nodes, features)
+        features = None
+        if looked is not None:
+            pairs = zip(looked, spots, strict=True)
+            features = tuple(tuple(held[spot] for spot in chosen) for held, chosen in pairs)
+        sums = search(tuple(part.tree for part in growing), nodes, features)
         for (index, spot), part in zip(chunk, sums, strict=True):
             found[index][asked[index][spot]] = part
     return found
