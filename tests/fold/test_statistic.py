@@ -17,6 +17,7 @@ from medmip.fold.statistic import (
     Max,
     Min,
     Rank,
+    SearchSum,
     Shift,
     Statistic,
     Sum,
@@ -32,6 +33,7 @@ class OfEveryKind(Statistic):
     table: Annotated[IntArray, count_with((0, 1))]
     cells: Cells
     rank: Rank
+    search: SearchSum
     sum: Sum
     by_cell: Annotated[FloatArray, sum_over("count")]
     low: Min
@@ -45,6 +47,7 @@ def part(step: int = 0) -> OfEveryKind:
         table=np.array([[1, 0], [0, 1]]) + step,
         cells=np.array([5, 6]) + step,
         rank=np.array([7, 8]) + step,
+        search=np.array([0.25, -0.5]) + step,
         sum=np.array([0.5, -1.5]) + step,
         by_cell=np.array([2.0, 3.0]) + step,
         low=np.array([1.0, -1.0]) + step,
@@ -58,6 +61,7 @@ def test_every_kind_of_field_adds_by_its_rule() -> None:
     assert total.count.tolist() == [12, 14]
     assert total.table.tolist() == [[12, 10], [10, 12]]
     assert total.cells.tolist() == [20, 22]
+    assert total.search.tolist() == [10.5, 9.0]
     assert total.rank.tolist() == [24, 26]
     assert total.sum.tolist() == [11.0, 7.0]
     assert total.by_cell.tolist() == [14.0, 16.0]
@@ -116,6 +120,7 @@ def test_kinds_say_how_a_field_is_guarded() -> None:
     assert kinds["table"].margins == (0, 1)
     assert kinds["by_cell"].cells == "count"
     assert [name for name, kind in kinds.items() if kind.extreme] == ["low", "high"]
+    assert [name for name, kind in kinds.items() if kind.steers] == ["rank", "search"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from medmip.fold.statistic import (
     Max,
     Min,
     Rank,
+    SearchSum,
     Statistic,
     Sum,
     count_with,
@@ -64,6 +65,7 @@ class Range(Statistic):
 @dataclass(frozen=True)
 class Search(Statistic):
     below: Rank
+    sums: SearchSum
 
 
 @dataclass(frozen=True)
@@ -258,9 +260,12 @@ class TestRelease:
             guard.release(ACCESS, Careless(np.zeros(1), np.zeros(1)), 1000)
         assert witness.rows == []
 
-    def test_search_counts_pass(self):
-        guard, _ = guard_of()
-        assert guard.release(ACCESS, Search(np.array([1, 2])), 100).below.tolist() == [1, 2]
+    def test_what_steers_a_search_passes(self):
+        guard, witness = guard_of()
+        found = guard.release(ACCESS, Search(np.array([1, 2]), np.array([0.5, 1.5])), 100)
+        assert found.below.tolist() == [1, 2]
+        assert found.sums.tolist() == [0.5, 1.5]
+        assert witness.rows == [("Search", "released", "", 0)]
 
     def test_masked_cells_stay_masked_in_sums_over_sites(self):
         guard, _ = guard_of(complementary=False)

@@ -1,7 +1,7 @@
 """One batch of a cohort's records, encoded by the data model, as kernels see it."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 """2^64 over the golden ratio: Knuth, The Art of Computer Programming 3, 6.4."""
+_MOST_SCORES = 4
+"""Scores of a record, with their derivatives and places in trees, that a block has room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Block:
     _matrices: dict[object, FloatArray] = field(default_factory=dict, repr=False)
     _samples: dict[int, "Block"] = field(default_factory=dict, repr=False)
     _shares: dict[tuple[int, ...], "Block"] = field(default_factory=dict, repr=False)
+    _derived: dict[str, tuple[object, NDArray[Any]]] = field(default_factory=dict, repr=False)
 
     @property
     def records(self) -> int:
@@ -76,12 +79,19 @@ class Block:
 
     @property
     def full_size(self) -> int:
-        """Its bytes with those of the design matrix, and of the share, that it may remember."""
-        return self.nbytes + self._room + (0 if self.group is None else self.nbytes + self._room)
+        """Its bytes with all that it may remember: a design matrix, derived arrays, a share."""
+        size = self.nbytes + self._room + self._derived_room
+        return size if self.group is None else 2 * size
 
     @property
     def _room(self) -> int:
         return 8 * self.records * self.layout.full_width if self.layout.nominal else 0
+
+    @property
+    def _derived_room(self) -> int:
+        columns = len(self.layout.numeric) + len(self.layout.nominal)
+        scores = max((len(levels) for levels in self.layout.levels), default=1)
+        return self.records * (columns + 20 * min(scores, _MOST_SCORES))
 
     def column(self, variable: str) -> FloatArray:
         """The values of a numeric variable, (n,), NaN where missing."""
@@ -124,6 +134,16 @@ class Block:
             known = self._samples[share] = self._only(chosen)
         return known
 
+    def remembered(self, name: str) -> tuple[object, NDArray[Any]] | None:
+        """What was last remembered by this name: its key and its values, not to be changed."""
+        return self._derived.get(name)
+
+    def remember(self, name: str, key: object, values: NDArray[Any]) -> None:
+        """Keeps values that this block and the key determine, where there is room for them."""
+        held = sum(kept.nbytes for other, (_, kept) in self._derived.items() if other != name)
+        if held + values.nbytes <= self._derived_room:
+            self._derived[name] = (key, values)
+
     def share(self, groups: tuple[int, ...]) -> "Block":
         """The records of these groups; the latest share asked for is remembered."""
         known = self._shares.get(groups)
@@ -143,6 +163,11 @@ class Block:
             self.dataset[chosen],
             None if self.patient is None else self.patient[chosen],
         )
+
+
+def hashed(block: Block) -> NDArray[np.uint64]:
+    """A number of 32 well-mixed bits for each record, (n,), made of its own values alone."""
+    return _mixed(np.column_stack([block.numeric, block.codes.astype(np.float64)]))
 
 
 def _mixed(values: FloatArray) -> NDArray[np.uint64]:

@@ -26,6 +26,9 @@ class FieldKind:
     margins: the axes of a Count field along which totals are released too, so that a masked cell
     could be worked out from them.
     pooled: the axis, one of margins, along which the last cell is the total of the others.
+    steers: the field only steers a search, and a single cell of it may rest on one patient. It
+    passes the guard, may appear in no result, and may cross from one hospital to another only
+    within a total that secure aggregation has made: no site is ever shown another's.
     """
 
     combine: Literal["add", "min", "max", "same"]
@@ -35,14 +38,17 @@ class FieldKind:
     extreme: bool = False
     margins: tuple[int, ...] = (-1,)
     pooled: int | None = None
+    steers: bool = False
 
 
 Count = Annotated[IntArray, FieldKind("add", counts=True)]
 """Numbers of patients; cells below the minimum are masked before they leave the site."""
 Cells = Annotated[IntArray, FieldKind("add", counts=True, small="refuse")]
 """Numbers of patients that an estimate rests on; one small cell refuses the whole statistic."""
-Rank = Annotated[IntArray, FieldKind("add", counts=True, small="keep")]
+Rank = Annotated[IntArray, FieldKind("add", counts=True, small="keep", steers=True)]
 """Numbers of patients that steer the search for a quantile and appear in no result."""
+SearchSum = Annotated[FloatArray, FieldKind("add", steers=True)]
+"""Sums by cells however small, which steer the search for a split and appear in no result."""
 Sum = Annotated[FloatArray, FieldKind("add")]
 """A sum over all patients of the cohort."""
 Min = Annotated[FloatArray, FieldKind("min", extreme=True)]
@@ -115,8 +121,8 @@ def field_kinds(statistic: type[Statistic]) -> dict[str, FieldKind]:
         declared = [note for note in notes if isinstance(note, FieldKind)]
         if len(declared) != 1:
             raise TypeError(
-                f"{statistic.__name__}.{field.name} must be declared as Count, Cells, Rank, Sum, "
-                "Min, Max or Shift"
+                f"{statistic.__name__}.{field.name} must be declared as Count, Cells, Rank, "
+                "SearchSum, Sum, Min, Max or Shift"
             )
         kinds[field.name] = declared[0]
     _known[statistic] = kinds

@@ -1,0 +1,302 @@
+"""Gradient boosting: many small trees, each of which mends what those before it left."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import altair as alt
+import numpy as np
+from pydantic import Field
+
+from medmip.algorithms.confusion import confusion_chart
+from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
+from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.role import ANY, many, one
+from medmip.algorithms.tree_cohort import TreeCohort, bins_field, tree_cohort
+from medmip.algorithms.tree_views import Weight, importance_chart, importance_table, shares
+from medmip.algorithms.views import Format, View, chart, facts, unmasked
+from medmip.errors import RequestError
+from medmip.fold.boosting import (
+    AddedTree,
+    BoostFit,
+    BoostRule,
+    BoostState,
+    Loss,
+    boost_fit,
+    boost_leaves,
+    boost_sums,
+    digits_for,
+)
+from medmip.fold.cohort import Cohort
+from medmip.fold.statistic import FloatArray
+from medmip.fold.tree_growth import TooFew, added, gains_of, grown, importance, joined
+from medmip.fold.tree_model import MOST_LEAVES, FittedTree, Joining, TreesModel
+from medmip.fold.trees import NumberOutcome, Tree
+
+
+class GradientBoostingParameters(Parameters):
+    """Parameters of gradient boosting."""
+
+    rounds: int = Field(
+        100, ge=1, le=500, title="Rounds", description="Trees one after another, for each score."
+    )
+    learning_rate: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        title="Learning rate",
+        description="The share of a tree's correction that is taken: less needs more rounds.",
+    )
+    depth: int = Field(
+        3, ge=1, le=8, title="Depth", description="Questions one after another in each tree."
+    )
+    least: int = Field(
+        20,
+        ge=1,
+        le=100_000,
+        title="Least in a leaf",
+        description="Patients that a leaf must hold; never fewer than the hospital's minimum.",
+    )
+    l2: float = Field(
+        0.0,
+        ge=0,
+        le=1e6,
+        title="L2 penalty",
+        description="How strongly the values of leaves are drawn towards zero.",
+    )
+    bins: int = bins_field()
+
+
+class GradientBoostingResult(TrainedResult):
+    """Fitted trees; losses (rounds + 1,) are means over these records, before and after each round.
+
+    The loss is half the squared error, or minus the log-likelihood. confusion (k, k) is by class
+    and likeliest class, of these records; None where suppressed.
+    """
+
+    outcome: str
+    loss: Loss
+    classes: tuple[str, ...]
+    n: int
+    excluded: int
+    rounds: int
+    trees: int
+    leaves: int
+    losses: tuple[float, ...]
+    importance: tuple[Weight, ...]
+    confusion: tuple[tuple[int | None, ...], ...]
+    accuracy: float | None
+    r_squared: float | None
+    minimum: int
+    model: TreesModel
+
+    def views(self, names: Names = CODES) -> list[View]:
+        fit: list[tuple[str, object, Format]] = [
+            ("Records", self.n, "integer"),
+            ("Dropped for missing values", self.excluded, "integer"),
+            ("Rounds", self.rounds, "integer"),
+            ("Trees", self.trees, "integer"),
+            ("Leaves", self.leaves, "integer"),
+            ("Loss before the first round", self.losses[0], "number"),
+            ("Loss after the last round", self.losses[-1], "number"),
+        ]
+        if self.accuracy is not None:
+            fit.append(("Accuracy", self.accuracy, "number"))
+        if self.r_squared is not None:
+            fit.append(("R²", self.r_squared, "number"))
+        views = [
+            importance_chart(self.importance, names),
+            importance_table(self.importance, names),
+            self._curve(),
+            facts(
+                "Fit",
+                fit,
+                f"Mean {self.loss} loss. On the very records that the trees grew from: new "
+                "patients fare worse.",
+            ),
+        ]
+        known = [[count for count in row if count is not None] for row in self.confusion]
+        if known and all(len(row) == len(self.classes) for row in known):
+            labels = [names.level(self.outcome, code) for code in self.classes]
+            views.append(confusion_chart(labels, known))
+        return views
+
+    def _curve(self) -> View:
+        rows = [{"round": index, "loss": loss} for index, loss in enumerate(self.losses)]
+        drawing = (
+            alt.Chart(alt.Data(values=rows))
+            .mark_line(strokeWidth=2)
+            .encode(
+                x=alt.X("round:Q", title="Round"),
+                y=alt.Y("loss:Q", title=f"Mean {self.loss} loss", scale=alt.Scale(zero=False)),
+                tooltip=["round:Q", alt.Tooltip("loss:Q", format=".5g")],
+            )
+            .properties(width="container", height=240)
+        )
+        return chart(
+            "Loss by round",
+            drawing,
+            f"The loss falls from {self.losses[0]:.4g} to {self.losses[-1]:.4g} in "
+            f"{self.rounds} rounds",
+            "Of the records that the trees grew from; a validation tells when rounds stop helping.",
+        )
+
+
+@algorithm(
+    "gradient_boosting",
+    label="Gradient boosting",
+    question="Predict an outcome",
+    description="Many small trees in a row, each mending what those before it left: of a class or "
+    "a number.",
+    discloses=(
+        "Questions at rounded values and, for each leaf of every tree, a mean over at least the "
+        "minimum of patients; the loss of each round; numbers of records by class and likeliest "
+        "class."
+    ),
+    y=one(ANY, "Outcome"),
+    x=many(ANY, "Covariates"),
+    parameters=GradientBoostingParameters,
+)
+def gradient_boosting(
+    cohort: Cohort, parameters: GradientBoostingParameters
+) -> GradientBoostingResult:
+    """Trees grown on sums of derivatives by bin, each leaf a Newton step.
+
+    The loss is the squared error of a number, the binomial deviance of two classes (half of it),
+    the multinomial of more. Levels of nominal covariates stand in the order of their Newton
+    steps. Raises CannotCompute where the outcome or every covariate is constant, and
+    RequestError where the model would grow too large.
+    Sources: Friedman, The Annals of Statistics 29 (2001) 1189-1232; Chen & Guestrin, KDD 2016,
+    785-794; Ke et al., NIPS 30 (2017) 3146-3154.
+    """
+    ready = tree_cohort(cohort, parameters.bins)
+    scores = ready.outcome.channels if ready.outcome.channels > 2 else 1
+    if parameters.rounds * scores * 2**parameters.depth > MOST_LEAVES:
+        raise RequestError(
+            f"parameters.rounds: {parameters.rounds} rounds of {scores} trees as deep as "
+            f"{parameters.depth} may have more than {MOST_LEAVES} leaves",
+            remedy="Ask for fewer rounds or a lesser depth.",
+        )
+    rule = BoostRule(max(parameters.least, cohort.minimum), cohort.minimum, parameters.l2)
+    state = BoostState(
+        ready.bins,
+        ready.outcome,
+        (0.0,) * scores,
+        (),
+        digits_for(ready.n),
+        (Tree(),) * scores,
+    )
+    state = replace(state, base=_base(cohort, ready, state))
+    fits = [cohort.fold(boost_fit, state)]
+    gains = np.zeros(len(ready.covariates))
+    fitted: list[FittedTree] = []
+    for _ in range(parameters.rounds):
+        leaves = _round(cohort, state, rule, parameters.depth)
+        if all(len(tree.feature) == 1 for tree, _ in leaves):
+            break
+        made = []
+        for tree, sums in leaves:
+            values = rule.values(sums, parameters.learning_rate)
+            gains += importance(tree, gains_of(tree, sums, rule), len(gains))
+            made.append(AddedTree(tree, tuple(values.tolist())))
+            fitted.append(FittedTree.of(tree, ready.bins, _unit(ready) * values[:, None]))
+        state = replace(state, rounds=(*state.rounds, tuple(made)), trees=(Tree(),) * scores)
+        fits.append(cohort.fold(boost_fit, state))
+    return _result(cohort, ready, state, fits, gains, fitted)
+
+
+def _unit(ready: TreeCohort) -> float:
+    return ready.outcome.step if isinstance(ready.outcome, NumberOutcome) else 1.0
+
+
+def _base(cohort: Cohort, ready: TreeCohort, state: BoostState) -> tuple[float, ...]:
+    """The scores that fit best without any tree."""
+    if isinstance(ready.outcome, NumberOutcome):
+        sums: Any = cohort.fold(boost_leaves, state).sums
+        return (float(-sums[0, 0, 1] / sums[0, 0, 0]),)
+    logs = np.log(ready.counts / ready.counts.sum())
+    if len(logs) == 2:
+        return (float(np.log(ready.counts[1] / ready.counts[0])),)
+    return tuple((logs - logs.mean()).tolist())
+
+
+def _round(
+    cohort: Cohort, state: BoostState, rule: BoostRule, depth: int
+) -> list[tuple[Tree, FloatArray]]:
+    """The trees of one round, each with the guarded sums of its nodes."""
+    second = not isinstance(state.outcome, NumberOutcome)
+    step = 2.0**-state.digits
+    units = np.array([1.0, step, step]) if second else np.ones(2)
+
+    def search(
+        trees: tuple[Tree, ...], nodes: tuple[tuple[int, ...], ...], _: object
+    ) -> FloatArray:
+        return (
+            units[:, None, None]
+            * cohort.fold(boost_sums, replace(state, trees=trees, nodes=nodes)).sums
+        )
+
+    growing = grown(search, rule, state.bins, depth, trees=len(state.trees), channels=len(units))
+    trees = [part.tree for part in growing]
+    while True:
+        found = cohort.fold(boost_leaves, replace(state, trees=tuple(trees)))
+        masks = np.ma.getmaskarray(found.patients)
+        if not masks.any():
+            sums = np.asarray(found.sums) * units
+            return [
+                (tree, added(tree, part[: len(tree.feature)]))
+                for tree, part in zip(trees, sums, strict=True)
+            ]
+        try:
+            trees = [joined(tree, mask) for tree, mask in zip(trees, masks, strict=True)]
+        except TooFew:
+            raise CannotCompute(
+                "A hospital has fewer patients than the minimum", remedy="Leave it out."
+            ) from None
+
+
+def _result(
+    cohort: Cohort,
+    ready: TreeCohort,
+    state: BoostState,
+    fits: Sequence[BoostFit],
+    gains: FloatArray,
+    fitted: Sequence[FittedTree],
+) -> GradientBoostingResult:
+    number = isinstance(ready.outcome, NumberOutcome)
+    unit = _unit(ready)
+    half = 0.5 * unit**2 if number else 1.0
+    losses = [half * float(fit.loss) / ready.n for fit in fits]
+    counts = np.ma.asarray(fits[-1].records)
+    told = not number and not np.ma.is_masked(counts)
+    origin = ready.outcome.origin if isinstance(ready.outcome, NumberOutcome) else 0.0
+    joining: dict[Loss, Joining] = {
+        "squared error": "sum",
+        "binomial": "logit",
+        "multinomial": "softmax",
+    }
+    return GradientBoostingResult(
+        outcome=ready.variable.code,
+        loss=state.loss,
+        classes=ready.target.classes if ready.target else (),
+        n=ready.n,
+        excluded=cohort.size.excluded,
+        rounds=len(state.rounds),
+        trees=len(fitted),
+        leaves=sum(tree.variable.count(-1) for tree in fitted),
+        losses=tuple(losses),
+        importance=shares(ready.covariates, gains),
+        confusion=() if number else tuple(tuple(unmasked(row)) for row in counts),
+        accuracy=float(np.trace(np.asarray(counts))) / ready.n if told else None,
+        r_squared=1.0 - losses[-1] / losses[0] if number else None,
+        minimum=cohort.minimum,
+        model=TreesModel.of(
+            ready.variable.code,
+            ready.target,
+            joining[state.loss],
+            ready.bins,
+            ready.known,
+            fitted,
+            [origin + unit * score for score in state.base],
+        ),
+    )

@@ -1,0 +1,247 @@
+"""Gradient boosting by histograms: scores that trees add up to, and what the next trees need."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logsumexp, softmax
+
+from medmip.fold.bins import BinArray, Bins
+from medmip.fold.block import Block
+from medmip.fold.statistic import (
+    FloatArray,
+    IntArray,
+    SearchSum,
+    Statistic,
+    Sum,
+    count_with,
+    sum_over,
+)
+from medmip.fold.tree_growth import Rule
+from medmip.fold.trees import NumberOutcome, Outcome, Tree, placed, slots_of, sums_by_bin
+
+Loss = Literal["squared error", "binomial", "multinomial"]
+_LEAST_CURVATURE = 1e-3
+"""Second derivatives that a child must hold, as scikit-learn's and LightGBM's do."""
+
+
+@dataclass(frozen=True)
+class BoostRule(Rule):
+    """Newton's gain: sums are records, first derivatives and, unless they are 1, second ones.
+
+    l2 is added to the second derivatives of every node.
+    Source: Chen & Guestrin, KDD 2016, 785-794, equation 7, without its factor of one half.
+    """
+
+    l2: float = 0.0
+
+    def score(self, sums: FloatArray) -> FloatArray:
+        weight = sums[-1] if len(sums) == 3 else sums[0]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.where(sums[0] > 0, sums[1] ** 2 / (weight + self.l2), 0.0))
+
+    def order(self, sums: FloatArray) -> FloatArray | None:
+        return np.asarray(sums[1] / (sums[-1] if len(sums) == 3 else sums[0]))
+
+    def allowed(self, sums: FloatArray) -> NDArray[np.bool_]:
+        weight = sums[-1] if len(sums) == 3 else sums[0]
+        return np.asarray((sums[0] >= self.least) & (weight >= _LEAST_CURVATURE))
+
+    def values(self, sums: FloatArray, rate: float) -> FloatArray:
+        """What a tree adds to the score in each node, (m,), from sums (m, channels)."""
+        weight = sums[:, -1] if sums.shape[1] == 3 else sums[:, 0]
+        return np.asarray(-rate * sums[:, 1] / (weight + self.l2))
+
+
+@dataclass(frozen=True)
+class AddedTree:
+    """A finished tree and what it adds to the score, by node (m,)."""
+
+    tree: Tree
+    values: tuple[float, ...]
+
+
+Rounds = tuple[tuple[AddedTree, ...], ...]
+
+
+@dataclass(frozen=True)
+class BoostState:
+    """A model of so many rounds, with growing trees and the nodes that are to be summed.
+
+    base (k,) are the scores before any tree; every round, and the growing trees, hold a tree for
+    each score. Derivatives are summed in whole steps of 2^-digits, so that sums are exact in any
+    order; those of a number's squared error in the outcome's own steps.
+    """
+
+    bins: Bins
+    outcome: Outcome
+    base: tuple[float, ...]
+    rounds: Rounds
+    digits: int
+    trees: tuple[Tree, ...]
+    nodes: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def loss(self) -> Loss:
+        """What the derivatives are of."""
+        if isinstance(self.outcome, NumberOutcome):
+            return "squared error"
+        return "binomial" if len(self.base) == 1 else "multinomial"
+
+    @property
+    def most(self) -> int:
+        """The nodes of the growing tree that has the most."""
+        return max(len(tree.feature) for tree in self.trees)
+
+
+def digits_for(records: int) -> int:
+    """Binary digits of derivatives of at most 1 whose sums over the records are exact."""
+    return int(min(30, 52 - np.ceil(np.log2(max(records, 2)))))
+
+
+@dataclass(frozen=True)
+class BoostSums(Statistic):
+    """Records, first and perhaps second derivatives, (nodes, channels, covariates, bins)."""
+
+    sums: SearchSum
+
+
+@dataclass(frozen=True)
+class BoostLeaves(Statistic):
+    """Patients by tree and node, (trees, m); none where a node is no leaf.
+
+    sums (trees, m, channels): of records and derivatives.
+    """
+
+    patients: Annotated[IntArray, count_with(())]
+    sums: Annotated[FloatArray, sum_over("patients")]
+
+    def supported_parameters(self) -> int:
+        return int((self.patients > 0).sum(axis=1).max())
+
+
+@dataclass(frozen=True)
+class BoostFit(Statistic):
+    """The loss of all records; patients and records by class and likeliest class, (k, k).
+
+    The loss of a number is the squared error in squared steps, and it has one class.
+    """
+
+    loss: Sum
+    patients: Annotated[IntArray, count_with((0, 1))]
+    records: Annotated[FloatArray, sum_over("patients")]
+
+
+def boost_sums(block: Block, state: BoostState) -> BoostSums:
+    """The sums of one block by node, covariate and bin."""
+    codes = state.bins.codes(block)
+    derivatives = _derivatives(block, state, codes)
+    parts = []
+    for index, (tree, nodes) in enumerate(zip(state.trees, state.nodes, strict=True)):
+        if nodes:
+            slot = slots_of(placed(block, codes, tree, f"place {index}"), nodes, len(tree.feature))
+            values = [np.ones(block.records), *derivatives[index]]
+            parts.append(sums_by_bin(codes, slot, len(nodes), state.bins.width, values))
+    return BoostSums(np.concatenate(parts))
+
+
+def boost_leaves(block: Block, state: BoostState) -> BoostLeaves:
+    """The derivatives of one block's records in each leaf of the growing trees."""
+    codes = state.bins.codes(block)
+    derivatives = _derivatives(block, state, codes)
+    shape = (len(state.trees), state.most)
+    patients = np.zeros(shape, dtype=np.int64)
+    sums = np.zeros((*shape, 1 + derivatives.shape[1]))
+    for index, tree in enumerate(state.trees):
+        place = placed(block, codes, tree, f"place {index}").astype(np.int64)
+        sums[index, :, 0] = np.bincount(place, minlength=state.most)
+        for channel, values in enumerate(derivatives[index], start=1):
+            sums[index, :, channel] = np.bincount(place, values, minlength=state.most)
+        patients[index] = (
+            sums[index, :, 0] if block.patient is None else block.cells(place, state.most)
+        )
+    return BoostLeaves(patients, sums)
+
+
+def boost_fit(block: Block, state: BoostState) -> BoostFit:
+    """How well the model of all rounds fits one block."""
+    scores = _scores(block, state, state.bins.codes(block))
+    held, classes, values = state.outcome.of(block)
+    if held is None:
+        square = float(((scores[0] - values[0]) ** 2).sum())
+        patients = np.array([[block.patients]])
+        return BoostFit(np.array(square), patients, np.array([[float(block.records)]]))
+    full = np.stack([np.zeros_like(scores[0]), scores[0]]) if len(scores) == 1 else scores
+    own = full[held, np.arange(len(held))]
+    loss = float((logsumexp(full, axis=0) - own).sum()) if len(held) else 0.0
+    cells = held * classes + full.argmax(axis=0)
+    return BoostFit(
+        np.array(loss),
+        block.cells(cells, classes * classes).reshape(classes, classes),
+        np.bincount(cells, minlength=classes * classes).reshape(classes, classes).astype(float),
+    )
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """Which scores a block remembers."""
+
+    outcome: Outcome
+    base: tuple[float, ...]
+    rounds: Rounds
+
+    def begins(self, state: BoostState) -> bool:
+        """Whether a model goes on from here, or is here already."""
+        mine, wanted = self.rounds, state.rounds
+        return (
+            len(mine) <= len(wanted)
+            and self.base == state.base
+            and self.outcome == state.outcome
+            and all(one is other or one == other for one, other in zip(mine, wanted, strict=False))
+        )
+
+
+def _scores(block: Block, state: BoostState, codes: BinArray) -> FloatArray:
+    """The scores of each record, (k, n), remembered from round to round."""
+    known = block.remembered("scores")
+    if known is not None and isinstance(known[0], _Scored) and known[0].begins(state):
+        done, scores = len(known[0].rounds), known[1]
+        if done == len(state.rounds):
+            return scores
+        scores = scores.copy()
+    else:
+        done, scores = 0, np.repeat(np.array(state.base)[:, None], block.records, axis=1)
+    for added in state.rounds[done:]:
+        for index, part in enumerate(added):
+            place = placed(block, codes, part.tree, f"place {index}")
+            scores[index] += np.array(part.values).take(place)
+    block.remember("scores", _Scored(state.outcome, state.base, state.rounds), scores)
+    return scores
+
+
+def _derivatives(
+    block: Block, state: BoostState, codes: BinArray
+) -> NDArray[np.int32] | FloatArray:
+    """First and perhaps second derivatives of the loss by each score, (k, 1 or 2, n), in steps."""
+    if isinstance(state.outcome, NumberOutcome):
+        _, _, (value,) = state.outcome.of(block)
+        return np.rint(_scores(block, state, codes)[:, None] - value)
+    known = block.remembered("derivatives")
+    key = known[0] if known is not None else None
+    if isinstance(key, _Scored) and len(key.rounds) == len(state.rounds) and key.begins(state):
+        assert known is not None
+        return known[1]
+    scores = _scores(block, state, codes)
+    held, _, _ = state.outcome.of(block)
+    if len(scores) == 1:
+        chances = expit(scores)
+        right = (held == 1)[None]
+    else:
+        chances = softmax(scores, axis=0)
+        right = held == np.arange(len(scores))[:, None]
+    found = np.empty((len(scores), 2, block.records), dtype=np.int32)
+    found[:, 0] = np.rint((chances - right) * 2.0**state.digits)
+    found[:, 1] = np.rint(chances * (1.0 - chances) * 2.0**state.digits)
+    block.remember("derivatives", _Scored(state.outcome, state.base, state.rounds), found)
+    return found

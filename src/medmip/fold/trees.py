@@ -1,0 +1,362 @@
+"""Trees in the making: where records lie in them, and sums by bin that steer their growth."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_array
+
+from medmip.fold.bins import BinArray, Bins
+from medmip.fold.block import Block, hashed
+from medmip.fold.statistic import (
+    FloatArray,
+    IntArray,
+    SearchSum,
+    Statistic,
+    count_with,
+    sum_over,
+)
+
+Places = NDArray[np.int32]
+_TILE = 8192
+"""Records whose cells are found together, so that they stay in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A binary tree whose nodes m are told by bins; node 0 is the root.
+
+    feature (m,) is the covariate asked about, -1 at a leaf; the children of a node are left and
+    left + 1; sides (m,) holds a byte for each bin: 0 to the left, 1 to the right. shallower is
+    the tree that this one grew from by one level, where it did.
+    """
+
+    feature: tuple[int, ...] = (-1,)
+    left: tuple[int, ...] = (0,)
+    sides: tuple[bytes, ...] = (b"",)
+    shallower: "Tree | None" = None
+
+    @property
+    def leaves(self) -> list[int]:
+        return [node for node, feature in enumerate(self.feature) if feature < 0]
+
+    @cached_property
+    def depths(self) -> list[int]:
+        """The depth of every node."""
+        depths = [0] * len(self.feature)
+        for node, feature in enumerate(self.feature):
+            if feature >= 0:
+                depths[self.left[node]] = depths[self.left[node] + 1] = depths[node] + 1
+        return depths
+
+    def with_splits(self, splits: Iterable[tuple[int, int, bytes]]) -> "Tree":
+        """One level deeper: each split is a leaf, the covariate it asks about, and the sides."""
+        feature, left, sides = list(self.feature), list(self.left), list(self.sides)
+        for node, asked, side in splits:
+            feature[node], left[node], sides[node] = asked, len(feature), side
+            feature += [-1, -1]
+            left += [0, 0]
+            sides += [b"", b""]
+        return Tree(tuple(feature), tuple(left), tuple(sides), self)
+
+    def cut(self, nodes: set[int]) -> tuple["Tree", list[int]]:
+        """The tree in which these nodes are leaves, and which nodes it kept, in its order."""
+        alive = [False] * len(self.feature)
+        alive[0] = True
+        for node, feature in enumerate(self.feature):
+            if alive[node] and feature >= 0 and node not in nodes:
+                alive[self.left[node]] = alive[self.left[node] + 1] = True
+        kept = [node for node, lives in enumerate(alive) if lives]
+        place = {node: index for index, node in enumerate(kept)}
+        inner = {node for node in kept if self.feature[node] >= 0 and node not in nodes}
+        tree = Tree(
+            tuple(self.feature[node] if node in inner else -1 for node in kept),
+            tuple(place[self.left[node]] if node in inner else 0 for node in kept),
+            tuple(self.sides[node] if node in inner else b"" for node in kept),
+        )
+        return tree, kept
+
+    def places(self, codes: BinArray) -> Places:
+        """The leaf of each record, (n,), from its bins (n, p)."""
+        place = np.zeros(len(codes), dtype=np.int32)
+        for _ in range(max(self.depths)):
+            place = self.step(codes, place)
+        return place
+
+    def step(self, codes: BinArray, place: Places) -> Places:
+        """Where records at these nodes are one level deeper; at a leaf they stay."""
+        asked, following = self._tables
+        rows = np.arange(0, codes.size, codes.shape[1], dtype=np.int32)
+        rows += asked.take(place)
+        place = place * np.int32(following.shape[1])
+        place += codes.ravel().take(rows)
+        stepped: Places = following.ravel().take(place)
+        return stepped
+
+    @cached_property
+    def _tables(self) -> tuple[Places, Places]:
+        asked = np.maximum(np.array(self.feature, dtype=np.int32), 0)
+        following = np.repeat(np.arange(len(asked), dtype=np.int32)[:, None], 256, axis=1)
+        for node, side in enumerate(self.sides):
+            if side:
+                held = np.frombuffer(side, dtype=np.uint8)
+                following[node, : len(side)] = self.left[node] + held
+        return asked, following
+
+
+def placed(block: Block, codes: BinArray, tree: Tree, name: str) -> Places:
+    """The leaf of each record of a block, remembered under this name while the tree grows."""
+    known = block.remembered(name)
+    if known is not None and (known[0] is tree or known[0] == tree):
+        return known[1]
+    older = tree.shallower
+    if older is not None and known is not None and (known[0] is older or known[0] == older):
+        found = tree.step(codes, known[1])
+    else:
+        found = tree.places(codes)
+    block.remember(name, tree, found)
+    return found
+
+
+@dataclass(frozen=True)
+class ClassOutcome:
+    """A nominal outcome: places (levels,) gives each level's class, of `channels` classes."""
+
+    variable: str
+    places: tuple[int, ...]
+    channels: int
+
+    def of(self, block: Block) -> tuple[IntArray, int, list[FloatArray]]:
+        """A record's class, how many there are, and what is summed beside its weight."""
+        held: IntArray = np.array(self.places, dtype=np.int64)[block.levels(self.variable)]
+        return held, self.channels, []
+
+
+@dataclass(frozen=True)
+class NumberOutcome:
+    """A numeric outcome in whole steps from its origin, so that its sums are exact.
+
+    Sums of whole numbers below 2^53 are the same in any order: however records are divided into
+    blocks and among sites, the same split wins.
+    """
+
+    variable: str
+    origin: float
+    step: float
+    channels: int = 2
+
+    @classmethod
+    def about(cls, variable: str, mean: float, spread: float, records: int) -> "NumberOutcome":
+        """The finest steps that keep sums over the records exact."""
+        step = 2.0 ** int(np.ceil(np.log2(spread * records)) - 50)
+        coarse = step * 2.0 ** int(max(0, 30 - np.log2(records)))
+        return cls(variable, float(np.rint(mean / coarse) * coarse), step)
+
+    def of(self, block: Block) -> tuple[None, int, list[FloatArray]]:
+        """No class, and the outcome in steps."""
+        return None, 1, [np.rint((block.column(self.variable) - self.origin) / self.step)]
+
+
+Outcome = ClassOutcome | NumberOutcome
+
+
+@dataclass(frozen=True)
+class SplitSearch:
+    """Nodes of growing trees whose records are summed by bin.
+
+    nodes gives the nodes of each tree; features the m covariates looked at in each of them, None
+    for all; seeds those of the trees' random weights, None where every record has weight 1.
+    """
+
+    bins: Bins
+    outcome: Outcome
+    trees: tuple[Tree, ...]
+    nodes: tuple[tuple[int, ...], ...]
+    features: tuple[tuple[tuple[int, ...], ...], ...] | None = None
+    seeds: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class SplitSums(Statistic):
+    """Weights by class, or weights and weighted outcomes, (nodes, channels, m, bins)."""
+
+    sums: SearchSum
+
+
+def split_sums(block: Block, state: SplitSearch) -> SplitSums:
+    """The sums of one block by node, covariate and bin."""
+    codes = state.bins.codes(block)
+    held, classes, values = state.outcome.of(block)
+    drawn = None if state.seeds is None else hashed(block)
+    parts = []
+    for index, (tree, nodes) in enumerate(zip(state.trees, state.nodes, strict=True)):
+        if not nodes:
+            continue
+        weights = np.ones(block.records)
+        if state.seeds is not None and drawn is not None:
+            weights = drawn_weights(drawn, state.seeds[index])
+        slot = slots_of(placed(block, codes, tree, f"place {index}"), nodes, len(tree.feature))
+        if state.seeds is not None:
+            slot[weights == 0] = -1
+        looked = None if state.features is None else np.array(state.features[index])
+        summed = sums_by_bin(
+            codes,
+            slot if held is None else np.where(slot < 0, -1, slot * classes + held),
+            len(nodes) * classes,
+            state.bins.width,
+            [weights, *(weights * value for value in values)],
+            None if looked is None else np.repeat(looked, classes, axis=0),
+        )
+        shape = (len(nodes), classes, *summed.shape[2:])
+        parts.append(summed[:, 0].reshape(shape) if held is not None else summed)
+    return SplitSums(np.concatenate(parts))
+
+
+def slots_of(place: Places, nodes: Sequence[int], size: int) -> IntArray:
+    """The position among these nodes of the node that each record is in, (n,); -1 for none."""
+    slots = np.full(size, -1, dtype=np.int64)
+    slots[list(nodes)] = np.arange(len(nodes))
+    found: IntArray = slots.take(place)
+    return found
+
+
+def sums_by_bin(
+    codes: BinArray,
+    slot: IntArray,
+    slots: int,
+    width: int,
+    values: Sequence[FloatArray],
+    features: IntArray | None = None,
+) -> FloatArray:
+    """Sums of each of c values by slot, covariate and bin, (slots, c, m, width).
+
+    codes is (n, p), slot (n,) with -1 for records left out, features (slots, m).
+    """
+    m = codes.shape[1] if features is None else features.shape[1]
+    total = np.zeros((len(values), slots * m * width))
+    chosen = np.flatnonzero(slot >= 0)
+    steps = np.arange(m, dtype=np.int32) * np.int32(width)
+    ones = np.ones(min(_TILE, len(chosen)) * m)
+    for start in range(0, len(chosen), _TILE):
+        rows = chosen[start : start + _TILE]
+        here = slot[rows]
+        if features is None:
+            cells = codes[rows].astype(np.int32)
+        else:
+            cells = codes[rows[:, None], features[here]].astype(np.int32)
+        cells += steps
+        cells += (here * (m * width)).astype(np.int32)[:, None]
+        # A sparse product adds up without holding Python's lock, so that threads share the work.
+        table = csc_array(
+            (
+                ones[: cells.size],
+                cells.ravel(),
+                np.arange(0, cells.size + 1, m, dtype=np.int32),
+            ),
+            shape=(slots * m * width, len(rows)),
+        )
+        for index, value in enumerate(values):
+            total[index] += table @ value[rows]
+    return np.ascontiguousarray(np.moveaxis(total.reshape(len(values), slots, m, width), 0, 1))
+
+
+_POISSON = np.cumsum([1.0, 1.0, 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040]) / np.e
+"""The chances of at most 0, 1, 2, … of a Poisson law of mean 1."""
+
+
+def drawn_weights(drawn: NDArray[np.uint64], seed: int) -> FloatArray:
+    """How often a tree's random sample holds each record, (n,), by a Poisson law of mean 1.
+
+    drawn (n,) is `hashed(block)`: a record's own values and the seed decide, so that the sample
+    is the same however records are divided. Records that are alike in every value are drawn alike.
+    Source: Hanley & MacGibbon, Computer Methods and Programs in Biomedicine 83 (2006) 57-62.
+    """
+    mixed = (drawn + np.uint64(1)) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= np.uint64((seed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) % 2**64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed ^= mixed >> np.uint64(shift)
+        mixed *= np.uint64(factor)
+    uniform = ((mixed >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
+    return np.searchsorted(_POISSON, uniform, side="right").astype(np.float64)
+
+
+@dataclass(frozen=True)
+class LeafState:
+    """Fitted trees whose leaves are counted; seeds as in SplitSearch."""
+
+    bins: Bins
+    outcome: Outcome
+    trees: tuple[Tree, ...]
+    seeds: tuple[int, ...] | None = None
+
+    @property
+    def most(self) -> int:
+        """The nodes of the tree that has the most."""
+        return max(len(tree.feature) for tree in self.trees)
+
+
+@dataclass(frozen=True)
+class LeafClasses(Statistic):
+    """Patients and weights by tree, node and class, (trees, m, k); none where a node is no leaf."""
+
+    patients: Annotated[IntArray, count_with(())]
+    sums: Annotated[FloatArray, sum_over("patients")]
+
+    def supported_parameters(self) -> int:
+        leaves = (self.sums.sum(axis=2) > 0).sum(axis=1)
+        return int(leaves.max()) * int(self.sums.shape[2] - 1)
+
+
+@dataclass(frozen=True)
+class LeafNumbers(Statistic):
+    """Patients by tree and node, (trees, m); none where a node is no leaf.
+
+    sums (trees, m, 3): of weights, of weighted outcomes and of their squares.
+    """
+
+    patients: Annotated[IntArray, count_with(())]
+    sums: Annotated[FloatArray, sum_over("patients")]
+
+    def supported_parameters(self) -> int:
+        return int((self.patients > 0).sum(axis=1).max())
+
+
+def leaf_classes(block: Block, state: LeafState) -> LeafClasses:
+    """The classes of one block's records in each leaf."""
+    held, classes, _ = state.outcome.of(block)
+    assert held is not None
+    shape = (len(state.trees), state.most, classes)
+    patients, sums = np.zeros(shape, dtype=np.int64), np.zeros(shape)
+    for index, place, weights in _leaves(block, state):
+        pairs, size = place * classes + held, state.most * classes
+        cell = np.where(weights > 0, pairs, -1)
+        patients[index] = block.cells(cell, size).reshape(shape[1:])
+        sums[index] = np.bincount(pairs, weights, minlength=size).reshape(shape[1:])
+    return LeafClasses(patients, sums)
+
+
+def leaf_numbers(block: Block, state: LeafState) -> LeafNumbers:
+    """The sums of one block's outcomes in each leaf."""
+    _, _, (value,) = state.outcome.of(block)
+    shape = (len(state.trees), state.most)
+    patients, sums = np.zeros(shape, dtype=np.int64), np.zeros((*shape, 3))
+    for index, place, weights in _leaves(block, state):
+        patients[index] = block.cells(np.where(weights > 0, place, -1), state.most)
+        for power, part in enumerate((weights, weights * value, weights * value * value)):
+            sums[index, :, power] = np.bincount(place, part, minlength=state.most)
+    return LeafNumbers(patients, sums)
+
+
+def _leaves(block: Block, state: LeafState) -> Iterable[tuple[int, IntArray, FloatArray]]:
+    """Each tree's number, its leaf of every record, and the records' weights."""
+    codes = state.bins.codes(block)
+    drawn = None if state.seeds is None else hashed(block)
+    for index, tree in enumerate(state.trees):
+        weights = np.ones(block.records)
+        if state.seeds is not None and drawn is not None:
+            weights = drawn_weights(drawn, state.seeds[index])
+        place = placed(block, codes, tree, f"place {index}").astype(np.int64)
+        yield index, place, weights

@@ -1,0 +1,137 @@
+"""Sums by bin are the same however records are cut into blocks, and trees find every record."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medmip.fold.bins import Bins, Feature
+from medmip.fold.block import hashed
+from medmip.fold.trees import (
+    ClassOutcome,
+    NumberOutcome,
+    SplitSearch,
+    Tree,
+    drawn_weights,
+    placed,
+    slots_of,
+    split_sums,
+    sums_by_bin,
+)
+from tests.algorithms.trees import block_of
+from tests.blocks import cohort_over
+
+BINS = Bins((Feature("a", (-1.0, 0.0, 1.0)), Feature("g", levels=("u", "v", "w"))))
+GROWN = Tree().with_splits([(0, 0, bytes([0, 0, 1, 1]))])
+DEEPER = GROWN.with_splits([(1, 1, bytes([0, 1, 0])), (2, 0, bytes([0, 0, 0, 1]))])
+
+
+def columns(records: int = 400) -> dict[str, Any]:
+    rng = np.random.default_rng(8)
+    return {
+        "a": rng.normal(size=records),
+        "y": 1e7 + rng.normal(size=records),
+        "g": rng.integers(0, 3, records),
+        "c": rng.integers(0, 2, records),
+    }
+
+
+def sums(data: dict[str, Any], cuts: list[int], state: SplitSearch) -> np.ndarray:
+    cohort = cohort_over(
+        {"a": data["a"], "y": data["y"]},
+        y=["y"],
+        x=["a"],
+        cuts=cuts,
+        codes={"g": (data["g"], "uvw"), "c": (data["c"], "01")},
+    )
+    found: np.ndarray = cohort.fold(split_sums, state).sums
+    return found
+
+
+NUMBERS = NumberOutcome.about("y", 1e7, 1.0, 400)
+OUTCOMES = [ClassOutcome("c", (0, 1), 2), NUMBERS]
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=["classes", "numbers"])
+@pytest.mark.parametrize("seeds", [None, (3,)], ids=["all", "drawn"])
+@given(cuts=st.lists(st.integers(0, 400), max_size=6))
+def test_blocks_in_any_split_have_the_same_bits(outcome: Any, seeds: Any, cuts: list[int]) -> None:
+    state = SplitSearch(BINS, outcome, (DEEPER,), ((3, 4, 6),), seeds=seeds)
+    assert np.array_equal(sums(columns(), cuts, state), sums(columns(), [], state))
+
+
+def test_sums_equal_those_of_a_loop() -> None:
+    data = columns()
+    state = SplitSearch(BINS, NUMBERS, (GROWN,), ((2, 1),), ((((1, 0)), ((0, 1))),))
+    found = sums(data, [], state)
+    assert found.shape == (2, 2, 2, 4)
+    y = (data["y"] - NUMBERS.origin) / NUMBERS.step
+    right, bin_of_a = data["a"] >= 0, np.searchsorted([-1.0, 0.0, 1.0], data["a"], side="right")
+    for slot, (held, looked) in enumerate([(right, (1, 0)), (~right, (0, 1))]):
+        for spot, feature in enumerate(looked):
+            code = bin_of_a if feature == 0 else data["g"]
+            for place in range(4):
+                rows = held & (code == place)
+                assert found[slot, 0, spot, place] == rows.sum()
+                assert found[slot, 1, spot, place] == pytest.approx(y[rows].sum(), rel=1e-12)
+
+
+def test_records_left_out_are_in_no_sum() -> None:
+    codes = np.zeros((5, 2), dtype=np.uint8)
+    slot = np.array([-1, 0, -1, 1, 1])
+    assert sums_by_bin(codes, slot, 2, 3, [np.ones(5)])[:, 0, 0, 0].tolist() == [1, 2]
+    assert sums_by_bin(codes, np.full(5, -1), 2, 3, [np.ones(5)]).sum() == 0
+
+
+def test_a_record_is_found_level_by_level_as_at_once() -> None:
+    data = columns()
+    x: dict[str, Any] = {"a": data["a"], "g": np.array(list("uvw"))[data["g"]]}
+    block = block_of(x, ["a", "g"])
+    codes = BINS.codes(block)
+    assert BINS.codes(block) is codes
+    for tree in (Tree(), GROWN, DEEPER):
+        assert np.array_equal(placed(block, codes, tree, "place"), tree.places(codes))
+    low, u_or_w = data["a"] < 0, data["g"] != 1
+    expected = np.where(low, np.where(u_or_w, 3, 4), np.where(data["a"] < 1, 5, 6))
+    assert DEEPER.places(codes).tolist() == expected.tolist()
+    assert DEEPER.depths == [0, 1, 1, 2, 2, 2, 2]
+
+
+def test_a_block_remembers_no_more_than_it_has_room_for() -> None:
+    block = block_of({"a": np.arange(10.0)}, ["a"])
+    before = block.full_size
+    block.remember("large", "key", np.zeros(100))
+    assert block.remembered("large") is None
+    block.remember("small", "key", np.zeros(10))
+    block.remember("small", "other", np.ones(10))
+    kept = block.remembered("small")
+    assert kept is not None
+    assert (kept[0], kept[1].sum()) == ("other", 10)
+    assert block.full_size == before
+
+
+def test_cut_nodes_become_leaves_and_lose_their_children() -> None:
+    tree, kept = DEEPER.cut({1})
+    assert kept == [0, 1, 2, 5, 6]
+    assert (tree.feature, tree.left) == ((0, -1, 0, -1, -1), (1, 0, 3, 0, 0))
+    assert DEEPER.cut({0}) == (Tree(), [0])
+
+
+def test_nodes_stand_in_the_order_asked() -> None:
+    place = np.array([3, 4, 5, 6, 4], dtype=np.int32)
+    assert slots_of(place, (6, 4), 7).tolist() == [-1, 1, -1, 0, 1]
+
+
+def test_drawn_weights_follow_a_poisson_law_and_differ_between_trees() -> None:
+    rng = np.random.default_rng(1)
+    block = block_of({"a": rng.normal(size=40_000), "b": rng.normal(size=40_000)}, ["a", "b"])
+    drawn = hashed(block)
+    one, other = drawn_weights(drawn, 1), drawn_weights(drawn, 2)
+    for weights in (one, other):
+        assert weights.mean() == pytest.approx(1.0, abs=0.02)
+        assert weights.var() == pytest.approx(1.0, abs=0.04)
+        assert (weights == 0).mean() == pytest.approx(np.exp(-1), abs=0.01)
+    assert abs(np.corrcoef(one, other)[0, 1]) < 0.02
+    assert np.array_equal(drawn_weights(hashed(block), 1), one)
