@@ -1,6 +1,6 @@
 """A regression's covariates: their columns, and whether these can tell anything apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from medmip.fold.design import Design
 from medmip.fold.model import known_levels
 from medmip.fold.moments import Moments, MomentsState, moments
 from medmip.fold.statistic import FloatArray, IntArray
+from medmip.fold.transform import Transform
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,18 @@ class Covariates:
 
 
 def covariates_of(
-    cohort: Cohort, interactions: Sequence[Sequence[str]], *, each: int = 1, besides: int = 1
+    cohort: Cohort,
+    interactions: Sequence[Sequence[str]],
+    *,
+    each: int = 1,
+    besides: int = 1,
+    curves: Mapping[str, Sequence[Transform]] | None = None,
 ) -> Covariates:
     """The covariates of a cohort, each of whose columns has `each` parameters, and some besides.
 
     Raises CannotCompute where records are fewer than parameters, or by check_columns.
     """
-    full = cohort.design(cohort.x, interactions)
+    full = cohort.design(cohort.x, interactions, curves=curves)
     everything = cohort.fold(moments, MomentsState(full), cells=full.labels)
     kept = full.estimable(everything.cells)
     design, folded = full.select(kept), everything.select(kept)

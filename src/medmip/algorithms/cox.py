@@ -18,6 +18,13 @@ from medmip.algorithms.cox_result import (
     ModelTest,
     ProportionTest,
 )
+from medmip.algorithms.curves import (
+    Degree,
+    Knots,
+    Polynomials,
+    Splines,
+    curves_of,
+)
 from medmip.algorithms.declaration import CannotCompute, Parameters, algorithm, level_of
 from medmip.algorithms.follow_up import STEPS, checked_status, leaving_steps
 from medmip.algorithms.linear_regression import Interaction
@@ -73,6 +80,10 @@ class CoxParameters(Parameters):
         description="Pairs or triples of covariates whose products enter the model.",
         json_schema_extra={"variables_of": "x"},
     )
+    polynomials: Polynomials = ()
+    degree: Degree = 2
+    splines: Splines = ()
+    knots: Knots = 4
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
     )
@@ -126,7 +137,8 @@ def cox(cohort: Cohort, parameters: CoxParameters) -> CoxResult:
     last = int(np.flatnonzero(leaving.any(axis=0))[-1])
     follow_up = replace(start, steps=last + 1)
 
-    full = cohort.design(covariates, parameters.interactions)
+    curves = curves_of(cohort, covariates, parameters)
+    full = cohort.design(covariates, parameters.interactions, curves=curves.columns)
     everything = cohort.fold(moments, MomentsState(full), cells=full.labels)
     kept = full.estimable(everything.cells)
     design, folded = full.select(kept), everything.select(kept)
@@ -160,9 +172,13 @@ def cox(cohort: Cohort, parameters: CoxParameters) -> CoxResult:
         ) from None
     fit = efron(sums, state.beta)
 
-    errors = np.sqrt(np.diag(np.linalg.inv(fit.information))) / scale
+    covariance = np.linalg.inv(fit.information) / np.outer(scale, scale)
     found = coefficients(
-        design.labels, state.beta / scale, errors, stats.norm(), parameters.confidence
+        design.labels,
+        state.beta / scale,
+        np.sqrt(np.diag(covariance)),
+        stats.norm(),
+        parameters.confidence,
     )
     with np.errstate(over="ignore"):
         ratios = tuple(
@@ -223,6 +239,7 @@ def cox(cohort: Cohort, parameters: CoxParameters) -> CoxResult:
         times=len(ends),
         iterations=rounds,
         confidence=parameters.confidence,
+        curves=curves.told(design, shift, state.beta / scale, covariance, parameters.confidence),
         minimum=cohort.minimum,
     )
 

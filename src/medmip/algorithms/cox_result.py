@@ -11,6 +11,7 @@ from medmip.algorithms.coefficients import (
     forest_plot,
     reference_note,
 )
+from medmip.algorithms.curves import Curve, curve_views
 from medmip.algorithms.declaration import Result
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.views import (
@@ -102,6 +103,7 @@ class CoxResult(Result):
     iterations: int
     confidence: float
     minimum: int
+    curves: tuple[Curve, ...] = ()
 
     def views(self, names: Names = CODES) -> list[View]:
         percent = f"{100 * self.confidence:g} %"
@@ -147,6 +149,7 @@ class CoxResult(Result):
                 names,
             ),
             coefficient_table(self.coefficients, self.confidence, "z", names, ""),
+            *curve_views(self.curves, self.confidence, "Hazard ratio", names, ratio=True),
             table(
                 "Tests of the model",
                 [

@@ -16,6 +16,15 @@ from medmip.algorithms.coefficients import (
     reference_note,
 )
 from medmip.algorithms.covariates import covariates_of
+from medmip.algorithms.curves import (
+    Curve,
+    Degree,
+    Knots,
+    Polynomials,
+    Splines,
+    curve_views,
+    curves_of,
+)
 from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.names import CODES, Names
@@ -53,6 +62,10 @@ class GlmParameters(Parameters):
         description="Pairs or triples of covariates whose products enter the model.",
         json_schema_extra={"variables_of": "x"},
     )
+    polynomials: Polynomials = ()
+    degree: Degree = 2
+    splines: Splines = ()
+    knots: Knots = 4
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
     )
@@ -96,6 +109,7 @@ class GlmResult(TrainedResult):
     theta_std_error: float | None
     iterations: int
     confidence: float
+    curves: tuple[Curve, ...] = ()
     model: LinearModel
 
     def views(self, names: Names = CODES) -> list[View]:
@@ -149,6 +163,7 @@ class GlmResult(TrainedResult):
                 ],
                 [part.model_dump() | {"term": names.term(part.term)} for part in self.ratios],
             ),
+            *curve_views(self.curves, self.confidence, "Ratio of means", names, ratio=True),
             facts("Fit", fit, note),
         ]
 
@@ -175,7 +190,8 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
     Ripley, Modern Applied Statistics with S, 4th ed., 7.4.
     """
     (outcome,) = cohort.y
-    covariates = covariates_of(cohort, parameters.interactions)
+    curves = curves_of(cohort, cohort.x, parameters)
+    covariates = covariates_of(cohort, parameters.interactions, curves=curves.columns)
     n, p = float(covariates.n), len(covariates.scale)
     family = parameters.family
     first = Family.POISSON if family is Family.NEGATIVE_BINOMIAL else family
@@ -208,12 +224,12 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
     gamma = family is Family.GAMMA
     variance = pearson / df_residual if gamma else 1.0
     back = covariates.back
-    errors = np.sqrt(variance * np.diag(back @ np.linalg.inv(step.information) @ back.T))
+    covariance = variance * back @ np.linalg.inv(step.information) @ back.T
     estimates = back @ state.beta
     found = coefficients(
         (INTERCEPT, *covariates.design.labels),
         estimates,
-        errors,
+        np.sqrt(np.diag(covariance)),
         stats.t(df_residual) if gamma else stats.norm(),
         parameters.confidence,
     )
@@ -253,6 +269,14 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
         theta_std_error=float((-1 / step.curvature) ** 0.5) if negative else None,
         iterations=rounds,
         confidence=parameters.confidence,
+        curves=curves.told(
+            covariates.design,
+            covariates.mean,
+            estimates[1:],
+            covariance[1:, 1:],
+            parameters.confidence,
+            df_residual if gamma else None,
+        ),
         model=LinearModel.of(
             outcome.code,
             "log",

@@ -17,6 +17,15 @@ from medmip.algorithms.coefficients import (
     forest_plot,
     reference_note,
 )
+from medmip.algorithms.curves import (
+    Curve,
+    Degree,
+    Knots,
+    Polynomials,
+    Splines,
+    curve_views,
+    curves_of,
+)
 from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NUMERIC, many, one
@@ -61,6 +70,10 @@ class LinearRegressionParameters(Parameters):
         description="Pairs or triples of covariates whose products enter the model.",
         json_schema_extra={"variables_of": "x"},
     )
+    polynomials: Polynomials = ()
+    degree: Degree = 2
+    splines: Splines = ()
+    knots: Knots = 4
     errors: Errors = Field(
         Errors.CLASSICAL,
         title="Standard errors",
@@ -104,6 +117,7 @@ class LinearRegressionResult(TrainedResult):
     aic: float
     bic: float
     confidence: float
+    curves: tuple[Curve, ...] = ()
     model: LinearModel
 
     def views(self, names: Names = CODES) -> list[View]:
@@ -134,6 +148,9 @@ class LinearRegressionResult(TrainedResult):
                 f"Coefficients for {outcome}",
                 f"Change in {names.axis(self.outcome)} for one unit",
                 names,
+            ),
+            *curve_views(
+                self.curves, self.confidence, f"Difference in {names.axis(self.outcome)}", names
             ),
             facts("Fit", fit),
             *(
@@ -201,7 +218,8 @@ def linear_regression(
     Source: Seber & Lee, Linear Regression Analysis, 2nd ed., chapters 3 and 4.
     """
     (outcome,) = cohort.y
-    full = cohort.design((*cohort.x, outcome), parameters.interactions)
+    curves = curves_of(cohort, cohort.x, parameters)
+    full = cohort.design((*cohort.x, outcome), parameters.interactions, curves=curves.columns)
     everything = cohort.fold(moments, MomentsState(full), cells=full.labels)
     (last,) = full.columns_of(len(cohort.x))
     kept = [index for index in full.estimable(everything.cells) if index != last]
@@ -226,9 +244,9 @@ def linear_regression(
 
     variance = fit.residual_sum / df_residual
     residuals = Residuals(design, (*fit.mean_x.tolist(), fit.mean_y), tuple(fit.slopes.tolist()))
-    errors, df_errors = np.sqrt(variance * np.diag(fit.covariance(n))), df_residual
+    covariance, df_errors = variance * fit.covariance(n), df_residual
     if parameters.errors is not Errors.CLASSICAL:
-        errors, df_errors = _robust(cohort, design, fit, parameters.errors, n)
+        covariance, df_errors = _robust(cohort, design, fit, parameters.errors, n)
     explained = fit.total_sum - fit.residual_sum
     with np.errstate(divide="ignore"):
         f_statistic = float(np.divide(explained / p, variance)) if p else float("nan")
@@ -240,7 +258,7 @@ def linear_regression(
         coefficients=coefficients(
             (INTERCEPT, *design.labels[:-1]),
             np.concatenate([[fit.intercept], fit.slopes]),
-            errors,
+            np.sqrt(np.diag(covariance)),
             stats.t(df_errors),
             parameters.confidence,
         ),
@@ -268,6 +286,14 @@ def linear_regression(
         aic=-2 * log_likelihood + 2 * (p + 2),
         bic=-2 * log_likelihood + np.log(n) * (p + 2),
         confidence=parameters.confidence,
+        curves=curves.told(
+            full.select(kept),
+            fit.mean_x,
+            fit.slopes,
+            covariance[1:, 1:],
+            parameters.confidence,
+            df_errors,
+        ),
         model=LinearModel.of(
             outcome.code,
             "identity",
@@ -282,7 +308,7 @@ def linear_regression(
 def _robust(
     cohort: Cohort, design: Design, fit: LeastSquares, errors: Errors, n: float
 ) -> tuple[FloatArray, int]:
-    """Standard errors from the sandwich, (p + 1,), and their degrees of freedom."""
+    """The sandwich, (p + 1, p + 1), and its degrees of freedom."""
     state = SandwichState(
         design,
         np.append(fit.mean_x, fit.mean_y),
@@ -293,7 +319,7 @@ def _robust(
     )
     sums = cohort.fold(sandwich_sums, state)
     df = int(sums.patients) - 1 if state.by_patient else int(n) - len(fit.slopes) - 1
-    return np.sqrt(np.diag(sandwich(state, sums))), df
+    return sandwich(state, sums), df
 
 
 def _residual_quantiles(cohort: Cohort, residuals: Residuals, spread: float) -> ResidualQuantiles:

@@ -16,6 +16,15 @@ from medmip.algorithms.coefficients import (
     reference_note,
 )
 from medmip.algorithms.covariates import check_columns
+from medmip.algorithms.curves import (
+    Curve,
+    Degree,
+    Knots,
+    Polynomials,
+    Splines,
+    curve_views,
+    curves_of,
+)
 from medmip.algorithms.declaration import (
     CannotCompute,
     Parameters,
@@ -54,6 +63,10 @@ class LogisticRegressionParameters(Parameters):
         description="Pairs or triples of covariates whose products enter the model.",
         json_schema_extra={"variables_of": "x"},
     )
+    polynomials: Polynomials = ()
+    degree: Degree = 2
+    splines: Splines = ()
+    knots: Knots = 4
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
     )
@@ -101,6 +114,7 @@ class LogisticRegressionResult(TrainedResult):
     deviance_residuals: ResidualQuantiles | None
     iterations: int
     confidence: float
+    curves: tuple[Curve, ...] = ()
     model: LinearModel
 
     def views(self, names: Names = CODES) -> list[View]:
@@ -140,6 +154,7 @@ class LogisticRegressionResult(TrainedResult):
                 ],
                 [part.model_dump() | {"term": names.term(part.term)} for part in self.odds_ratios],
             ),
+            *curve_views(self.curves, self.confidence, "Odds ratio", names, ratio=True),
             facts("Fit", fit),
         ]
         if self.deviance_residuals is not None:
@@ -183,7 +198,8 @@ def logistic_regression(
             f"Every record of the cohort is {lone}",
             remedy="Choose another positive class, or widen the filter.",
         )
-    full = cohort.design(cohort.x, parameters.interactions)
+    curves = curves_of(cohort, cohort.x, parameters)
+    full = cohort.design(cohort.x, parameters.interactions, curves=curves.columns)
     everything = cohort.fold(class_moments, ClassMomentsState(full, classes), cells=full.labels)
     kept = full.estimable(everything.cells)
     design, folded = full.select(kept), everything.select(kept)
@@ -222,9 +238,13 @@ def logistic_regression(
     back[0, 1:] = -shift / scale
     back[1:, 1:] = np.diag(1.0 / scale)
     estimates = back @ state.beta
-    errors = np.sqrt(np.diag(back @ scaled @ back.T))
+    covariance = back @ scaled @ back.T
     fitted = coefficients(
-        (INTERCEPT, *design.labels), estimates, errors, stats.norm(), parameters.confidence
+        (INTERCEPT, *design.labels),
+        estimates,
+        np.sqrt(np.diag(covariance)),
+        stats.norm(),
+        parameters.confidence,
     )
     log_likelihood = float(step.log_likelihood)
     ratio = 2 * (log_likelihood - null_log_likelihood)
@@ -271,6 +291,7 @@ def logistic_regression(
         ),
         iterations=rounds,
         confidence=parameters.confidence,
+        curves=curves.told(design, shift, estimates[1:], covariance[1:, 1:], parameters.confidence),
         model=LinearModel.of(
             outcome.code,
             "logit",

@@ -9,7 +9,8 @@ from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.variable import Variable
 from medmip.errors import MipError
 
-_FACTOR = re.compile(r"([^\[\]:]+)(?:\[(.*?)\])?(?::|$)")
+_FACTOR = re.compile(r"([^\[\]:]+?)(\^\d|'+)?(?:\[(.*?)\])?(?::|$)")
+_RAISED = {"^2": "²", "^3": "³"}
 
 
 class Names:
@@ -50,10 +51,15 @@ class Names:
             return code
 
     def term(self, text: str) -> str:
-        """The label of a design's column, such as `gender[F]:age`: "Gender: female × Age"."""
+        """The label of a design's column, such as `gender[F]:age`: "Gender: female × Age".
+
+        A power such as `age^2` and a spline's curved column such as `age'` keep their marks.
+        """
         factors = [
-            self.variable(code) + (f": {self.level(code, level)}" if level else "")
-            for code, level in _FACTOR.findall(text)
+            self.variable(code)
+            + _RAISED.get(curve, curve.replace("'", "′"))
+            + (f": {self.level(code, level)}" if level else "")
+            for code, curve, level in _FACTOR.findall(text)
         ]
         return " × ".join(factors) or text
 

@@ -131,7 +131,7 @@ class Block:
         known = self._samples.get(share)
         if known is None:
             chosen = np.flatnonzero(_mixed(self.numeric) % np.uint64(share) == 0)
-            known = self._samples[share] = self._only(chosen)
+            known = self._samples[share] = self.only(chosen)
         return known
 
     def remembered(self, name: str) -> tuple[object, NDArray[Any]] | None:
@@ -150,12 +150,13 @@ class Block:
         if known is None:
             if self.group is None:
                 raise ValueError("the cohort is not divided into groups")
-            known = self._only(np.flatnonzero(np.isin(self.group, groups)))
+            known = self.only(np.flatnonzero(np.isin(self.group, groups)))
             self._shares.clear()
             self._shares[groups] = known
         return known
 
-    def _only(self, chosen: IntArray) -> "Block":
+    def only(self, chosen: IntArray) -> "Block":
+        """These records alone; chosen are their places, (m,), ascending."""
         return Block(
             self.layout,
             np.asfortranarray(self.numeric[chosen]),

@@ -91,9 +91,10 @@ class Cohort:
         variables: Sequence[Variable],
         interactions: Sequence[Sequence[str]] = (),
         transforms: Mapping[str, Transform] | None = None,
+        curves: Mapping[str, Sequence[Transform]] | None = None,
     ) -> Design:
-        """The full design of these variables: every level has its column."""
-        return Design.full(variables, dict(self.levels), interactions, transforms)
+        """The full design of these variables: every level has its column; as Design.full."""
+        return Design.full(variables, dict(self.levels), interactions, transforms, curves)
 
     def level(self, variable: Variable, code: str, field: str) -> int:
         """The index of a level named by a parameter; raises RequestError naming the field."""

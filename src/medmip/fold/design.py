@@ -67,19 +67,20 @@ class Design:
         levels: dict[str, tuple[str, ...]],
         interactions: Iterable[Sequence[str]] = (),
         transforms: Mapping[str, Transform] | None = None,
+        curves: Mapping[str, Sequence[Transform]] | None = None,
     ) -> "Design":
         """A column for each numeric variable, level, and combination of an interaction's levels.
 
         levels gives each nominal variable's level codes in the data model's order; transforms,
-        what numeric variables go through.
+        what numeric variables go through; curves, of what each of them has further columns.
         """
-        transforms = transforms or {}
+        transforms, curves = transforms or {}, curves or {}
         by_code = {variable.code: variable for variable in variables}
         terms: list[tuple[str, ...]] = [(variable.code,) for variable in variables]
         terms += [tuple(interaction) for interaction in interactions]
         columns = []
         for index, term in enumerate(terms):
-            choices = [_factors(by_code[code], levels, transforms) for code in term]
+            choices = [_factors(by_code[code], levels, transforms, curves) for code in term]
             for factors in product(*choices):
                 label = ":".join(_label(factor) for factor in factors)
                 columns.append(Column(factors, label, index))
@@ -167,9 +168,11 @@ def _factors(
     variable: Variable,
     levels: dict[str, tuple[str, ...]],
     transforms: Mapping[str, Transform],
+    curves: Mapping[str, Sequence[Transform]],
 ) -> list[Factor]:
     if variable.is_numeric:
-        return [Factor(variable.code, transform=transforms.get(variable.code))]
+        chosen = (transforms.get(variable.code), *curves.get(variable.code, ()))
+        return [Factor(variable.code, transform=transform) for transform in chosen]
     codes = levels[variable.code]
     return [Factor(variable.code, index, code) for index, code in enumerate(codes)]
 

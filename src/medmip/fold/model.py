@@ -11,7 +11,7 @@ from scipy.special import expit, log_expit, softmax
 from medmip.fold.block import Block
 from medmip.fold.design import Design
 from medmip.fold.statistic import FloatArray, IntArray
-from medmip.fold.transform import Transform, TransformName
+from medmip.fold.transform import Transform
 
 
 class Target(BaseModel):
@@ -73,13 +73,13 @@ class TermFactor(BaseModel):
 
     variable: str
     level: str | None = None
-    transform: TransformName | None = None
+    transform: Transform | None = None
 
     def values(self, block: Block) -> FloatArray:
         """Its value for each record, (n,); not a number where missing."""
         if self.level is None:
             values = block.column(self.variable)
-            return Transform(self.transform).of(values) if self.transform else values
+            return self.transform.of(values) if self.transform else values
         codes, levels = block.levels(self.variable), block.layout.levels_of(self.variable)
         held = codes == levels.index(self.level) if self.level in levels else np.zeros(len(codes))
         return np.where(codes < 0, np.nan, held)
@@ -131,7 +131,7 @@ class LinearModel(Model):
                     TermFactor(
                         variable=factor.variable,
                         level=factor.level_code,
-                        transform=factor.transform.name if factor.transform else None,
+                        transform=factor.transform,
                     )
                     for factor in column.factors
                 ),

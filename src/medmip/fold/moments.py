@@ -9,23 +9,29 @@ from medmip.fold.block import Block
 from medmip.fold.design import Design
 from medmip.fold.scratch import scratch
 from medmip.fold.statistic import Cells, FloatArray, Shift, Statistic, Sum
+from medmip.fold.weights import weighed
 
 
 @dataclass(frozen=True)
 class MomentsState:
-    """Which columns, and the shift to take sums about; None leaves each block its own means."""
+    """Which columns, and the shift to take sums about; None leaves each block its own means.
+
+    weights names the variable that weighs records: sums are then of weights and weighted columns,
+    and records without weight count nowhere.
+    """
 
     design: Design
     shift: FloatArray | None = None
+    weights: str | None = None
 
 
 @dataclass(frozen=True)
 class Moments(Statistic):
     """Sums of p design columns about a shift.
 
-    records (): number of records; cells (p,): patients who have the levels that a column is of
-    (for a product of numeric variables, all patients); shift (p,); total (p,): sum of x - shift;
-    cross (p, p): sum of (x - shift)(x - shift)'.
+    records (): number of records, or sum of their weights; cells (p,): patients who have the levels
+    that a column is of (for a product of numeric variables, all patients); shift (p,); total (p,):
+    sum of x - shift; cross (p, p): sum of (x - shift)(x - shift)'.
     Two parts with different shifts combine by the parallel-axis rule.
     Source: Chan, Golub & LeVeque, The American Statistician 37 (1983), 242-247.
     """
@@ -83,8 +89,9 @@ class Moments(Statistic):
 
 def moments(block: Block, state: MomentsState) -> Moments:
     """The moments of one block's design columns, about state.shift or the block's own means."""
-    shift, centred = centred_columns(block, state)
-    return moments_of(block, state.design, shift, centred)
+    held, weights = weighed(block, state.weights)
+    shift, centred = centred_columns(held, state)
+    return moments_of(held, state.design, shift, centred, weights)
 
 
 def centred_columns(block: Block, state: MomentsState) -> tuple[FloatArray, FloatArray]:
@@ -99,8 +106,22 @@ def centred_columns(block: Block, state: MomentsState) -> tuple[FloatArray, Floa
     return shift, centred
 
 
-def moments_of(block: Block, design: Design, shift: FloatArray, centred: FloatArray) -> Moments:
-    """The moments of columns (p, n) that are about a shift (p,) already."""
+def moments_of(
+    block: Block,
+    design: Design,
+    shift: FloatArray,
+    centred: FloatArray,
+    weights: FloatArray | None = None,
+) -> Moments:
+    """The moments of columns (p, n) that are about a shift (p,) already; weights are (n,)."""
+    if weights is not None:
+        return Moments(
+            records=np.array(weights.sum()),
+            cells=column_cells(block, design, block.matrix(design)),
+            shift=shift,
+            total=np.dot(centred, weights),
+            cross=np.dot(centred * weights, centred.T),
+        )
     return Moments(
         records=np.array(float(block.records)),
         cells=column_cells(block, design, block.matrix(design)),

@@ -90,6 +90,10 @@ class Statistic:
         """The number of model parameters that may be estimated from this statistic."""
         return self.parameters
 
+    def resting_patients(self) -> int | None:
+        """The patients that it rests on where they may be fewer than the cohort's; None: all."""
+        return None
+
 
 def count_with(margins: tuple[int, ...], pooled: int | None = None) -> FieldKind:
     """The kind of a table of patients whose totals along these axes are released too.

@@ -30,15 +30,18 @@ class Values(Protocol):
 
 @dataclass(frozen=True)
 class Columns:
-    """The values of numeric variables."""
+    """The values of numeric variables; missing where weights, if given, are not positive."""
 
     variables: tuple[str, ...]
+    weights: str | None = None
 
     def of(self, block: Block) -> FloatArray:
-        if self.variables == block.layout.numeric:
+        if self.variables == block.layout.numeric and self.weights is None:
             return block.numeric
         indices = [block.layout.numeric.index(code) for code in self.variables]
         chosen: FloatArray = np.asfortranarray(block.numeric[:, indices])
+        if self.weights is not None:
+            chosen[~(block.column(self.weights) > 0)] = np.nan
         return chosen
 
 

@@ -137,7 +137,9 @@ class Guard:
         """
         name = type(statistic).__name__
         try:
-            self._check_parameters(statistic.supported_parameters(), patients)
+            resting = statistic.resting_patients()
+            fewest = patients if resting is None else min(resting, patients)
+            self._check_parameters(statistic.supported_parameters(), fewest)
             released, suppressed = self._masked(statistic, cells)
         except Refused as refusal:
             self._refuse(access, name, refusal)

@@ -1,0 +1,66 @@
+"""Weights of records: whom they leave in, and what must be known of them before they count."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medmip.fold.block import Block
+from medmip.fold.statistic import Cells, FloatArray, Shift, Statistic, Sum
+
+
+@dataclass(frozen=True)
+class WeightState:
+    """The variable that weighs records, and how many parameters shall be estimated with it."""
+
+    variable: str
+    parameters: int
+
+
+@dataclass(frozen=True)
+class WeightSums(Statistic):
+    """Patients with a record without weight, and with a weighed one, (2,); sums over the latter.
+
+    records, total, squares and logs () are the sums of 1, w, w² and log w; negative () counts
+    weights below zero; wanted () is the number of parameters to estimate.
+    """
+
+    patients: Cells
+    records: Sum
+    total: Sum
+    squares: Sum
+    logs: Sum
+    negative: Sum
+    wanted: Shift
+
+    def supported_parameters(self) -> int:
+        return int(self.wanted)
+
+    def resting_patients(self) -> int | None:
+        return int(self.patients[1])
+
+
+def weight_sums(block: Block, state: WeightState) -> WeightSums:
+    """The sums of one block's weights."""
+    weights = block.column(state.variable)
+    held = weights > 0
+    positive = weights[held]
+    return WeightSums(
+        patients=block.cells(held.astype(np.int64), 2),
+        records=np.array(float(positive.size)),
+        total=np.array(positive.sum()),
+        squares=np.array((positive**2).sum()),
+        logs=np.array(np.log(positive).sum()),
+        negative=np.array(float(np.count_nonzero(weights < 0))),
+        wanted=np.array(float(state.parameters)),
+    )
+
+
+def weighed(block: Block, weights: str | None) -> tuple[Block, FloatArray | None]:
+    """The records that count, and what each weighs, (n,); all of them and None without weights."""
+    if weights is None:
+        return block, None
+    held = block.column(weights)
+    if not (held > 0).all():
+        block = block.only(np.flatnonzero(held > 0))
+        held = block.column(weights)
+    return block, held
