@@ -316,12 +316,13 @@ def test_a_cohort_that_differs_by_a_few_patients_is_refused(tmp_path: Path, over
 
 def test_selections_are_told_apart_by_their_visits() -> None:
     model = model_with(drawn())
-    site = Site(None, None, ())  # type: ignore[arg-type]
     steps = [None, Visits.of(model, {}), Visits.of(model, {}, "age")]
     steps += [Visits.of(model, {"y": Taken(how)}) for how in (How.FIRST, How.LAST, How.SLOPE)]
-    assert len({selected(site, model, visits).key() for visits in steps}) == len(steps)
+    plain = Selection(model.key, (), ("y",), (), {}, longitudinal=True)
+    selections = [replace(plain, visits=visits) for visits in steps]
+    assert len({selection.key() for selection in selections}) == len(steps)
     # Before gaps are looked for, the records are the same whatever becomes of them.
-    assert len({selected(site, model, visits).whole().key() for visits in steps}) == 1
+    assert len({selection.whole().key() for selection in selections}) == 1
 
 
 @pytest.mark.parametrize("stratum", [None, "group"])
