@@ -361,6 +361,23 @@ def _mixed(data: dict[str, Any]) -> Pair:
     return [*_coefficients(found.coefficients), found.log_likelihood], theirs
 
 
+def _gee(data: dict[str, Any]) -> Pair:
+    patient = np.arange(600) // 4
+    own = np.random.default_rng(9).normal(0, 0.4, 150)[patient]
+    seen = data | {
+        "subjectid": np.array([f"P{index:03d}" for index in patient]),
+        "visitid": np.array([f"V{index % 4}" for index in range(600)]),
+        "cortex": data["cortex"] + own,
+    }
+    found = _run("gee", seen, y=["cortex"], x=["age", "volume"])
+    design = sm.add_constant(np.column_stack([data["age"], data["volume"]]))
+    structure = sm.cov_struct.Exchangeable()
+    theirs = sm.GEE(seen["cortex"], design, groups=patient, cov_struct=structure)
+    fitted = theirs.fit(ctol=1e-12, maxiter=500)
+    ours = [*_coefficients(found.coefficients), found.correlation]
+    return ours, [*fitted.params, *fitted.bse, float(structure.dep_params)]
+
+
 COMPARISONS = (
     Comparison(
         "description",
@@ -574,5 +591,13 @@ COMPARISONS = (
         "scikit-learn",
         ITERATED,
         _linear_svm,
+    ),
+    Comparison(
+        "longitudinal",
+        "gee",
+        "b, robust SE, correlation",
+        "statsmodels",
+        ITERATED,
+        _gee,
     ),
 )

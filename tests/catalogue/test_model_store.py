@@ -22,6 +22,9 @@ from tests.store.models import table
 ROOT = Path(__file__).parents[2]
 
 
+SHIPPED = ["dementia:1.0", "dementia_longitudinal:1.0"]
+
+
 def toy(**changes):
     return read_cdes(json.dumps(small() | changes))
 
@@ -32,13 +35,13 @@ def store(home):
 
 
 def test_the_shipped_models_are_there_from_the_start(store):
-    assert [model.key for model in store.list()] == ["dementia:1.0"]
+    assert [model.key for model in store.list()] == SHIPPED
     assert store.get("dementia:1.0") == shipped_models()[0]
 
 
 def test_an_added_model_is_listed_and_exported(store, home):
     store.add(toy())
-    assert [model.key for model in store.list()] == ["dementia:1.0", "toy:1.0"]
+    assert [model.key for model in store.list()] == [*SHIPPED, "toy:1.0"]
     assert read_cdes(store.export("toy:1.0")) == toy()
     assert ModelStore(home).get("toy:1.0") == toy()
 
@@ -61,7 +64,7 @@ def test_versions_stand_beside_each_other(store):
     store.add(toy())
     store.add(toy(version="1.1"))
     store.remove("toy:1.0")
-    assert [model.key for model in store.list()] == ["dementia:1.0", "toy:1.1"]
+    assert [model.key for model in store.list()] == [*SHIPPED, "toy:1.1"]
 
 
 def test_a_model_that_breaks_the_format_is_not_kept(store, home):
@@ -87,7 +90,7 @@ def test_a_model_with_published_datasets_stays_as_it_is(store, home):
         store.add(toy(label="Other"), replace=True)
     datasets.remove("toy:1.0", "north")
     store.remove("toy:1.0")
-    assert [model.key for model in store.list()] == ["dementia:1.0"]
+    assert [model.key for model in store.list()] == SHIPPED
 
 
 def test_a_shipped_model_cannot_be_removed_only_replaced(store):

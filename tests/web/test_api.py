@@ -34,8 +34,11 @@ def ended(client: TestClient, address: str) -> dict[str, Any]:
 
 
 def test_catalogue_lists_models_datasets_and_algorithms(client: TestClient) -> None:
-    (model,) = client.get(f"{API}/models").json()
+    model, longitudinal = client.get(f"{API}/models").json()
     assert model["code"] == "dementia:1.0"
+    assert not model["longitudinal"]
+    assert longitudinal["code"] == "dementia_longitudinal:1.0"
+    assert longitudinal["longitudinal"]
     assert model["datasets"] == [DATASET]
     tree = client.get(f"{API}/models/dementia:1.0").json()
     assert tree["groups"]

@@ -164,21 +164,28 @@ def _only_server(place: "Home") -> Iterator[None]:
 def _prepare_demo(place: "Home") -> None:
     from medmip.store.snapshots import Datasets
 
-    if Datasets(place).list():
+    published = {snapshot.model for snapshot in Datasets(place).list()}
+
+    from medmip.demo import cohorts, follow_up
+
+    absent = {cohorts.MODEL, follow_up.MODEL} - published
+    if not absent:
         return
     from rich.console import Console
 
     from medmip.catalogue.model_store import shipped_models
-    from medmip.demo.cohorts import write_demo_csvs
     from medmip.ingest.publish import bring_in
 
     console = Console()
-    model = shipped_models()[0]
+    models = {model.key: model for model in shipped_models()}
     with console.status("Generating synthetic cohorts …"), tempfile.TemporaryDirectory() as folder:
-        paths = write_demo_csvs(Path(folder))
-        for path in paths:
+        made = cohorts.synthetic_cohorts() if cohorts.MODEL in absent else ()
+        if follow_up.MODEL in absent:
+            made = (*made, follow_up.follow_up_cohort())
+        for cohort in made:
+            path = cohort.write(Path(folder))
             console.print(f"importing {path.name}")
-            for snapshot in bring_in(place, path, model, synthetic=True).snapshots:
+            for snapshot in bring_in(place, path, models[cohort.model], synthetic=True).snapshots:
                 console.print(
                     f"published {snapshot.dataset}: {snapshot.patients} synthetic patients"
                 )

@@ -34,31 +34,33 @@ class SyntheticCohort:
 
     @property
     def patients(self) -> int:
-        return len(self.columns["subjectcode"])
+        """How many patients there are, however often they came."""
+        return len(set(self.columns.get("subjectid") or self.columns["subjectcode"]))
 
     def csv(self) -> str:
-        """The file's text: a header, a line for each patient; no value needs quotes."""
+        """The file's text: a header, a line for each record; no value needs quotes."""
         lines = [",".join(self.columns)]
         lines += [",".join(row) for row in zip(*self.columns.values(), strict=True)]
         return "\n".join(lines) + "\n"
 
+    def write(self, folder: Path) -> Path:
+        """Write `<dataset>.csv`, as a hospital would drop it; raises OSError."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self.dataset}.csv"
+        path.write_text(self.csv(), encoding="utf-8", newline="\n")
+        return path
+
 
 def synthetic_cohorts() -> tuple[SyntheticCohort, ...]:
-    """The three cohorts of the demonstration, the same in every byte each time."""
+    """The three cohorts of one record a patient, the same in every byte each time."""
     spec = specification()
     model = next(model for model in shipped_models() if model.key == MODEL)
     return tuple(_cohort(cohort, spec, model) for cohort in spec.cohorts)
 
 
 def write_demo_csvs(folder: Path) -> list[Path]:
-    """Write `<dataset>.csv` of each cohort, as a hospital would drop it; raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for cohort in synthetic_cohorts():
-        path = folder / f"{cohort.dataset}.csv"
-        path.write_text(cohort.csv(), encoding="utf-8", newline="\n")
-        written.append(path)
-    return written
+    """Write `<dataset>.csv` of each of these cohorts; raises OSError."""
+    return [cohort.write(folder) for cohort in synthetic_cohorts()]
 
 
 def _cohort(cohort: CohortSpec, spec: Specification, model: DataModel) -> SyntheticCohort:
@@ -88,23 +90,23 @@ def _columns(
     name = cohort.dataset.removesuffix("-synthetic")
     yield "dataset", [cohort.dataset] * patients.count
     yield "subjectcode", [f"synthetic-{name}-{n:05}" for n in range(1, patients.count + 1)]
-    yield "subjectage", _written(patients.age, 2)
-    yield "subjectageyears", _written(np.floor(patients.age), 0)
+    yield "subjectage", written(patients.age, 2)
+    yield "subjectageyears", written(np.floor(patients.age), 0)
     bands = model.variable("agegroup").levels
     yield "agegroup", [bands[band] for band in np.digitize(patients.age, AGE_BANDS)]
     yield "gender", ["M" if male else "F" for male in patients.male]
     yield from patients.levels.items()
-    yield "apoe4", present("apoe4", _written(patients.apoe4, 0))
+    yield "apoe4", present("apoe4", written(patients.apoe4, 0))
 
     brain = volumes(cohort, spec, model, patients, rng)
     for code, volume in brain.cm3.items():
-        yield code, present("mri", _written(volume, VOLUME_DECIMALS))
+        yield code, present("mri", written(volume, VOLUME_DECIMALS))
     factors = patients.factors | {HIPPOCAMPUS: brain.hippocampus}
     for code, measure in spec.measures.items():
         panel = next((panel for panel, codes in spec.panels.items() if code in codes), code)
         values = _values(measure, model, code, factors, rng)
         if panel in measured:
-            yield code, present(panel, _written(values, measure.decimals))
+            yield code, present(panel, written(values, measure.decimals))
     if "updrshy" in measured:
         yield "updrshy", present("updrshy", patients.stages)
     if "handedness" in measured:
@@ -136,6 +138,7 @@ def _values(
     return np.clip(values, variable.minimum, variable.maximum)
 
 
-def _written(values: FloatArray, decimals: int) -> list[str]:
+def written(values: FloatArray, decimals: int) -> list[str]:
+    """Numbers as a file holds them, with so many decimals."""
     pattern = f"%.{decimals}f"
     return [pattern % value for value in values.tolist()]

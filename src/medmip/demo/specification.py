@@ -121,6 +121,39 @@ class Specification(_Row):
     cohorts: tuple[CohortSpec, ...]
 
 
+class Worse(_Row):
+    """The diagnosis that follows, of those whose severity comes to lie above a threshold."""
+
+    diagnosis: str
+    above: float
+
+
+class Score(_Row):
+    """What a score changes with severity in a patient's course, and its noise between visits."""
+
+    severity: float
+    noise: float
+
+
+class FollowUp(_Row):
+    """A cohort's later visits, by diagnosis at the first one.
+
+    interval and jitter in months; missed is the share of visits between the first and the last
+    that are left out; rescan in percent; courses are severity by year; followed are the shares of
+    patients with 2, 3, … visits.
+    """
+
+    interval: float
+    jitter: float
+    missed: float
+    rescan: float
+    courses: dict[str, Severity]
+    followed: dict[str, tuple[float, ...]]
+    worse: dict[str, Worse]
+    score: Score
+    cohort: CohortSpec
+
+
 @lru_cache(maxsize=1)
 def specification() -> Specification:
     """The shipped tables."""

@@ -20,6 +20,7 @@ from medmip.privacy.guard import Access, Guard, SnapshotRows
 from medmip.store.engine import Engine, Partition, Selection
 from medmip.store.filters import Filter
 from medmip.store.snapshots import Snapshot
+from medmip.store.visits import Visits
 
 State = TypeVar("State")
 S = TypeVar("S", bound=Statistic)
@@ -41,7 +42,8 @@ class CohortSpec:
     """Whose records and which variables: what a request asks for, already validated.
 
     missing: `drop` analyses complete cases only, `keep` leaves missing values in. partition
-    divides the patients into groups, for validation.
+    divides the patients into groups, for validation. visits makes one record of a patient's, of
+    the visits that the filter keeps; y and x are told as the data model has them.
     """
 
     model: DataModel
@@ -51,6 +53,7 @@ class CohortSpec:
     filter: Filter | None
     missing: Literal["drop", "keep"]
     partition: Partition | None = None
+    visits: Visits | None = None
 
     @property
     def groups(self) -> int:
@@ -63,6 +66,12 @@ class CohortSpec:
     def variables(self) -> tuple[Variable, ...]:
         """Every variable once, x before y."""
         return tuple({variable.code: variable for variable in (*self.x, *self.y)}.values())
+
+    def taken(self, variables: Sequence[Variable]) -> tuple[Variable, ...]:
+        """The variables as the analysis meets them, once visits are one record."""
+        if self.visits is None:
+            return tuple(variables)
+        return tuple(self.visits.variable(variable) for variable in variables)
 
     def levels(self) -> dict[str, tuple[str, ...]]:
         """The level codes of every nominal variable; those of `dataset` are the cohort's."""
@@ -98,8 +107,8 @@ def open_cohort(
     size = transport.admit()
     guards = [site.guard.policy for site in sites]
     return Cohort(
-        y=spec.y,
-        x=spec.x,
+        y=spec.taken(spec.y),
+        x=spec.taken(spec.x),
         levels=spec.levels(),
         datasets=spec.datasets,
         size=size,
@@ -241,6 +250,7 @@ class _Part:
             complete=spec.missing == "drop",
             longitudinal=spec.model.longitudinal,
             partition=spec.partition,
+            visits=spec.visits,
         )
         positions = tuple(spec.datasets.index(snapshot.dataset) for snapshot in held)
         compared = _compared(site, selection)

@@ -26,7 +26,7 @@ def encoded_blocks(
         batches = _grouped(batches, engine.groups(selection, key))
     for snapshot, batch in batches:
         index = positions[snapshot]
-        if not selection.longitudinal:
+        if not selection.repeated:
             if batch.num_rows:
                 yield _encode(batch, index, selection)
             continue
@@ -79,7 +79,7 @@ def _encode(batch: pa.RecordBatch, dataset: int, selection: Selection) -> Block:
         column = batch.column(len(layout.numeric) + index)
         codes[:, index] = (column.fill_null(-1) if column.null_count else column).to_numpy()
     patient: IntArray | None = None
-    if selection.longitudinal:
+    if selection.repeated:
         patient = batch.column(PATIENT_COLUMN).to_numpy().astype(np.int64)
     datasets = np.full(records, dataset, dtype=np.int32)
     group: CodeArray | None = None

@@ -12,7 +12,15 @@ import pyarrow as pa
 
 from medmip.errors import MipError
 from medmip.store.engine import PATIENT_COLUMN, BoolArray, IntArray, Selection, Size
-from medmip.store.filters import Sql, compile_filter
+from medmip.store.filters import Sql, quoted
+from medmip.store.selection_sql import (
+    CODE_COLUMN,
+    ROW_COLUMN,
+    SOURCE,
+    columns,
+    visits_of,
+    where,
+)
 from medmip.store.snapshots import Snapshot
 
 LEAST_RECORDS, MOST_RECORDS = 16_384, 131_072
@@ -50,98 +58,89 @@ class DuckDBEngine:
             self._connection.execute(setting)
 
     def scan(self, selection: Selection) -> Iterator[tuple[int, pa.RecordBatch]]:
+        number = len(selection.numeric) + len(selection.nominal) + selection.repeated
         for index, snapshot in enumerate(selection.snapshots):
-            columns = [_numeric(code, snapshot) for code in selection.numeric]
-            columns += [
-                _nominal(code, selection.levels[code], snapshot) for code in selection.nominal
-            ]
-            if selection.longitudinal:
-                columns.append(_quoted(PATIENT_COLUMN))
-            if not columns:
-                columns.append("1 AS one")
-            where = _where(selection, snapshot, complete=selection.complete)
-            sql = f"SELECT {', '.join(columns)} FROM read_parquet(?) WHERE {where.text}"  # noqa: S608
-            records = max(LEAST_RECORDS, MOST_RECORDS // len(columns))
-            for batch in self._read(sql, [str(snapshot.path), *where.parameters], records):
+            query = _records(selection, snapshot)
+            records = max(LEAST_RECORDS, MOST_RECORDS // max(number, 1))
+            for batch in self._read(query, records):
                 yield index, batch
 
     def sizes(self, selection: Selection) -> tuple[Size, ...]:
         sizes = []
         for snapshot in selection.snapshots:
-            where = _where(selection, snapshot, complete=False)
+            kept = where(selection, snapshot, complete=False)
             patients = f"count(DISTINCT {PATIENT_COLUMN})" if selection.longitudinal else "count(*)"
-            sql = f"SELECT count(*), {patients} FROM read_parquet(?) WHERE {where.text}"  # noqa: S608
-            row = self._read_all(sql, [str(snapshot.path), *where.parameters])
+            records = "count(*)" if selection.visits is None else patients
+            sql = f"SELECT {records}, {patients} FROM read_parquet(?) WHERE {kept.text}"  # noqa: S608
+            row = self._read_all(Sql(sql, (str(snapshot.path), *kept.parameters)))
             sizes.append(Size(row.column(0)[0].as_py(), row.column(1)[0].as_py()))
         return tuple(sizes)
 
     def rows(self, selection: Selection) -> tuple[tuple[BoolArray, IntArray | None], ...]:
         rows = []
         for snapshot in selection.snapshots:
-            where = _where(selection, snapshot, complete=selection.complete)
-            sql = (
-                "SELECT file_row_number "  # noqa: S608
-                f"FROM read_parquet(?, file_row_number = true) WHERE {where.text}"
-            )
-            table = self._read_all(sql, [str(snapshot.path), *where.parameters])
+            if selection.visits is None:
+                kept = where(selection, snapshot, complete=selection.complete)
+                sql = f"SELECT {ROW_COLUMN} FROM {SOURCE} WHERE {kept.text}"  # noqa: S608
+                query = Sql(sql, (str(snapshot.path), *kept.parameters))
+            else:
+                joined = visits_of(selection, snapshot)
+                sql = f"SELECT {ROW_COLUMN} FROM visit SEMI JOIN patient USING ({PATIENT_COLUMN})"  # noqa: S608
+                query = Sql(f"{joined.text} {sql}", joined.parameters)
             held = np.zeros(snapshot.records, dtype=np.bool_)
-            held[table.column(0).to_numpy()] = True
+            held[self._read_all(query).column(0).to_numpy()] = True
             rows.append((held, self._patients(snapshot) if selection.longitudinal else None))
         return tuple(rows)
 
-    def texts(self, snapshot: Snapshot, columns: Sequence[str]) -> dict[str, pa.ChunkedArray]:
+    def texts(self, snapshot: Snapshot, names: Sequence[str]) -> dict[str, pa.ChunkedArray]:
         """Columns of a snapshot as they were published, in its records' order."""
-        if not columns:
+        if not names:
             return {}
-        named = ", ".join(_quoted(column) for column in columns)
-        table = self._read_all(f"SELECT {named} FROM read_parquet(?)", [str(snapshot.path)])  # noqa: S608
-        return {column: table.column(column) for column in columns}
+        named = ", ".join(quoted(name) for name in names)
+        table = self._read_all(Sql(f"SELECT {named} FROM read_parquet(?)", (str(snapshot.path),)))  # noqa: S608
+        return {name: table.column(name) for name in names}
 
     def groups(self, selection: Selection, key: bytes) -> tuple[IntArray, ...]:
         partition = selection.partition
         if partition is None:
             raise ValueError("the selection is not divided into groups")
+        salt = hmac.new(key, f"fold {partition.seed}".encode(), hashlib.sha256).hexdigest()
         groups = []
         for snapshot in selection.snapshots:
-            where = _where(selection, snapshot, complete=selection.complete)
-            known = partition.patient in snapshot.variables
-            patient = _quoted(partition.patient) if known else "file_row_number"
-            stratum = "0"
-            if partition.stratum is not None and partition.stratum in snapshot.variables:
-                stratum = _quoted(partition.stratum)
+            dealt = _dealt(selection, snapshot)
             sql = (
-                "SELECT (dense_rank() OVER (PARTITION BY stratum ORDER BY dealt) - 1) % ? "  # noqa: S608
-                f"FROM (SELECT file_row_number, {stratum} AS stratum, "
-                f"sha256(? || CAST({patient} AS VARCHAR)) AS dealt "
-                f"FROM read_parquet(?, file_row_number = true) WHERE {where.text}) "
-                "ORDER BY file_row_number"
+                f"{dealt.text} SELECT "  # noqa: S608
+                "(dense_rank() OVER (PARTITION BY stratum ORDER BY hash) - 1) % ? FROM "
+                "(SELECT place, stratum, sha256(? || CAST(patient AS VARCHAR)) AS hash FROM dealt) "
+                "ORDER BY place"
             )
-            salt = hmac.new(key, f"fold {partition.seed}".encode(), hashlib.sha256).hexdigest()
-            given = [partition.folds, salt, str(snapshot.path), *where.parameters]
-            column = self._read_all(sql, given).column(0)
+            query = Sql(sql, (*dealt.parameters, partition.folds, salt))
+            column = self._read_all(query).column(0)
             groups.append(np.asarray(column.to_numpy(), dtype=np.int64))
         return tuple(groups)
 
     def _patients(self, snapshot: Snapshot) -> IntArray:
-        sql = f"SELECT {_quoted(PATIENT_COLUMN)} FROM read_parquet(?)"  # noqa: S608
-        column = self._read_all(sql, [str(snapshot.path)]).column(0)
+        sql = f"SELECT {PATIENT_COLUMN} FROM read_parquet(?)"  # noqa: S608
+        column = self._read_all(Sql(sql, (str(snapshot.path),))).column(0)
         return np.asarray(column.to_numpy(), dtype=np.int64)
 
-    def _read(self, sql: str, parameters: list[object], records: int) -> Iterator[pa.RecordBatch]:
+    def _read(self, query: Sql, records: int) -> Iterator[pa.RecordBatch]:
         with self._lock:
             cursor = self._connection.cursor()
         try:
-            yield from cursor.sql(sql, params=parameters).to_arrow_reader(records)
+            yield from cursor.sql(query.text, params=list(query.parameters)).to_arrow_reader(
+                records
+            )
         except duckdb.Error as error:
             raise _scrubbed(error) from None
         finally:
             cursor.close()
 
-    def _read_all(self, sql: str, parameters: list[object]) -> pa.Table:
+    def _read_all(self, query: Sql) -> pa.Table:
         with self._lock:
             cursor = self._connection.cursor()
         try:
-            return cursor.sql(sql, params=parameters).to_arrow_table()
+            return cursor.sql(query.text, params=list(query.parameters)).to_arrow_table()
         except duckdb.Error as error:
             raise _scrubbed(error) from None
         finally:
@@ -156,37 +155,45 @@ def _scrubbed(error: duckdb.Error) -> EngineFailure:
     )
 
 
-def _where(selection: Selection, snapshot: Snapshot, *, complete: bool) -> Sql:
-    present = set(snapshot.variables)
-    clauses, parameters = ["true"], list[object]()
-    if selection.filter is not None:
-        compiled = compile_filter(selection.filter, present)
-        clauses.append(compiled.text)
-        parameters += compiled.parameters
-    if complete:
-        for code in (*selection.numeric, *selection.nominal):
-            if code == "dataset":
-                continue
-            clauses.append(f"{_quoted(code)} IS NOT NULL" if code in present else "false")
-    return Sql(" AND ".join(clauses), tuple(parameters))
+def _records(selection: Selection, snapshot: Snapshot) -> Sql:
+    """The records of a snapshot as the protocol's `scan` tells them."""
+    codes = (*selection.numeric, *selection.nominal)
+    if selection.visits is not None:
+        joined = visits_of(selection, snapshot)
+        named = ", ".join(f"v{index} AS {quoted(code)}" for index, code in enumerate(codes))
+        sql = f"SELECT {named or '1 AS one'} FROM patient ORDER BY {PATIENT_COLUMN}"  # noqa: S608
+        return Sql(f"{joined.text} {sql}", joined.parameters)
+    told = columns(selection, snapshot)
+    if selection.longitudinal:
+        told.append(PATIENT_COLUMN)
+    kept = where(selection, snapshot, complete=selection.complete)
+    sql = f"SELECT {', '.join(told) or '1 AS one'} FROM read_parquet(?) WHERE {kept.text}"  # noqa: S608
+    return Sql(sql, (str(snapshot.path), *kept.parameters))
 
 
-def _numeric(code: str, snapshot: Snapshot) -> str:
-    source = _quoted(code) if code in snapshot.variables else "NULL"
-    return f"CAST({source} AS DOUBLE) AS {_quoted(code)}"
-
-
-def _nominal(code: str, levels: tuple[str, ...], snapshot: Snapshot) -> str:
-    if code == "dataset":
-        index = levels.index(snapshot.dataset) if snapshot.dataset in levels else -1
-        return f"CAST({index} AS INTEGER) AS {_quoted(code)}"
-    if code not in snapshot.variables:
-        return f"CAST(NULL AS INTEGER) AS {_quoted(code)}"
-    members = ", ".join("'" + level.replace("'", "''") + "'" for level in levels)
-    return (
-        f"CAST(enum_code(CAST({_quoted(code)} AS ENUM({members}))) AS INTEGER) AS {_quoted(code)}"
+def _dealt(selection: Selection, snapshot: Snapshot) -> Sql:
+    """The table `dealt`, to begin a query: each record's place, stratum and patient."""
+    partition = selection.partition
+    if partition is None:
+        raise ValueError("the selection is not divided into groups")
+    if selection.visits is not None:
+        joined = visits_of(selection, snapshot)
+        codes = (*selection.numeric, *selection.nominal)
+        known = partition.stratum in codes
+        stratum = f"v{codes.index(str(partition.stratum))}" if known else "0"
+        sql = (
+            f", dealt AS (SELECT {PATIENT_COLUMN} AS place, {stratum} AS stratum, "  # noqa: S608
+            f"{CODE_COLUMN} AS patient FROM patient)"
+        )
+        return Sql(f"{joined.text} {sql}", joined.parameters)
+    kept = where(selection, snapshot, complete=selection.complete)
+    known = partition.patient in snapshot.variables
+    patient = quoted(partition.patient) if known else ROW_COLUMN
+    stratum = "0"
+    if partition.stratum is not None and partition.stratum in snapshot.variables:
+        stratum = quoted(partition.stratum)
+    sql = (
+        f"WITH dealt AS (SELECT {ROW_COLUMN} AS place, {stratum} AS stratum, "  # noqa: S608
+        f"{patient} AS patient FROM {SOURCE} WHERE {kept.text})"
     )
-
-
-def _quoted(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
+    return Sql(sql, (str(snapshot.path), *kept.parameters))

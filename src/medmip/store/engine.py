@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from medmip.store.filters import Filter
 from medmip.store.snapshots import Snapshot
+from medmip.store.visits import Visits
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
@@ -38,7 +39,8 @@ class Selection:
 
     numeric and nominal are the variable codes to read; levels gives the level codes of each
     nominal one; complete drops records where any of them is missing; longitudinal says that a
-    patient may have several records.
+    patient may have several records; visits, if any, makes one of them, of those that the filter
+    keeps and before gaps are looked for.
     """
 
     model: str
@@ -50,17 +52,24 @@ class Selection:
     complete: bool = True
     longitudinal: bool = False
     partition: Partition | None = None
+    visits: Visits | None = None
+
+    @property
+    def repeated(self) -> bool:
+        """Whether a patient may have several of the selection's records."""
+        return self.longitudinal and self.visits is None
 
     def key(self) -> str:
         """A name for this selection that is equal only for equal records and columns."""
         rules = self.filter.model_dump_json() if self.filter else ""
         snapshots = ",".join(f"{snapshot.dataset}={snapshot.hash}" for snapshot in self.snapshots)
         columns = f"{','.join(self.numeric)}|{','.join(self.nominal)}"
-        return f"{self.model}|{snapshots}|{columns}|{self.complete}|{rules}|{self.partition}"
+        kept = f"{self.model}|{snapshots}|{columns}|{self.complete}|{rules}|{self.partition}"
+        return kept if self.visits is None else f"{kept}|{self.visits}"
 
     def whole(self) -> "Selection":
         """The same records before any is dropped for a missing value, without columns."""
-        return replace(self, numeric=(), nominal=(), complete=False, partition=None)
+        return replace(self, numeric=(), nominal=(), complete=False, partition=None, visits=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +87,22 @@ class Engine(Protocol):
         """Record batches with the index of the snapshot they come from, snapshot after snapshot.
 
         Columns: each numeric variable as DOUBLE, each nominal as INTEGER level index, both null
-        where missing, then `__patient` where the selection is longitudinal, ascending.
+        where missing, then `__patient` where the selection is repeated, ascending. Where visits
+        are made one record, records come in the patients' order.
         """
 
     def sizes(self, selection: Selection) -> tuple[Size, ...]:
-        """Records and patients of each snapshot that the filter keeps, missing values or not."""
+        """Records and patients of each snapshot that the filter keeps, missing values or not.
+
+        Where visits are made one record, both are numbers of patients.
+        """
 
     def rows(self, selection: Selection) -> tuple[tuple[BoolArray, IntArray | None], ...]:
         """For each snapshot, which of its records the selection keeps, and their patient numbers.
 
         The first array is (records,) bool over the whole snapshot; the second (records,), or
-        None where every record is a patient of its own.
+        None where every record is a patient of its own. Where visits are made one record, these
+        are all the records of the snapshot that the filter keeps of the patients kept.
         """
 
     def groups(self, selection: Selection, key: bytes) -> tuple[IntArray, ...]:
