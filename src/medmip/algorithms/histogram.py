@@ -7,11 +7,12 @@ import altair as alt
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from medmip.algorithms.bins import bin_edges, bin_of
+from medmip.algorithms.bins import bin_edges
 from medmip.algorithms.declaration import Parameters, Result, algorithm
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NOMINAL, many, one
 from medmip.algorithms.views import Format, View, chart, hidden_note, shown, table, unmasked
+from medmip.fold.bins import bin_of
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
 from medmip.fold.statistic import FloatArray, IntArray, Statistic, count_with, sum_over
