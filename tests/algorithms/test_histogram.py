@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medmip.algorithms.bins import TAIL
 from medmip.algorithms.declaration import CannotCompute
-from medmip.algorithms.histogram import TAIL, BinState, bin_counts
+from medmip.algorithms.histogram import BinState, bin_counts
 from medmip.privacy.policy import Policy
 from tests.algorithms.samples import brains, splits
 from tests.analysis import analyse

@@ -7,24 +7,17 @@ import altair as alt
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.bins import bin_edges
+from medmip.algorithms.declaration import Parameters, Result, algorithm
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NOMINAL, many, one
 from medmip.algorithms.views import Format, View, chart, hidden_note, shown, table, unmasked
-from medmip.catalogue.variable import Variable
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
-from medmip.fold.column_sums import ColumnState, column_range, column_sums
-from medmip.fold.quantiles import quantiles
+from medmip.fold.equal_bins import bin_of
 from medmip.fold.statistic import FloatArray, IntArray, Statistic, count_with, sum_over
-from medmip.fold.value_grid import Columns
-
-TAIL = 0.01
-"""Share of patients in each open outer bin, where extremes are withheld."""
-
 
 _BLUE = "#3b6ea5"
-_ROUNDING = float(np.finfo(float).eps)
 
 
 class HistogramParameters(Parameters):
@@ -214,7 +207,7 @@ def bin_counts(block: Block, state: BinState) -> BinCounts:
         bins = block.levels(state.variable).astype(np.int64)
     else:
         values = block.column(state.variable)
-        bins = _binned(values, state.edges)
+        bins = bin_of(values, state.edges)
         if state.group is None and block.patient is None:
             counts = np.bincount(bins, minlength=state.bins).reshape(shape)
             counts[0, 0] -= np.count_nonzero(np.isnan(values))
@@ -228,29 +221,6 @@ def bin_counts(block: Block, state: BinState) -> BinCounts:
     patients = block.cells(cells, size)
     records = patients if block.patient is None else np.bincount(cells[cells >= 0], minlength=size)
     return BinCounts(patients.reshape(shape), records.astype(np.float64).reshape(shape))
-
-
-def _binned(values: FloatArray, edges: FloatArray) -> IntArray:
-    """The bin of each value; a missing one's is 0, values beyond the edges are in the outer bins.
-
-    Bins are half open but for the last, as NumPy's. Rounding may put a value on the wrong side of
-    an edge, so that those near one are looked up among the edges themselves.
-    """
-    bins = len(edges) - 1
-    with np.errstate(over="ignore", invalid="ignore"):
-        scale = bins / (edges[-1] - edges[0])
-        blur = 1e-9 + 8 * _ROUNDING * np.abs(edges).max() * scale
-        place = values - edges[0]
-        place *= scale
-        apart = np.rint(place)
-        apart -= place
-        near = np.flatnonzero(~(np.abs(apart, out=apart) > blur))
-        np.clip(place, 0.0, bins - 1.0, out=place)
-        found: IntArray = place.astype(np.int64)
-    if near.size:
-        looked = np.searchsorted(edges, values[near], side="right") - 1
-        found[near] = np.where(np.isnan(values[near]), 0, np.clip(looked, 0, bins - 1))
-    return found
 
 
 @algorithm(
@@ -275,7 +245,7 @@ def histogram(cohort: Cohort, parameters: HistogramParameters) -> HistogramResul
     (further in where fewer patients than the minimum lie beyond), with open outer bins.
     """
     (variable,) = cohort.y
-    edges = _edges(cohort, variable, parameters.bins) if variable.is_numeric else None
+    edges = bin_edges(cohort, variable, parameters.bins) if variable.is_numeric else None
     levels = () if variable.is_numeric else cohort.levels[variable.code]
     bins = len(levels) if edges is None else len(edges) - 1
     groups = []
@@ -306,27 +276,3 @@ def histogram(cohort: Cohort, parameters: HistogramParameters) -> HistogramResul
         counted="patients" if cohort.size.records == cohort.size.patients else "records",
         minimum=cohort.minimum,
     )
-
-
-def _edges(cohort: Cohort, variable: Variable, bins: int) -> FloatArray:
-    columns = Columns((variable.code,))
-    state = ColumnState(columns, 0, np.zeros((1, 1)))
-    if cohort.releases_extremes:
-        limits = cohort.fold(column_range, state)
-        _check_any(cohort, variable, limits.patients)
-        return np.histogram_bin_edges(np.concatenate([limits.low[0], limits.high[0]]), bins)
-    sums = cohort.fold(column_sums, state)
-    _check_any(cohort, variable, sums.patients)
-    tail = max(TAIL, min(0.5, cohort.minimum / float(sums.records[0, 0])))
-    mean, sd = sums.moments(state.shift)
-    ends = quantiles(
-        cohort, columns, (tail, 1 - tail), center=mean[:, 0], spread=np.nan_to_num(sd[:, 0])
-    )
-    return np.histogram_bin_edges(ends[0, 0], bins)
-
-
-def _check_any(cohort: Cohort, variable: Variable, patients: IntArray) -> None:
-    if not np.ma.filled(np.ma.asarray(patients), 0).any():
-        raise CannotCompute(
-            f"{variable.code} has fewer than {max(cohort.minimum, 1)} values in this cohort"
-        )

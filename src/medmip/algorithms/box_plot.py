@@ -1,0 +1,266 @@
+"""Box plots: quartiles, whiskers and means of numeric variables by the levels of a nominal one."""
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.role import NOMINAL, NUMERIC, many
+from medmip.algorithms.views import View, chart, hidden_note, shown, table
+from medmip.fold.cohort import Cohort
+from medmip.fold.group_values import GroupColumns, GroupSumState, group_sums
+from medmip.fold.quantiles import quantiles
+from medmip.fold.statistic import FloatArray, IntArray
+
+_QUARTILES = (0.25, 0.5, 0.75)
+
+
+class BoxPlotParameters(Parameters):
+    """Parameters of box plots."""
+
+    whisker: float = Field(
+        0.05,
+        ge=0.01,
+        le=0.25,
+        title="Beyond each whisker",
+        description=(
+            "Share of the records beyond each whisker; in a group where these would be fewer "
+            "patients than the minimum, the whiskers end further in, or are left out."
+        ),
+    )
+
+
+class Box(BaseModel):
+    """One variable in one group (None: all); n is None where suppressed, the rest there too.
+
+    low and high are the quantiles at share and at 1 - share; None where too few lie beyond the
+    quartiles.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    variable: str
+    group: str | None
+    n: int | None
+    mean: float | None = None
+    sd: float | None = None
+    low: float | None = None
+    q1: float | None = None
+    median: float | None = None
+    q3: float | None = None
+    high: float | None = None
+    share: float | None = None
+
+
+class BoxPlotResult(Result):
+    """The boxes of every variable, in the data model's order of the groups."""
+
+    group: str | None
+    whisker: float
+    boxes: tuple[Box, ...]
+    minimum: int
+
+    def views(self, names: Names = CODES) -> list[View]:
+        views: list[View] = []
+        for variable in dict.fromkeys(box.variable for box in self.boxes):
+            boxes = [box for box in self.boxes if box.variable == variable and box.n]
+            if boxes:
+                views.append(self._chart(variable, boxes, names))
+        return [*views, self._table(names)]
+
+    def _named(self, box: Box, names: Names) -> str:
+        return names.level(self.group, box.group) if self.group and box.group else "all"
+
+    def _chart(self, variable: str, boxes: list[Box], names: Names) -> View:
+        rows = [
+            box.model_dump() | {"group": f"{self._named(box, names)} (n = {box.n:,})"}
+            for box in boxes
+        ]
+        order = [str(row["group"]) for row in rows]
+        title = names.variable(self.group) if self.group else None
+        tilted = sum(len(name) for name in order) > 70
+        base: Any = alt.Chart(alt.Data(values=rows)).encode(
+            x=alt.X(
+                "group:N",
+                sort=order,
+                title=title,
+                axis=alt.Axis(labelAngle=-30 if tilted else 0, labelLimit=200),
+            ),
+            tooltip=[
+                alt.Tooltip("group:N", title=title or "group"),
+                *(
+                    alt.Tooltip(f"{key}:Q", title=label, format=".4g")
+                    for key, label in (
+                        ("low", "lower whisker"),
+                        ("q1", "Q1"),
+                        ("median", "median"),
+                        ("q3", "Q3"),
+                        ("high", "upper whisker"),
+                        ("mean", "mean"),
+                    )
+                ),
+            ],
+        )
+        colour = alt.Color("group:N", sort=order, legend=None)
+        up = alt.Y("low:Q", title=names.axis(variable), scale=alt.Scale(zero=False, nice=True))
+        edge = alt.Stroke("group:N", sort=order, legend=None)
+        whisker, tick = base.mark_rule(strokeWidth=1.5), base.mark_tick(size=16, thickness=1.5)
+        drawing = (
+            whisker.encode(y=up, y2="q1:Q", color=colour)
+            + whisker.encode(y="q3:Q", y2="high:Q", color=colour)
+            + tick.encode(y="low:Q", color=colour)
+            + tick.encode(y="high:Q", color=colour)
+            + base.mark_bar(size=38, fillOpacity=0.45, strokeWidth=1.2).encode(
+                y="q1:Q", y2="q3:Q", color=colour, stroke=edge
+            )
+            + base.mark_tick(size=38, thickness=2.5, color="#222").encode(y="median:Q")
+            + base.mark_point(
+                shape="diamond", filled=True, fill="white", stroke="#222", size=48, opacity=1
+            ).encode(y="mean:Q")
+        ).properties(width="container", height=320)
+        words = "; ".join(f"{row['group']} {row['median']:.4g}" for row in rows[:8])
+        by = f" by {title}" if title else ""
+        return chart(
+            f"{names.variable(variable)}{by}",
+            drawing,
+            f"Box plots of {names.variable(variable)}{by}; medians: {words}",
+            f"Boxes: quartiles; line: median; diamond: mean. {self._whiskers(boxes)}",
+        )
+
+    def _whiskers(self, boxes: list[Box]) -> str:
+        ends = f"{100 * self.whisker:g} and {100 * (1 - self.whisker):g} %"
+        if all(box.share == self.whisker for box in boxes):
+            return f"Whiskers: quantiles at {ends}."
+        return (
+            f"Whiskers: quantiles at {ends}, or further in, so that {self.minimum} patients lie "
+            f"beyond; none for groups of fewer than {4 * self.minimum} (see the table)."
+        )
+
+    def _table(self, names: Names) -> View:
+        hidden = hidden_note((box.n for box in self.boxes), self.minimum)
+        rows = [
+            box.model_dump()
+            | {
+                "variable": names.variable(box.variable),
+                "group": self._named(box, names),
+                "n": shown(box.n, self.minimum),
+                "share": None if box.share is None else 100 * box.share,
+            }
+            for box in self.boxes
+        ]
+        return table(
+            "Quantiles",
+            [
+                ("variable", "Variable", "text"),
+                ("group", names.variable(self.group) if self.group else "Group", "text"),
+                ("n", "n", "integer"),
+                ("mean", "Mean", "number"),
+                ("sd", "SD", "number"),
+                ("low", "Lower whisker", "number"),
+                ("q1", "Q1", "number"),
+                ("median", "Median", "number"),
+                ("q3", "Q3", "number"),
+                ("high", "Upper whisker", "number"),
+                ("share", "% beyond each", "number"),
+            ],
+            rows,
+            hidden and f"{hidden} Filter small levels out to see all the others.",
+        )
+
+
+@algorithm(
+    "box_plot",
+    label="Box plot",
+    question="Describe",
+    description="Quartiles, whiskers and means of numeric variables, side by side by group.",
+    discloses=(
+        "Group sizes, means, standard deviations, quartiles and outer quantiles that at least the "
+        "minimum of patients lie beyond; no group below the minimum, nor one that totals would "
+        "give away."
+    ),
+    y=many(NUMERIC, "Variables"),
+    x=many(NOMINAL, "Group", at_least=0, at_most=1),
+    missing="keep",
+    parameters=BoxPlotParameters,
+)
+def box_plot(cohort: Cohort, parameters: BoxPlotParameters) -> BoxPlotResult:
+    """Quantiles of each variable by group, by definition 7 of Hyndman & Fan; sd by n - 1.
+
+    Raises CannotCompute where no variable has a group of at least the minimum of patients.
+    Source: Tukey, Exploratory Data Analysis (1977), 2C; Hyndman & Fan, The American Statistician
+    50 (1996) 361-365.
+    """
+    group = cohort.x[0].code if cohort.x else None
+    names: tuple[str | None, ...] = (None,) if group is None else cohort.levels[group]
+    codes = tuple(variable.code for variable in cohort.y)
+    origin = np.zeros((len(codes), len(names)))
+    near = cohort.fold(group_sums, GroupSumState(codes, group, origin)).moments(origin)[1]
+    shift = np.nan_to_num(near, posinf=0.0, neginf=0.0)
+    sums = cohort.fold(group_sums, GroupSumState(codes, group, shift))
+    records, mean, sd = sums.moments(shift)
+    if not records.any():
+        raise CannotCompute(
+            f"No group has {max(cohort.minimum, 1)} values of {', '.join(codes)}",
+            remedy="Widen the filter, or choose another grouping variable.",
+        )
+    hidden = np.ma.getmaskarray(np.ma.asarray(sums.records))
+    patients = np.ma.filled(np.ma.asarray(sums.patients), 0)
+    boxes: list[Box] = []
+    for index, variable in enumerate(cohort.y):
+        told = np.flatnonzero(records[index] > 0)
+        found = _figures(
+            cohort,
+            GroupColumns(variable.code, group, tuple(told.tolist())),
+            _shares(cohort, patients[index, told], parameters.whisker),
+            mean[index, told],
+            sd[index, told],
+        )
+        places = dict(zip(told.tolist(), found, strict=True))
+        for place, name in enumerate(names):
+            if place in places:
+                n = int(records[index, place])
+                boxes.append(Box(variable=variable.code, group=name, n=n, **places[place]))
+            else:
+                n_or_none = None if hidden[index, place] else 0
+                boxes.append(Box(variable=variable.code, group=name, n=n_or_none))
+    return BoxPlotResult(
+        group=group, whisker=parameters.whisker, boxes=tuple(boxes), minimum=cohort.minimum
+    )
+
+
+def _shares(cohort: Cohort, patients: IntArray, whisker: float) -> list[float | None]:
+    """The share beyond each whisker in each group; None where whiskers would be inside the box."""
+    if cohort.releases_extremes:
+        return [whisker] * len(patients)
+    shares = [max(whisker, cohort.minimum / count) for count in patients.tolist()]
+    return [share if share <= _QUARTILES[0] else None for share in shares]
+
+
+def _figures(
+    cohort: Cohort,
+    columns: GroupColumns,
+    shares: list[float | None],
+    mean: FloatArray,
+    sd: FloatArray,
+) -> list[dict[str, float | None]]:
+    """The figures of one variable's boxes, one for each column; mean and sd are (columns,)."""
+    if not columns.levels:
+        return []
+    ends = [share for share in shares if share is not None]
+    different = sorted({*ends, *(1 - share for share in ends), *_QUARTILES})
+    found = quantiles(cohort, columns, different, center=mean, spread=np.nan_to_num(sd))[:, 0]
+    figures: list[dict[str, float | None]] = []
+    for index, share in enumerate(shares):
+        places = dict(zip(("q1", "median", "q3"), _QUARTILES, strict=True))
+        if share is not None:
+            places |= {"low": share, "high": 1 - share}
+        spread = float(sd[index])
+        own: dict[str, float | None] = {
+            key: float(found[index, different.index(place)]) for key, place in places.items()
+        }
+        own |= {"mean": float(mean[index]), "sd": spread if np.isfinite(spread) else None}
+        figures.append(own | {"share": share})
+    return figures
