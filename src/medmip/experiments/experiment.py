@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from medmip.algorithms.prepared import Prepared
 from medmip.algorithms.validation import Validation
 from medmip.algorithms.views import Chart, Table
 from medmip.experiments.request import Request
@@ -72,13 +73,17 @@ class Provenance(BaseModel):
 
 
 class Outcome(BaseModel):
-    """A result: its data by stable names, how its predictions hold, and the views of both."""
+    """A result: its data by stable names, how its predictions hold, and the views of both.
+
+    preparation is what was done to the records before, as a model needs it to predict for others.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     data: dict[str, Any]
     views: tuple[Table | Chart, ...]
     validation: Validation | None = None
+    preparation: Prepared | None = None
 
 
 class Summary(BaseModel):

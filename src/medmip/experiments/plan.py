@@ -13,6 +13,8 @@ from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.model_store import ModelStore
 from medmip.catalogue.variable import DATASET, Variable
 from medmip.errors import FieldProblem, MipError, NotFound, RequestError
+from medmip.experiments.preparation import Preparation, prepared_spec
+from medmip.experiments.preparation_check import preparation_problems
 from medmip.experiments.request import InputData, Request
 from medmip.experiments.validate import ValidationRequest, partition_of, problems_of
 from medmip.federation.in_process import CohortSpec
@@ -22,13 +24,17 @@ from medmip.store.snapshots import Datasets, Snapshot
 
 @dataclass(frozen=True)
 class Plan:
-    """A request that may run: the algorithm, its parameters, the cohort, the snapshots."""
+    """A request that may run: the algorithm, its parameters, the cohort, the snapshots.
+
+    preparation is None where nothing is done to the records.
+    """
 
     algorithm: Algorithm[Any, Any]
     parameters: Parameters
     spec: CohortSpec
     snapshots: tuple[Snapshot, ...]
     validation: ValidationRequest | None = None
+    preparation: Preparation | None = None
 
 
 class Validator:
@@ -74,13 +80,20 @@ class Validator:
             _check_choices(algorithm, parameters, roles, data.datasets, Names.of(model), problems)
         if request.validation is not None:
             problems += problems_of(request.validation, algorithm, data.datasets)
+        preparation = request.preparation
+        if preparation is not None:
+            problems += preparation_problems(
+                preparation, algorithm, y, x, model, snapshots, request.validation
+            )
         if problems or parameters is None:
             raise RequestError("The request is not valid", fields=tuple(problems))
         partition = None
         if request.validation is not None:
             partition = partition_of(request.validation, model, y)
         spec = CohortSpec(model, data.datasets, y, x, filter_, algorithm.missing, partition)
-        return Plan(algorithm, parameters, spec, snapshots, request.validation)
+        if preparation is not None:
+            spec = prepared_spec(spec, preparation)
+        return Plan(algorithm, parameters, spec, snapshots, request.validation, preparation)
 
     def preview(self, data: InputData) -> tuple[CohortSpec, tuple[Snapshot, ...]]:
         """The cohort of datasets and filter alone; raises RequestError."""

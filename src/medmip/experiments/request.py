@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from medmip.experiments.preparation import Preparation
 from medmip.experiments.validate import ValidationRequest
 
 
@@ -20,7 +21,10 @@ class InputData(BaseModel):
 
 
 class Request(BaseModel):
-    """An algorithm, its input data and parameters, and how its predictions are validated."""
+    """An algorithm, its input data and parameters, how predictions are validated.
+
+    preparation says what is done to the records before the analysis.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,3 +32,4 @@ class Request(BaseModel):
     inputdata: InputData
     parameters: dict[str, Any] = Field(default_factory=dict, examples=[{}])
     validation: ValidationRequest | None = Field(None, examples=[None])
+    preparation: Preparation | None = Field(None, examples=[None])

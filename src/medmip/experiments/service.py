@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from medmip.algorithms.declaration import Result
 from medmip.algorithms.names import Names
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
@@ -32,6 +33,7 @@ from medmip.experiments.logbook import logger
 from medmip.experiments.packages import algorithms_of
 from medmip.experiments.plan import Plan, Validator
 from medmip.experiments.prediction import predictions_for, predictions_of, trained_model
+from medmip.experiments.preparation import analysed, estimator
 from medmip.experiments.repository import Experiments
 from medmip.experiments.request import InputData, Request
 from medmip.experiments.validate import validated
@@ -266,15 +268,28 @@ class ExperimentService:
 
     def _compute(self, plan: Plan, access: Access, run: Run) -> tuple[Outcome, CohortSize]:
         cohort = open_cohort([self._site(plan.snapshots)], plan.spec, access, run)
-        result = plan.algorithm.run(cohort, plan.parameters)
         names = Names.of(plan.spec.model)
-        views = result.views(names)
-        validation = None
+        preparation, validation, prepare = None, None, None
+        if plan.preparation is None:
+            result: Result = plan.algorithm.run(cohort, plan.parameters)
+            views = result.views(names)
+        else:
+            known = {variable.code: variable for variable in plan.spec.variables}
+            prepare = estimator(plan.preparation, known)
+            result, preparation = analysed(
+                cohort, plan.algorithm, plan.parameters, plan.preparation, known
+            )
+            views = [*result.views(names), *preparation.views(names)]
         if plan.validation is not None:
-            validation = validated(cohort, plan.algorithm, plan.parameters, plan.validation)
+            validation = validated(
+                cohort, plan.algorithm, plan.parameters, plan.validation, prepare
+            )
             views = [*validation.views(names), *views]
         outcome = Outcome(
-            data=result.model_dump(mode="json"), views=tuple(views), validation=validation
+            data=result.model_dump(mode="json"),
+            views=tuple(views),
+            validation=validation,
+            preparation=preparation,
         )
         return outcome, cohort.size
 

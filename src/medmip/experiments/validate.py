@@ -1,6 +1,6 @@
 """Validation: models are trained without a part of the patients, and judged on that part."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +11,7 @@ from medmip.algorithms.validation import Validation
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.variable import Variable
 from medmip.errors import FieldProblem
+from medmip.fold.adjustment import Step
 from medmip.fold.cohort import Cohort
 from medmip.fold.model import Model
 from medmip.fold.moments import MomentsState, moments
@@ -77,32 +78,39 @@ def validated(
     algorithm: Algorithm[Parameters, TrainedResult],
     parameters: Parameters,
     asked: ValidationRequest,
+    prepare: Callable[[Cohort], Sequence[Step]] | None = None,
 ) -> Validation:
     """Trains without each held-out part in turn, and judges by it; raises Refused, CannotCompute.
 
+    prepare, where given, estimates on the training's records alone the steps that these and the
+    held-out ones go through; figures of a numeric outcome are of its values after these.
     Source: Hastie, Tibshirani & Friedman, The Elements of Statistical Learning, 2nd ed., 7.10.
     """
     names, held_out = _held_out(cohort, asked)
     outcome = cohort.y[0]
-    shift = 0.0
-    if not outcome.is_nominal:
-        shift = float(cohort.fold(moments, MomentsState(cohort.design(cohort.y))).mean[0])
+    shift: float | None = 0.0 if outcome.is_nominal else None
     classes: list[ClassScores] = []
     numbers: list[NumberScores] = []
     model: Model | None = None
     for name, group in zip(names, held_out, strict=True):
         others = [part for part in range(cohort.groups) if part != group]
+        training, held = cohort.share(others), cohort.share([group])
         try:
-            model = algorithm.run(cohort.share(others), parameters).model
+            if prepare is not None:
+                steps = prepare(training)
+                training, held = training.adjusted(*steps), held.adjusted(*steps)
+            model = algorithm.run(training, parameters).model
         except CannotCompute as error:
             raise CannotCompute(
                 f"Trained without {name}: {error.what}", remedy=error.remedy
             ) from None
+        if shift is None:
+            shift = float(training.fold(moments, MomentsState(cohort.design(cohort.y))).mean[0])
         state = ScoreState(model, shift)
         if model.target is None:
-            numbers.append(cohort.share([group]).fold(number_scores, state))
+            numbers.append(held.fold(number_scores, state))
         else:
-            classes.append(cohort.share([group]).fold(class_scores, state))
+            classes.append(held.fold(class_scores, state))
     method = _method(asked)
     if model is None or model.target is None:
         return number_validation(outcome.code, method, names, numbers, cohort.minimum)

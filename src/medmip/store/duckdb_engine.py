@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from medmip.errors import MipError
-from medmip.store.engine import PATIENT_COLUMN, BoolArray, IntArray, Selection, Size
+from medmip.store.engine import PATIENT_COLUMN, BoolArray, IntArray, KeyArray, Selection, Size
 from medmip.store.filters import Sql, compile_filter
 from medmip.store.snapshots import Snapshot
 
@@ -122,6 +122,24 @@ class DuckDBEngine:
             groups.append(np.asarray(column.to_numpy(), dtype=np.int64))
         return tuple(groups)
 
+    def keys(self, selection: Selection, key: bytes) -> tuple[KeyArray, ...]:
+        keys = []
+        for snapshot in selection.snapshots:
+            where = _where(selection, snapshot, complete=selection.complete)
+            known = [_quoted(code) for code in selection.identity if code in snapshot.variables]
+            told = [f"coalesce(CAST({column} AS VARCHAR), '')" for column in known]
+            named = " || '|' || ".join(told or ["CAST(file_row_number AS VARCHAR)"])
+            sql = (
+                f"SELECT CAST('0x' || substr(sha256(? || {named}), 1, 16) AS UBIGINT) "  # noqa: S608
+                f"FROM read_parquet(?, file_row_number = true) WHERE {where.text} "
+                "ORDER BY file_row_number"
+            )
+            salt = hmac.new(key, f"record of {snapshot.dataset}".encode(), hashlib.sha256)
+            given = [salt.hexdigest(), str(snapshot.path), *where.parameters]
+            column = self._read_all(sql, given).column(0)
+            keys.append(np.asarray(column.to_numpy(), dtype=np.uint64))
+        return tuple(keys)
+
     def _patients(self, snapshot: Snapshot) -> IntArray:
         sql = f"SELECT {_quoted(PATIENT_COLUMN)} FROM read_parquet(?)"  # noqa: S608
         column = self._read_all(sql, [str(snapshot.path)]).column(0)
@@ -164,7 +182,7 @@ def _where(selection: Selection, snapshot: Snapshot, *, complete: bool) -> Sql:
         clauses.append(compiled.text)
         parameters += compiled.parameters
     if complete:
-        for code in (*selection.numeric, *selection.nominal):
+        for code in selection.required:
             if code == "dataset":
                 continue
             clauses.append(f"{_quoted(code)} IS NOT NULL" if code in present else "false")

@@ -13,6 +13,7 @@ from medmip.store.snapshots import Snapshot
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
+KeyArray = NDArray[np.uint64]
 
 PATIENT_COLUMN = "__patient"
 
@@ -37,8 +38,10 @@ class Selection:
     """Which records and columns of which snapshots.
 
     numeric and nominal are the variable codes to read; levels gives the level codes of each
-    nominal one; complete drops records where any of them is missing; longitudinal says that a
-    patient may have several records.
+    nominal one; complete drops records where any of them is missing, but for those in gaps;
+    longitudinal says that a patient may have several records; identity names the columns that
+    records are told apart by, where each is to have a key; adjustable says that the records will
+    be prepared, so that there is to be room for a changed copy of them.
     """
 
     model: str
@@ -50,17 +53,33 @@ class Selection:
     complete: bool = True
     longitudinal: bool = False
     partition: Partition | None = None
+    gaps: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ()
+    adjustable: bool = False
 
     def key(self) -> str:
         """A name for this selection that is equal only for equal records and columns."""
         rules = self.filter.model_dump_json() if self.filter else ""
         snapshots = ",".join(f"{snapshot.dataset}={snapshot.hash}" for snapshot in self.snapshots)
         columns = f"{','.join(self.numeric)}|{','.join(self.nominal)}"
-        return f"{self.model}|{snapshots}|{columns}|{self.complete}|{rules}|{self.partition}"
+        named = f"{self.model}|{snapshots}|{columns}|{self.complete}|{rules}|{self.partition}"
+        prepared = (self.gaps, self.identity, self.adjustable)
+        return f"{named}|{prepared}" if any(prepared) else named
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The variables that a record is dropped for missing."""
+        chosen = (*self.numeric, *self.nominal) if self.complete else ()
+        return tuple(code for code in chosen if code not in self.gaps)
 
     def whole(self) -> "Selection":
         """The same records before any is dropped for a missing value, without columns."""
-        return replace(self, numeric=(), nominal=(), complete=False, partition=None)
+        bare = replace(self, numeric=(), nominal=(), complete=False, partition=None, gaps=())
+        return bare.unprepared()
+
+    def unprepared(self) -> "Selection":
+        """The same records, however they are changed afterwards."""
+        return replace(self, identity=(), adjustable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +114,11 @@ class Engine(Protocol):
         """For each snapshot, the group of each record that the selection keeps, (kept,).
 
         Patients are put in the order of a hash of key, seed and their code, and dealt out.
+        """
+
+    def keys(self, selection: Selection, key: bytes) -> tuple[KeyArray, ...]:
+        """For each snapshot, a number of 64 bits for each record that the selection keeps, (kept,).
+
+        It is a hash of key, dataset and the record's values of the identity columns, and so the
+        same whichever other records are there.
         """
