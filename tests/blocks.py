@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from medmip.catalogue.variable import Enumeration, Variable, VariableType
+from medmip.fold.adjustment import Adjustment
 from medmip.fold.block import Block, Layout
 from medmip.fold.cohort import Cohort, CohortSize
 from medmip.fold.local import fold_blocks
@@ -22,17 +23,22 @@ class Blocks:
     """A transport that folds over these blocks and lets everything out."""
 
     blocks: tuple[Block, ...]
+    adjustments: tuple[Adjustment, ...] = ()
 
     def fold(self, kernel: Callable[[Block, State], S], state: State, cells: Sequence[str]) -> S:
         del cells  # Only the message of a refusal would need them.
-        total = fold_blocks(self.blocks, kernel, state)
+        changed = [block.adjusted(self.adjustments) for block in self.blocks]
+        total = fold_blocks([block for block in changed if block.records], kernel, state)
         assert total is not None
         return total
 
     def share(self, groups: tuple[int, ...]) -> tuple["Blocks", CohortSize]:
         blocks = tuple(block.share(groups) for block in self.blocks)
         records = sum(block.records for block in blocks)
-        return Blocks(blocks), CohortSize(records, records, 0, ())
+        return Blocks(blocks, self.adjustments), CohortSize(records, records, 0, ())
+
+    def adjusted(self, adjustments: tuple[Adjustment, ...]) -> "Blocks":
+        return Blocks(self.blocks, (*self.adjustments, *adjustments))
 
 
 def numeric(code: str) -> Variable:

@@ -20,7 +20,7 @@ from medmip.fold.lloyd import LloydState, lloyd_step
 from medmip.fold.logit import ClassState, class_counts
 from medmip.fold.moments import MomentsState, moments
 from medmip.fold.value_grid import Columns
-from medmip.store.engine import BoolArray, Engine, IntArray, Selection, Size
+from medmip.store.engine import BoolArray, Engine, IntArray, KeyArray, Selection, Size
 from tests.analysis import ACCESS, model_of, site_of
 from tests.blocks import cohort_over
 
@@ -88,6 +88,9 @@ class InBatches:
 
     def groups(self, selection: Selection, key: bytes) -> tuple[IntArray, ...]:
         return self.engine.groups(selection, key)
+
+    def keys(self, selection: Selection, key: bytes) -> tuple[KeyArray, ...]:
+        return self.engine.keys(selection, key)
 
 
 @settings(max_examples=15, deadline=None)

@@ -14,6 +14,7 @@ from medmip.algorithms.registry import find
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
 from medmip.catalogue.variable import Enumeration, Variable, VariableType
+from medmip.experiments.preparation import Preparation, prepared_spec
 from medmip.federation.in_process import CohortSpec, Site, open_cohort
 from medmip.fold.cohort import Cohort
 from medmip.fold.statistic import IntArray
@@ -159,8 +160,12 @@ def cohort_of(
     datasets: Sequence[str] | None = None,
     filters: object = None,
     partition: Partition | None = None,
+    preparation: Preparation | None = None,
 ) -> Cohort:
-    """The admitted cohort of these columns, split over sites where parts says so."""
+    """The admitted cohort of these columns, split over sites where parts says so.
+
+    It has what preparation needs, which is still to be applied.
+    """
     model = model or model_of(data, levels)
     names = datasets or sorted(set(np.asarray(data.get("dataset", ["d"])).tolist()))
     with tempfile.TemporaryDirectory() as folder:
@@ -178,6 +183,8 @@ def cohort_of(
             "keep" if missing == "keep" else "drop",
             partition,
         )
+        if preparation is not None:
+            spec = prepared_spec(spec, preparation)
         # Once it is open its blocks are in the sites' caches, so the snapshots may go.
         return open_cohort(sites, spec, ACCESS)
 

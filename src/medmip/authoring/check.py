@@ -15,6 +15,7 @@ from medmip.algorithms.role import Role
 from medmip.algorithms.views import Chart, Table
 from medmip.authoring.analysis import OPEN, cohort_of, model_of
 from medmip.errors import MipError
+from medmip.fold.adjustment import Adjustment
 from medmip.fold.block import Block
 from medmip.fold.cohort import CohortSize, Transport
 from medmip.fold.statistic import Statistic, field_kinds
@@ -274,6 +275,9 @@ class _Watched:
     def share(self, groups: tuple[int, ...]) -> tuple["_Watched", CohortSize]:
         transport, size = self.transport.share(groups)
         return _Watched(transport, self.released), size
+
+    def adjusted(self, adjustments: tuple[Adjustment, ...]) -> "_Watched":
+        return _Watched(self.transport.adjusted(adjustments), self.released)
 
 
 def _refuses_few(trial: Trial) -> str | None:

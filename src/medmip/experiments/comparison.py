@@ -5,13 +5,15 @@ from typing import Any
 
 import altair as alt
 
-from medmip.algorithms.declaration import CannotCompute
+from medmip.algorithms.declaration import CannotCompute, Result
 from medmip.algorithms.names import Names
+from medmip.algorithms.prepared import Prepared
 from medmip.algorithms.validation import Measure
 from medmip.algorithms.views import Format, Table, View, chart, facts, table
 from medmip.errors import MipError
 from medmip.experiments.experiment import Answer, ComparedAnswer, Outcome, Trouble
 from medmip.experiments.plan import Plan, PlannedAnalysis
+from medmip.experiments.preparation import analysed, estimator
 from medmip.experiments.tuning import told_all
 from medmip.experiments.validate import tuned, validated
 from medmip.fold.cohort import Cohort
@@ -39,25 +41,40 @@ def outcome_of(plan: Plan, cohort: Cohort) -> Outcome:
     """
     first, *others = plan.analyses
     if not others:
-        return Outcome(**dict(_answer(first, first.algorithm.label, plan, cohort)))
+        answer, prepared = _answer(first, first.algorithm.label, plan, cohort)
+        told = () if prepared is None else prepared.views(Names.of(plan.spec.model))
+        views = (*answer.views, *told)
+        return Outcome(**(dict(answer) | {"views": views}), preparation=prepared)
     labels = _labels(plan.analyses)
     answers: list[Answer] = []
     reasons: list[MipError] = []
+    preparation: Prepared | None = None
     for analysis, label in zip(plan.analyses, labels, strict=True):
         try:
-            answers.append(_answer(analysis, label, plan, cohort))
+            answer, prepared = _answer(analysis, label, plan, cohort)
+            answers.append(answer)
+            preparation = preparation or prepared
         except (Refused, CannotCompute) as error:
             reasons.append(error)
-            views, problem = (_no_answer(error),), trouble_of(error)
-            answers.append(Answer(label=label, data={}, views=views, problem=problem))
+            problem = trouble_of(error)
+            answers.append(
+                Answer(label=label, data={}, views=(_no_answer(error),), problem=problem)
+            )
     if len(reasons) == len(answers):
         raise reasons[0]
     compared = tuple(
         ComparedAnswer(**dict(answer), algorithm=analysis.algorithm.name)
         for analysis, answer in zip(others, answers[1:], strict=True)
     )
-    side_by_side = tuple(comparison_of(answers))
-    return Outcome(**dict(answers[0]), comparison=side_by_side, compared=compared)
+    side_by_side = comparison_of(answers)
+    if preparation is not None:
+        side_by_side += preparation.views(Names.of(plan.spec.model))
+    return Outcome(
+        **dict(answers[0]),
+        comparison=tuple(side_by_side),
+        compared=compared,
+        preparation=preparation,
+    )
 
 
 def comparison_of(answers: Sequence[Answer]) -> list[View]:
@@ -99,25 +116,38 @@ def trouble_of(error: MipError) -> Trouble:
     )
 
 
-def _answer(analysis: PlannedAnalysis, label: str, plan: Plan, cohort: Cohort) -> Answer:
+def _answer(
+    analysis: PlannedAnalysis, label: str, plan: Plan, cohort: Cohort
+) -> tuple[Answer, Prepared | None]:
+    """What one analysis finds, and what was done to the records before."""
     algorithm, parameters = analysis.algorithm, analysis.parameters
     names = Names.of(plan.spec.model)
+    known = {variable.code: variable for variable in plan.spec.variables}
+    preparation = plan.preparation
+    prepare = None if preparation is None else estimator(preparation, known)
     validation, tuning = None, None
     views: list[View] = []
     if plan.validation is not None and analysis.choices:
-        parameters, tuning, validation = tuned(cohort, algorithm, analysis.choices, plan.validation)
+        parameters, tuning, validation = tuned(
+            cohort, algorithm, analysis.choices, plan.validation, prepare
+        )
         views += [*validation.views(names), *tuning.views(_titles(analysis))]
     elif plan.validation is not None:
-        validation = validated(cohort, algorithm, parameters, plan.validation)
+        validation = validated(cohort, algorithm, parameters, plan.validation, prepare)
         views += validation.views(names)
-    result = algorithm.run(cohort, parameters)
-    return Answer(
+    prepared: Prepared | None = None
+    if preparation is None:
+        result: Result = algorithm.run(cohort, parameters)
+    else:
+        result, prepared = analysed(cohort, algorithm, parameters, preparation, known)
+    answer = Answer(
         label=label,
         data=result.model_dump(mode="json"),
         views=(*views, *result.views(names)),
         validation=validation,
         tuning=tuning,
     )
+    return answer, prepared
 
 
 def _labels(analyses: Sequence[PlannedAnalysis]) -> list[str]:

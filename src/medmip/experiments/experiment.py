@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from medmip.algorithms.prepared import Prepared
 from medmip.algorithms.validation import Validation
 from medmip.algorithms.views import Chart, Table
 from medmip.experiments.request import Request
@@ -102,11 +103,13 @@ class ComparedAnswer(Answer):
 class Outcome(Answer):
     """A result: the first analysis's answer, then those it is compared with.
 
-    comparison shows them all side by side.
+    comparison shows them all side by side; preparation is what was done to the records before, as
+    a model needs it to predict for others.
     """
 
     comparison: tuple[Table | Chart, ...] = ()
     compared: tuple[ComparedAnswer, ...] = ()
+    preparation: Prepared | None = None
 
     @property
     def answers(self) -> tuple[Answer, ...]:

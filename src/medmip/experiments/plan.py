@@ -14,6 +14,8 @@ from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.model_store import ModelStore
 from medmip.catalogue.variable import DATASET, Variable
 from medmip.errors import FieldProblem, MipError, NotFound, RequestError
+from medmip.experiments.preparation import Preparation, prepared_spec
+from medmip.experiments.preparation_check import preparation_problems
 from medmip.experiments.request import Analysis, InputData, Request
 from medmip.experiments.tuning import Choice, combinations
 from medmip.experiments.validate import (
@@ -38,12 +40,16 @@ class PlannedAnalysis:
 
 @dataclass(frozen=True)
 class Plan:
-    """A request that may run: the analyses, their cohort, the snapshots."""
+    """A request that may run: the analyses, their cohort, the snapshots.
+
+    preparation is None where nothing is done to the records.
+    """
 
     analyses: tuple[PlannedAnalysis, ...]
     spec: CohortSpec
     snapshots: tuple[Snapshot, ...]
     validation: ValidationRequest | None = None
+    preparation: Preparation | None = None
 
     @property
     def algorithm(self) -> Algorithm[Any, Any]:
@@ -89,13 +95,22 @@ class Validator:
         filter_ = _filter(data.filters, model, problems)
         if request.validation is not None:
             problems += problems_of(request.validation, data.datasets)
+        preparation = request.preparation
+        if preparation is not None:
+            for algorithm in filter(None, algorithms):
+                found = preparation_problems(
+                    preparation, algorithm, y, x, model, snapshots, request.validation
+                )
+                problems += [problem for problem in found if problem not in problems]
         if problems:
             raise RequestError("The request is not valid", fields=tuple(problems))
         partition = None
         if request.validation is not None:
             partition = partition_of(request.validation, model, y)
         spec = CohortSpec(model, data.datasets, y, x, filter_, first.missing, partition)
-        return Plan(tuple(analyses), spec, snapshots, request.validation)
+        if preparation is not None:
+            spec = prepared_spec(spec, preparation)
+        return Plan(tuple(analyses), spec, snapshots, request.validation, preparation)
 
     def _algorithm(
         self, analysis: Analysis, place: str, problems: list[FieldProblem]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.variable import DATASET, Variable
 from medmip.errors import Conflict, FieldProblem, RequestError
 from medmip.experiments.experiment import Experiment
+from medmip.fold.adjustment import Step, narrowed
+from medmip.fold.batches import Harmonised
 from medmip.fold.block import Block, Layout
 from medmip.fold.encoding import encoded_blocks
 from medmip.fold.model import Model
@@ -26,10 +29,50 @@ MOST_RECORDS = 1000
 """Records that are predicted in one request."""
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A model, and what was done to the records that it was fitted to."""
+
+    model: Model
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def before(self) -> tuple[Step, ...]:
+        """What records go through before the model predicts for them."""
+        return tuple(narrowed(self.steps, self.model.variables)[0])
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables that a prediction reads."""
+        return tuple(narrowed(self.steps, self.model.variables)[1])
+
+    @property
+    def fills(self) -> frozenset[str]:
+        """Those of them that may be missing."""
+        return frozenset(code for step in self.before for code in step.fills)
+
+    @property
+    def batches(self) -> dict[str, tuple[str, ...]]:
+        """The levels that are known of variables that tell batches apart."""
+        return {
+            step.batch: tuple(batch.level for batch in step.batches)
+            for step in self.before
+            if isinstance(step, Harmonised)
+        }
+
+    def predict(self, block: Block) -> FloatArray:
+        """As the model does, of records as they are; a number in the outcome's own unit."""
+        predicted = self.model.predict(block.adjusted(self.before))
+        if self.model.target is None:
+            for step in reversed(self.steps):
+                predicted = step.restored(self.model.outcome, predicted)
+        return predicted
+
+
 def trained_model(
     experiment: Experiment, algorithms: Mapping[str, Algorithm[Any, Any]], analysis: int = 1
-) -> Model:
-    """The model that an experiment fitted; raises Conflict where it has none.
+) -> Trained:
+    """The model that an experiment fitted; raises Conflict where it has none that predicts.
 
     analysis is the place of the analysis that fitted it, from 1.
     """
@@ -54,6 +97,12 @@ def trained_model(
         raise Conflict(
             f"{algorithm.label} predicts nothing", remedy="Choose a regression or a classifier."
         )
+    preparation = experiment.request.preparation
+    if preparation is not None and preparation.is_multiple:
+        raise Conflict(
+            "Estimates pooled over several imputations are no model that predicts",
+            remedy="Run the experiment again with one imputation, by means or regression.",
+        )
     try:
         model: Model = algorithm.result.model_validate(answer.data).model
     except ValidationError:
@@ -61,17 +110,34 @@ def trained_model(
             "The experiment's model was made by another version of the algorithm",
             remedy="Run the experiment again.",
         ) from None
-    return model
+    prepared = experiment.result.preparation
+    trained = Trained(model, () if prepared is None else prepared.steps)
+    if model.outcome in trained.variables:
+        raise Conflict(
+            f"The covariates were prepared with regard to the outcome {model.outcome}, which is "
+            "not known of new records",
+            remedy="Run the experiment again without preserving the outcome.",
+        )
+    return trained
 
 
 def predictions_of(
-    engine: DuckDBEngine, model: Model, data_model: DataModel, snapshot: Snapshot
+    engine: DuckDBEngine, trained: Trained, data_model: DataModel, snapshot: Snapshot
 ) -> pa.Table:
     """A row for each record of a snapshot: who it is, and what the model predicts for it.
 
-    A prediction is null where a value is missing, or a level was in no record of the training.
+    A prediction is null where a value is missing that was not imputed in the training, or a level
+    was in no record of it. Raises Conflict where covariates were harmonised by dataset, and the
+    snapshot's was not among them.
     """
-    variables = [data_model.variable(code) for code in model.variables]
+    batches = trained.batches.get(DATASET)
+    if batches is not None and snapshot.dataset not in batches:
+        raise Conflict(
+            f"The model's covariates were harmonised between {', '.join(batches)}; the shift of "
+            f"{snapshot.dataset} is not known",
+            remedy="Train a model with that dataset, or without ComBat.",
+        )
+    variables = [data_model.variable(code) for code in trained.variables]
     selection = Selection(
         model=data_model.key,
         snapshots=(snapshot,),
@@ -85,15 +151,18 @@ def predictions_of(
     keys = (data_model.patient_column, data_model.visit_column)
     names = [name for name in keys if name is not None and name in snapshot.variables]
     blocks = encoded_blocks(engine, selection, (0,))
-    predicted = np.concatenate([model.predict(block) for block in blocks])
-    return pa.table({**engine.texts(snapshot, names), **_told(model, predicted)})
+    predicted = np.concatenate([trained.predict(block) for block in blocks])
+    return pa.table({**engine.texts(snapshot, names), **_told(trained.model, predicted)})
 
 
 def predictions_for(
-    model: Model, data_model: DataModel, records: Sequence[Mapping[str, Any]]
+    trained: Trained, data_model: DataModel, records: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """What the model predicts for records given as values by variable; raises RequestError."""
-    variables = [data_model.variable(code) for code in model.variables]
+    """What the model predicts for records given as values by variable; raises RequestError.
+
+    A variable may be left out where missing values of it were imputed in the training.
+    """
+    variables = [data_model.variable(code) for code in trained.variables]
     numeric = [part for part in variables if part.is_numeric]
     nominal = [part for part in variables if part.is_nominal]
     problems: list[FieldProblem] = []
@@ -112,15 +181,16 @@ def predictions_for(
             value = record.get(part.code)
             if isinstance(value, int | float) and math.isfinite(value):
                 numbers[row, column] = value
-            else:
+            elif part.code not in trained.fills or value is not None:
                 problems.append(FieldProblem(f"{place}.{part.code}", "needs a number"))
         for column, part in enumerate(nominal):
             value = record.get(part.code)
             levels = _levels(part, datasets)
-            if value in levels:
+            allowed = trained.batches.get(part.code, levels)
+            if value in allowed and value in levels:
                 codes[row, column] = levels.index(value)
-            else:
-                told = ", ".join(levels)
+            elif part.code not in trained.fills or value is not None:
+                told = ", ".join(allowed)
                 problems.append(FieldProblem(f"{place}.{part.code}", f"needs one of {told}"))
     if problems:
         raise RequestError("These records cannot be predicted", fields=tuple(problems))
@@ -130,7 +200,7 @@ def predictions_for(
         tuple(_levels(part, datasets) for part in nominal),
     )
     block = Block(layout, numbers, codes, np.zeros(len(records), dtype=np.int32), None)
-    rows: list[dict[str, Any]] = pa.table(_told(model, model.predict(block))).to_pylist()
+    rows: list[dict[str, Any]] = pa.table(_told(trained.model, trained.predict(block))).to_pylist()
     return rows
 
 

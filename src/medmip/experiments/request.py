@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from medmip.experiments.preparation import Preparation
 from medmip.experiments.validate import ValidationRequest
 
 MOST_ANALYSES = 10
@@ -38,11 +39,13 @@ class Analysis(BaseModel):
 class Request(Analysis):
     """An analysis, its input data, and how its predictions are validated.
 
-    compare names further analyses of the same cohort, with the same validation.
+    preparation says what is done to the records before; compare names further analyses of the
+    same cohort, with the same validation.
     """
 
     inputdata: InputData
     validation: ValidationRequest | None = Field(None, examples=[None])
+    preparation: Preparation | None = Field(None, examples=[None])
     compare: tuple[Analysis, ...] = Field((), max_length=MOST_ANALYSES - 1, examples=[[]])
 
     @property

@@ -1,6 +1,6 @@
 """Learning of parameters: a grid's choices are judged on patients that they have not seen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict
 
 from medmip.algorithms.declaration import Algorithm, CannotCompute, Parameters, TrainedResult
 from medmip.algorithms.views import Format, View, chart, table
+from medmip.fold.adjustment import Step
 from medmip.fold.cohort import Cohort
 from medmip.fold.model import Model
+from medmip.fold.moments import MomentsState, moments
 from medmip.fold.scores import (
     ClassScores,
     NumberScores,
@@ -23,6 +25,8 @@ from medmip.fold.scores import (
 MOST_TRAININGS = 3000
 """Trainings that one search may take: each costs its rounds over the data."""
 Scores = ClassScores | NumberScores
+Prepare = Callable[[Cohort], tuple[Step, ...]]
+"""Estimates what is done to records before an analysis."""
 
 
 class Trial(BaseModel):
@@ -152,7 +156,8 @@ class Search:
     """Judges each choice on every held-out group, and chooses; no group judges itself.
 
     Trained without a pair of groups, one model tells of each of the two for the other's choice.
-    shift is about the mean of a numeric outcome.
+    prepare, where given, estimates on the training's records alone the steps that these and the
+    held-out ones go through; figures of a numeric outcome are of its values after these.
     Source: Varma & Simon, BMC Bioinformatics 7 (2006) 91.
     """
 
@@ -160,7 +165,9 @@ class Search:
     algorithm: Algorithm[Parameters, TrainedResult]
     choices: Sequence[Choice]
     groups: Sequence[str]
-    shift: float = 0.0
+    prepare: Prepare | None = None
+    _shift: float | None = field(default=None, init=False)
+    _steps: dict[frozenset[int], tuple[Step, ...]] = field(default_factory=dict, init=False)
     _alone: dict[tuple[int, int], Scores | None] = field(default_factory=dict, init=False)
     _models: dict[tuple[int, int], Model] = field(default_factory=dict, init=False)
     _pairs: dict[tuple[int, int, int], Scores | None] = field(default_factory=dict, init=False)
@@ -231,40 +238,50 @@ class Search:
 
     def _held(self, place: int, group: int) -> Scores | None:
         if (place, group) not in self._alone:
-            model = self._trained(place, {group})
-            self._alone[place, group] = None if model is None else self._judged(model, group)
+            out = frozenset({group})
+            model = self._trained(place, out)
+            self._alone[place, group] = None if model is None else self._judged(model, group, out)
             if model is not None:
                 self._models[place, group] = model
         return self._alone[place, group]
 
     def _inner(self, place: int, outer: int, inner: int) -> Scores | None:
         if (place, outer, inner) not in self._pairs:
-            model = self._trained(place, {outer, inner})
+            out = frozenset({outer, inner})
+            model = self._trained(place, out)
             for one, other in ((outer, inner), (inner, outer)):
-                judged = None if model is None else self._judged(model, other)
-                self._pairs[place, one, other] = judged
+                scores = None if model is None else self._judged(model, other, out)
+                self._pairs[place, one, other] = scores
         return self._pairs[place, outer, inner]
 
-    def _trained(self, place: int, out: set[int]) -> Model | None:
+    def _trained(self, place: int, out: frozenset[int]) -> Model | None:
         kept = [group for group in range(len(self.groups)) if group not in out]
         try:
             share = self.cohort.share(kept)
+            if self.prepare is not None:
+                if out not in self._steps:
+                    self._steps[out] = self.prepare(share)
+                share = share.adjusted(*self._steps[out])
+            if self._shift is None:
+                self._shift = self._mean(share)
             return self.algorithm.run(share, self.choices[place].parameters).model
         except CannotCompute as error:
             self._problems.setdefault(place, error)
             return None
 
-    def _judged(self, model: Model, group: int) -> Scores:
-        return judged(self.cohort, model, group, self.shift)
+    def _mean(self, share: Cohort) -> float:
+        """About where a numeric outcome lies, which sums are taken about."""
+        if self.cohort.y[0].is_nominal:
+            return 0.0
+        return float(share.fold(moments, MomentsState(share.design(share.y))).mean[0])
 
-
-def judged(cohort: Cohort, model: Model, group: int, shift: float) -> Scores:
-    """How a model predicts the records of one group."""
-    state = ScoreState(model, shift)
-    share = cohort.share([group])
-    if model.target is None:
-        return share.fold(number_scores, state)
-    return share.fold(class_scores, state)
+    def _judged(self, model: Model, group: int, out: frozenset[int]) -> Scores:
+        """How a model, trained without these groups, predicts the records of one of them."""
+        held = self.cohort.share([group]).adjusted(*self._steps.get(out, ()))
+        state = ScoreState(model, self._shift or 0.0)
+        if model.target is None:
+            return held.fold(number_scores, state)
+        return held.fold(class_scores, state)
 
 
 def loss_of(parts: Sequence[Scores | None]) -> float | None:

@@ -11,10 +11,16 @@ from medmip.algorithms.validation import Validation
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.variable import Variable
 from medmip.errors import FieldProblem
-from medmip.experiments.tuning import MOST_TRAININGS, Choice, Search, Tuning, trainings
+from medmip.experiments.tuning import (
+    MOST_TRAININGS,
+    Choice,
+    Prepare,
+    Search,
+    Tuning,
+    trainings,
+)
 from medmip.fold.cohort import Cohort
 from medmip.fold.model import Target
-from medmip.fold.moments import MomentsState, moments
 from medmip.fold.scores import ClassScores, NumberScores
 from medmip.store.engine import Partition
 
@@ -95,13 +101,17 @@ def validated(
     algorithm: Algorithm[Parameters, TrainedResult],
     parameters: Parameters,
     asked: ValidationRequest,
+    prepare: Prepare | None = None,
 ) -> Validation:
     """Trains without each held-out part in turn, and judges by it; raises Refused, CannotCompute.
 
+    prepare, where given, estimates on the training's records alone the steps that these and the
+    held-out ones go through; figures of a numeric outcome are of its values after these.
     Source: Hastie, Tibshirani & Friedman, The Elements of Statistical Learning, 2nd ed., 7.10.
     """
     alone = [Choice(parameters, {})]
-    return _judged_by(cohort, Search(cohort, algorithm, alone, _names(cohort, asked)), asked)[0]
+    search = Search(cohort, algorithm, alone, _names(cohort, asked), prepare)
+    return _judged_by(cohort, search, asked)[0]
 
 
 def tuned(
@@ -109,13 +119,14 @@ def tuned(
     algorithm: Algorithm[Parameters, TrainedResult],
     choices: Sequence[Choice],
     asked: ValidationRequest,
+    prepare: Prepare | None = None,
 ) -> tuple[Parameters, Tuning, Validation]:
     """The choice of least held-out loss, the search, and how well it all predicts.
 
     The validation chooses anew without each held-out part (nested), so that it judges the search
-    as a whole. Raises Refused, CannotCompute.
+    as a whole; prepare is as in `validated`. Raises Refused, CannotCompute.
     """
-    search = Search(cohort, algorithm, choices, _names(cohort, asked))
+    search = Search(cohort, algorithm, choices, _names(cohort, asked), prepare)
     validation, outer = _judged_by(cohort, search, asked)
     found = search.found(outer)
     return choices[found.chosen].parameters, found, validation
@@ -125,8 +136,6 @@ def _judged_by(
     cohort: Cohort, search: Search, asked: ValidationRequest
 ) -> tuple[Validation, list[int]]:
     outcome = cohort.y[0]
-    if not outcome.is_nominal:
-        search.shift = float(cohort.fold(moments, MomentsState(cohort.design(cohort.y))).mean[0])
     held_out = _held_out(cohort, asked)
     names = [search.groups[group] for group in held_out]
     classes: list[ClassScores] = []

@@ -10,6 +10,7 @@ import numpy as np
 
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.variable import Variable
+from medmip.fold.adjustment import Adjustment
 from medmip.fold.block import Block
 from medmip.fold.block_cache import BlockCache
 from medmip.fold.cohort import Cohort, CohortSize, DatasetSize
@@ -43,7 +44,10 @@ class CohortSpec:
 
     missing: `drop` analyses complete cases only, `keep` leaves missing values in. partition
     divides the patients into groups, for validation. visits makes one record of a patient's, of
-    the visits that the filter keeps; y and x are told as the data model has them.
+    the visits that the filter keeps; y and x are told as the data model has them. Of a cohort
+    that is prepared before it is analysed: adjustable is true; besides are the further variables
+    that this needs; gaps are the variables whose missing values stay in; keyed says that it makes
+    random draws for records.
     """
 
     model: DataModel
@@ -54,6 +58,10 @@ class CohortSpec:
     missing: Literal["drop", "keep"]
     partition: Partition | None = None
     visits: Visits | None = None
+    adjustable: bool = False
+    besides: tuple[Variable, ...] = ()
+    gaps: tuple[str, ...] = ()
+    keyed: bool = False
 
     @property
     def groups(self) -> int:
@@ -65,7 +73,14 @@ class CohortSpec:
     @property
     def variables(self) -> tuple[Variable, ...]:
         """Every variable once, x before y."""
-        return tuple({variable.code: variable for variable in (*self.x, *self.y)}.values())
+        named = (*self.x, *self.y, *self.besides)
+        return tuple({variable.code: variable for variable in named}.values())
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The columns that records are told apart by, where they need keys."""
+        named = (self.model.patient_column, self.model.visit_column)
+        return tuple(code for code in named if code is not None) if self.keyed else ()
 
     def taken(self, variables: Sequence[Variable]) -> tuple[Variable, ...]:
         """The variables as the analysis meets them, once visits are one record."""
@@ -150,6 +165,7 @@ class InProcess:
         self._patients: list[int] = []
         self._records = 0
         self._groups: tuple[int, ...] | None = None
+        self._adjustments: tuple[Adjustment, ...] = ()
 
     def admit(self) -> CohortSize:
         """Counts the cohort and asks every site's guard; raises Refused."""
@@ -162,6 +178,12 @@ class InProcess:
         return shared, shared._admitted(
             lambda part, patients: part.site.guard.admit_share(part.access, patients)
         )
+
+    def adjusted(self, adjustments: tuple[Adjustment, ...]) -> "InProcess":
+        """The same road to the same records, changed further by these adjustments."""
+        changed = copy(self)
+        changed._adjustments = (*self._adjustments, *adjustments)
+        return changed
 
     def _admitted(self, admit: Callable[["_Part", int], None]) -> CohortSize:
         counts = [self._sum(part, dataset_counts, len(self._spec.datasets)) for part in self._parts]
@@ -223,6 +245,9 @@ class InProcess:
         if self._groups is not None:
             groups = self._groups
             blocks = (block for whole in blocks if (block := whole.share(groups)).records)
+        if self._adjustments:
+            changes = self._adjustments
+            blocks = (block for raw in blocks if (block := raw.adjusted(changes)).records)
         return fold_blocks(blocks, kernel, state, each=each)
 
 
@@ -251,6 +276,9 @@ class _Part:
             longitudinal=spec.model.longitudinal,
             partition=spec.partition,
             visits=spec.visits,
+            gaps=spec.gaps,
+            identity=spec.identity,
+            adjustable=spec.adjustable,
         )
         positions = tuple(spec.datasets.index(snapshot.dataset) for snapshot in held)
         compared = _compared(site, selection)
@@ -269,7 +297,9 @@ class _Part:
         levels = sum(len(self.selection.levels[code]) for code in nominal)
         design = numeric + levels if nominal else 0
         size = self.selected * (8 * (numeric + design) + 4 * (len(nominal) + 1))
-        return size if self.selection.partition is None else 2 * size
+        size += self.selected * 8 * bool(self.selection.identity)
+        copies = 1 if self.selection.partition is None else 2
+        return size * copies * (2 if self.selection.adjustable else 1)
 
     def blocks(self) -> Iterator[Block]:
         # Blocks hold each dataset's position in the cohort, so another order needs other blocks.
@@ -298,7 +328,9 @@ class _Part:
 
 def _compared(site: Site, selection: Selection) -> Selection:
     """The records that the overlap rule compares: with missing values dropped, or not."""
-    return selection if site.guard.policy.overlap == "records" else selection.whole()
+    if site.guard.policy.overlap == "records":
+        return selection.unprepared()
+    return selection.whole()
 
 
 def dataset_counts(block: Block, datasets: int) -> DatasetCounts:

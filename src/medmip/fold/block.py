@@ -1,5 +1,6 @@
 """One batch of a cohort's records, encoded by the data model, as kernels see it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from medmip.fold.statistic import CodeArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
+    from medmip.fold.adjustment import Adjustment
     from medmip.fold.design import Design
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -47,7 +49,10 @@ class Block:
     column-major, level indices, -1 where missing; dataset is (n,), an index into the cohort's
     datasets; patient is (n,), ascending and unique to a patient within the block, or None where
     every record is a patient of its own; group is (n,), the validation group of each record, or
-    None where the cohort is not divided. A patient's records never straddle two blocks.
+    None where the cohort is not divided; key is (n,) uint64, by which random draws for a record
+    are made, or None where there are none. adjustable says that what adjustments make of the
+    block is remembered; origin is numeric as it was before any adjustment, or None where there was
+    none. A patient's records never straddle two blocks.
     """
 
     layout: Layout
@@ -56,10 +61,16 @@ class Block:
     dataset: CodeArray
     patient: IntArray | None
     group: CodeArray | None = None
+    key: NDArray[np.uint64] | None = None
+    adjustable: bool = False
+    origin: FloatArray | None = None
     _matrices: dict[object, FloatArray] = field(default_factory=dict, repr=False)
     _samples: dict[int, "Block"] = field(default_factory=dict, repr=False)
     _shares: dict[tuple[int, ...], "Block"] = field(default_factory=dict, repr=False)
     _derived: dict[str, tuple[object, NDArray[Any]]] = field(default_factory=dict, repr=False)
+    _adjusted: list[tuple[tuple["Adjustment", ...], "Block"]] = field(
+        default_factory=list, repr=False
+    )
 
     @property
     def records(self) -> int:
@@ -75,13 +86,14 @@ class Block:
     def nbytes(self) -> int:
         size = self.numeric.nbytes + self.codes.nbytes + self.dataset.nbytes
         size += 0 if self.patient is None else self.patient.nbytes
+        size += 0 if self.key is None else self.key.nbytes
         return size + (0 if self.group is None else self.group.nbytes)
 
     @property
     def full_size(self) -> int:
-        """Its bytes with all that it may remember: a design matrix, derived arrays, a share."""
+        """Its bytes with all it may remember: matrix, derived arrays, share, adjusted copies."""
         size = self.nbytes + self._room + self._derived_room
-        return size if self.group is None else 2 * size
+        return size * (1 if self.group is None else 2) * (2 if self.adjustable else 1)
 
     @property
     def _room(self) -> int:
@@ -125,12 +137,13 @@ class Block:
     def sample(self, share: int) -> "Block":
         """About one in `share` of the records with numeric variables, whole and remembered.
 
-        A record's own values decide whether it is chosen, so that the sample is the same however
-        records are divided into blocks and among sites.
+        A record's own values, before any adjustment, decide whether it is chosen, so that the
+        sample is the same however records are divided into blocks and among sites.
         """
         known = self._samples.get(share)
         if known is None:
-            chosen = np.flatnonzero(_mixed(self.numeric) % np.uint64(share) == 0)
+            values = self.numeric if self.origin is None else self.origin
+            chosen = np.flatnonzero(_mixed(values) % np.uint64(share) == 0)
             known = self._samples[share] = self.only(chosen)
         return known
 
@@ -155,20 +168,68 @@ class Block:
             self._shares[groups] = known
         return known
 
+    def adjusted(self, adjustments: tuple["Adjustment", ...]) -> "Block":
+        """What adjustments, one after another, make of this block.
+
+        The latest is remembered, so that one adjustment more costs that alone. Those that merely
+        choose records are made anew.
+        """
+        done: tuple[Adjustment, ...] = ()
+        block = self
+        for known, remembered in self._adjusted:
+            same = zip(known, adjustments, strict=False)
+            if len(known) <= len(adjustments) and all(one is other for one, other in same):
+                done, block = known, remembered
+        for place, adjustment in enumerate(adjustments[len(done) :], len(done) + 1):
+            block = adjustment.applied(block, self)
+            if self.adjustable and all(part.lasting for part in adjustments[:place]):
+                done = adjustments[:place]
+                self._adjusted[:] = [(done, block)]
+        return block
+
+    def changed(
+        self, numeric: Mapping[str, FloatArray], codes: Mapping[str, CodeArray] | None = None
+    ) -> "Block":
+        """The same records with other values of these variables; each column is (n,)."""
+        numbers, levels = self.numeric, self.codes
+        if numeric:
+            numbers = self.numeric.copy(order="F")
+            for variable, values in numeric.items():
+                numbers[:, self.layout.numeric.index(variable)] = values
+        if codes:
+            levels = self.codes.copy(order="F")
+            for variable, indices in codes.items():
+                levels[:, self.layout.nominal.index(variable)] = indices
+        return Block(
+            self.layout,
+            numbers,
+            levels,
+            self.dataset,
+            self.patient,
+            self.group,
+            self.key,
+            origin=self.numeric if self.origin is None else self.origin,
+        )
+
     def only(self, chosen: IntArray) -> "Block":
-        """These records alone; chosen are their places, (m,), ascending."""
+        """The records at these places, (m,), ascending, without their division into groups."""
         return Block(
             self.layout,
             np.asfortranarray(self.numeric[chosen]),
             np.asfortranarray(self.codes[chosen]),
             self.dataset[chosen],
             None if self.patient is None else self.patient[chosen],
+            None,
+            None if self.key is None else self.key[chosen],
+            adjustable=self.adjustable,
+            origin=None if self.origin is None else self.origin[chosen],
         )
 
 
 def hashed(block: Block) -> NDArray[np.uint64]:
     """A number of 32 well-mixed bits for each record, (n,), made of its own values alone."""
-    return _mixed(np.column_stack([block.numeric, block.codes.astype(np.float64)]))
+    values = block.numeric if block.origin is None else block.origin
+    return _mixed(np.column_stack([values, block.codes.astype(np.float64)]))
 
 
 def _mixed(values: FloatArray) -> NDArray[np.uint64]:

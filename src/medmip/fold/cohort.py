@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from medmip.catalogue.variable import Variable
 from medmip.errors import RequestError
+from medmip.fold.adjustment import Adjustment
 from medmip.fold.block import Block
 from medmip.fold.design import Design
 from medmip.fold.statistic import Statistic
@@ -46,6 +47,9 @@ class Transport(Protocol):
     def share(self, groups: tuple[int, ...]) -> tuple["Transport", CohortSize]:
         """The road to the records of some groups of a divided cohort; raises Refused."""
 
+    def adjusted(self, adjustments: tuple[Adjustment, ...]) -> "Transport":
+        """The road to the same records, changed further by these adjustments."""
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -85,6 +89,10 @@ class Cohort:
         """The part of a divided cohort that these groups are; raises Refused where it is small."""
         transport, size = self.transport.share(tuple(groups))
         return replace(self, transport=transport, size=size)
+
+    def adjusted(self, *adjustments: Adjustment) -> "Cohort":
+        """The same records as these adjustments, one after another, change them."""
+        return replace(self, transport=self.transport.adjusted(adjustments))
 
     def design(
         self,

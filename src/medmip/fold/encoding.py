@@ -7,9 +7,10 @@ import pyarrow as pa
 
 from medmip.fold.block import Block, Layout
 from medmip.fold.statistic import CodeArray, FloatArray, IntArray
-from medmip.store.engine import PATIENT_COLUMN, Engine, Selection
+from medmip.store.engine import PATIENT_COLUMN, Engine, KeyArray, Selection
 
 GROUP_COLUMN = "__group"
+KEY_COLUMN = "__key"
 
 
 def encoded_blocks(
@@ -18,12 +19,15 @@ def encoded_blocks(
     """The blocks of a selection, snapshot after snapshot, in the order of the published records.
 
     positions gives each snapshot's index among the cohort's datasets; key is the site's secret
-    by which patients are divided into groups.
+    by which patients are divided into groups, and records get their keys.
     """
     held: tuple[int, pa.RecordBatch] | None = None
     batches = engine.scan(selection)
     if selection.partition is not None and selection.partition.folds:
-        batches = _grouped(batches, engine.groups(selection, key))
+        groups = [part.astype(np.int32) for part in engine.groups(selection, key)]
+        batches = _beside(batches, GROUP_COLUMN, groups)
+    if selection.identity:
+        batches = _beside(batches, KEY_COLUMN, engine.keys(selection, key))
     for snapshot, batch in batches:
         index = positions[snapshot]
         if not selection.repeated:
@@ -47,16 +51,18 @@ def encoded_blocks(
         yield _encode(held[1], held[0], selection)
 
 
-def _grouped(
-    batches: Iterator[tuple[int, pa.RecordBatch]], groups: Sequence[IntArray]
+def _beside(
+    batches: Iterator[tuple[int, pa.RecordBatch]],
+    name: str,
+    values: Sequence[CodeArray] | Sequence[KeyArray],
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The batches with each record's group beside it; groups are of whole snapshots."""
-    start = [0] * len(groups)
+    """The batches with a column more; values are of whole snapshots."""
+    start = [0] * len(values)
     for snapshot, batch in batches:
         end = start[snapshot] + batch.num_rows
-        column = pa.array(groups[snapshot][start[snapshot] : end].astype(np.int32))
+        column = pa.array(values[snapshot][start[snapshot] : end])
         start[snapshot] = end
-        yield snapshot, batch.append_column(GROUP_COLUMN, column)
+        yield snapshot, batch.append_column(name, column)
 
 
 def layout_of(selection: Selection) -> Layout:
@@ -87,4 +93,9 @@ def _encode(batch: pa.RecordBatch, dataset: int, selection: Selection) -> Block:
         group = batch.column(GROUP_COLUMN).to_numpy()
     elif selection.partition is not None:
         group = datasets
-    return Block(layout, numeric, codes, datasets, patient, group)
+    key: KeyArray | None = None
+    if KEY_COLUMN in batch.schema.names:
+        key = batch.column(KEY_COLUMN).to_numpy()
+    return Block(
+        layout, numeric, codes, datasets, patient, group, key, adjustable=selection.adjustable
+    )

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from medmip.errors import MipError
-from medmip.store.engine import PATIENT_COLUMN, BoolArray, IntArray, Selection, Size
+from medmip.store.engine import PATIENT_COLUMN, BoolArray, IntArray, KeyArray, Selection, Size
 from medmip.store.filters import Sql, quoted
 from medmip.store.selection_sql import (
     CODE_COLUMN,
@@ -119,6 +119,19 @@ class DuckDBEngine:
             groups.append(np.asarray(column.to_numpy(), dtype=np.int64))
         return tuple(groups)
 
+    def keys(self, selection: Selection, key: bytes) -> tuple[KeyArray, ...]:
+        keys = []
+        for snapshot in selection.snapshots:
+            salt = hmac.new(key, f"record of {snapshot.dataset}".encode(), hashlib.sha256)
+            named = _named(selection, snapshot)
+            sql = (
+                f"{named.text} SELECT CAST('0x' || substr(sha256(? || name), 1, 16) AS UBIGINT) "  # noqa: S608
+                "FROM named ORDER BY place"
+            )
+            column = self._read_all(Sql(sql, (*named.parameters, salt.hexdigest()))).column(0)
+            keys.append(np.asarray(column.to_numpy(), dtype=np.uint64))
+        return tuple(keys)
+
     def _patients(self, snapshot: Snapshot) -> IntArray:
         sql = f"SELECT {PATIENT_COLUMN} FROM read_parquet(?)"  # noqa: S608
         column = self._read_all(Sql(sql, (str(snapshot.path),))).column(0)
@@ -168,6 +181,26 @@ def _records(selection: Selection, snapshot: Snapshot) -> Sql:
         told.append(PATIENT_COLUMN)
     kept = where(selection, snapshot, complete=selection.complete)
     sql = f"SELECT {', '.join(told) or '1 AS one'} FROM read_parquet(?) WHERE {kept.text}"  # noqa: S608
+    return Sql(sql, (str(snapshot.path), *kept.parameters))
+
+
+def _named(selection: Selection, snapshot: Snapshot) -> Sql:
+    """The table `named`, to begin a query: each record's place, and what tells it from others."""
+    if selection.visits is not None:
+        joined = visits_of(selection, snapshot)
+        sql = (
+            f", named AS (SELECT {PATIENT_COLUMN} AS place, CAST({CODE_COLUMN} AS VARCHAR) AS name "  # noqa: S608
+            "FROM patient)"
+        )
+        return Sql(f"{joined.text}{sql}", joined.parameters)
+    kept = where(selection, snapshot, complete=selection.complete)
+    known = [quoted(code) for code in selection.identity if code in snapshot.variables]
+    told = [f"coalesce(CAST({column} AS VARCHAR), '')" for column in known]
+    name = " || '|' || ".join(told or [f"CAST({ROW_COLUMN} AS VARCHAR)"])
+    sql = (
+        f"WITH named AS (SELECT {ROW_COLUMN} AS place, {name} AS name "  # noqa: S608
+        f"FROM {SOURCE} WHERE {kept.text})"
+    )
     return Sql(sql, (str(snapshot.path), *kept.parameters))
 
 

@@ -14,6 +14,7 @@ from medmip.store.visits import Visits
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
+KeyArray = NDArray[np.uint64]
 
 PATIENT_COLUMN = "__patient"
 
@@ -38,9 +39,11 @@ class Selection:
     """Which records and columns of which snapshots.
 
     numeric and nominal are the variable codes to read; levels gives the level codes of each
-    nominal one; complete drops records where any of them is missing; longitudinal says that a
-    patient may have several records; visits, if any, makes one of them, of those that the filter
-    keeps and before gaps are looked for.
+    nominal one; complete drops records where any of them is missing, but for those in gaps;
+    longitudinal says that a patient may have several records; visits, if any, makes one of them,
+    of those that the filter keeps and before gaps are looked for; identity names the columns that
+    records are told apart by, where each is to have a key; adjustable says that the records will
+    be prepared, so that there is to be room for a changed copy of them.
     """
 
     model: str
@@ -53,6 +56,9 @@ class Selection:
     longitudinal: bool = False
     partition: Partition | None = None
     visits: Visits | None = None
+    gaps: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ()
+    adjustable: bool = False
 
     @property
     def repeated(self) -> bool:
@@ -64,12 +70,24 @@ class Selection:
         rules = self.filter.model_dump_json() if self.filter else ""
         snapshots = ",".join(f"{snapshot.dataset}={snapshot.hash}" for snapshot in self.snapshots)
         columns = f"{','.join(self.numeric)}|{','.join(self.nominal)}"
-        kept = f"{self.model}|{snapshots}|{columns}|{self.complete}|{rules}|{self.partition}"
-        return kept if self.visits is None else f"{kept}|{self.visits}"
+        named = f"{self.model}|{snapshots}|{columns}|{self.complete}|{rules}|{self.partition}"
+        prepared = (self.visits, self.gaps, self.identity, self.adjustable)
+        return f"{named}|{prepared}" if any(prepared) else named
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The variables that a record is dropped for missing."""
+        chosen = (*self.numeric, *self.nominal) if self.complete else ()
+        return tuple(code for code in chosen if code not in self.gaps)
 
     def whole(self) -> "Selection":
         """The same records before any is dropped for a missing value, without columns."""
-        return replace(self, numeric=(), nominal=(), complete=False, partition=None, visits=None)
+        bare = replace(self, numeric=(), nominal=(), complete=False, partition=None, gaps=())
+        return replace(bare.unprepared(), visits=None)
+
+    def unprepared(self) -> "Selection":
+        """The same records, however they are changed afterwards."""
+        return replace(self, identity=(), adjustable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +127,11 @@ class Engine(Protocol):
         """For each snapshot, the group of each record that the selection keeps, (kept,).
 
         Patients are put in the order of a hash of key, seed and their code, and dealt out.
+        """
+
+    def keys(self, selection: Selection, key: bytes) -> tuple[KeyArray, ...]:
+        """For each snapshot, a number of 64 bits for each record that the selection keeps, (kept,).
+
+        It is a hash of key, dataset and the record's values of the identity columns, and so the
+        same whichever other records are there.
         """

@@ -19,7 +19,7 @@ def where(selection: Selection, snapshot: Snapshot, *, complete: bool) -> Sql:
         clauses.append(compiled.text)
         parameters += compiled.parameters
     if complete:
-        for code in (*selection.numeric, *selection.nominal):
+        for code in selection.required:
             if code == "dataset":
                 continue
             clauses.append(f"{quoted(code)} IS NOT NULL" if code in present else "false")
@@ -48,8 +48,8 @@ def visits_of(selection: Selection, snapshot: Snapshot) -> Sql:
     condition = where(selection, snapshot, complete=False)
     codes = (*selection.numeric, *selection.nominal)
     partition = selection.partition
-    told = partition is not None and partition.patient in snapshot.variables
-    person = quoted(partition.patient) if partition is not None and told else PATIENT_COLUMN
+    names = selection.identity[:1] if partition is None else (partition.patient,)
+    person = next((quoted(name) for name in names if name in snapshot.variables), PATIENT_COLUMN)
     values = [_number(code, snapshot) for code in selection.numeric]
     values += [_level(code, selection.levels[code], snapshot) for code in selection.nominal]
     own = "".join(f", {value} AS v{index}" for index, value in enumerate(values))
@@ -68,8 +68,8 @@ def visits_of(selection: Selection, snapshot: Snapshot) -> Sql:
         f"(WHERE place IS NOT NULL) OVER ({whole}) AS d{i}"
         for i in slopes
     )
-    known = " AND ".join(f"v{index} IS NOT NULL" for index in range(len(codes)))
-    held = known if selection.complete and codes else "true"
+    required = [index for index, code in enumerate(codes) if code in selection.required]
+    held = " AND ".join(f"v{index} IS NOT NULL" for index in required) or "true"
     listed = "".join(f", {text} AS v{index}" for index, text in enumerate(taken))
     text = f"""
         WITH visit AS (
