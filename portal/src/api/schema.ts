@@ -467,6 +467,22 @@ export interface components {
             };
         };
         /**
+         * Batch
+         * @description One batch: its records, and each variable's shift and ratio of standard deviations.
+         *
+         *     Shifts are in the variable's pooled standard deviations.
+         */
+        Batch: {
+            /** Level */
+            level: string;
+            /** Ratios */
+            ratios: number[];
+            /** Records */
+            records: number;
+            /** Shifts */
+            shifts: number[];
+        };
+        /**
          * Chart
          * @description A chart of a result: a Vega-Lite specification with its data inside.
          *
@@ -510,6 +526,36 @@ export interface components {
             suppressed: boolean;
         };
         /**
+         * Harmonise by ComBat
+         * @description Numeric variables are harmonised between batches, such as hospitals or scanners.
+         */
+        Combat: {
+            /**
+             * Batch
+             * @description The nominal variable that tells batches apart: dataset, or a scanner.
+             * @default dataset
+             */
+            batch: string;
+            /**
+             * Empirical Bayes
+             * @description Batches' shifts and scales are drawn towards those of the other variables; needs at least two variables, else they are taken as estimated.
+             * @default true
+             */
+            empirical_bayes: boolean;
+            /**
+             * Preserve
+             * @description Variables whose differences between batches are real and stay in, such as age, sex and diagnosis. Records without a value of one are dropped.
+             * @default []
+             */
+            preserve: string[];
+            /**
+             * Variables
+             * @description The numeric variables to harmonise; none named: every numeric outcome and covariate that is not preserved.
+             * @default []
+             */
+            variables: string[];
+        };
+        /**
          * ComparedAnswer
          * @description What a further analysis of the same cohort found.
          */
@@ -530,6 +576,29 @@ export interface components {
             validation?: components["schemas"]["Validation"] | null;
             /** Views */
             views: (components["schemas"]["Table"] | components["schemas"]["Chart"])[];
+        };
+        /**
+         * Conditional
+         * @description How a variable goes with others: its expected number, or its levels' chances.
+         *
+         *     A number's score is its expectation. Of k levels there are k - 1 scores: the log odds of each
+         *     level but the first against the first; a single level has none.
+         */
+        Conditional: {
+            /** Intercepts */
+            intercepts: number[];
+            /**
+             * Levels
+             * @default []
+             */
+            levels: string[];
+            /**
+             * Terms
+             * @default []
+             */
+            terms: components["schemas"]["Weight"][];
+            /** Variable */
+            variable: string;
         };
         /**
          * Curve
@@ -765,6 +834,31 @@ export interface components {
             path: string;
         };
         /**
+         * Fill
+         * @description What stands for a missing value: a number, or a level.
+         */
+        Fill: {
+            /** Level */
+            level?: string | null;
+            /** Number */
+            number?: number | null;
+            /** Variable */
+            variable: string;
+        };
+        /**
+         * Filled
+         * @description Missing values replaced by one value of each variable.
+         */
+        Filled: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "filled";
+            /** Values */
+            values: components["schemas"]["Fill"][];
+        };
+        /**
          * Fit
          * @description Whether the chosen variables fit an algorithm, and why not.
          */
@@ -862,6 +956,29 @@ export interface components {
             variables: components["schemas"]["Variable"][];
         };
         /**
+         * Harmonised
+         * @description Variables without their batch's shift and scale, about what is expected of each record.
+         *
+         *     deviations (v,) are pooled over batches. Not a number in a batch that is not among them.
+         *     Source: Johnson, Li & Rabinovic, Biostatistics 8 (2007) 118-127.
+         */
+        Harmonised: {
+            /** Batch */
+            batch: string;
+            /** Batches */
+            batches: components["schemas"]["Batch"][];
+            /** Deviations */
+            deviations: number[];
+            expected: components["schemas"]["LinearScores"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "harmonised";
+            /** Variables */
+            variables: string[];
+        };
+        /**
          * Health
          * @description Whether the server lives, or is ready.
          */
@@ -884,6 +1001,53 @@ export interface components {
              * @enum {string}
              */
             kind: "hold_out";
+        };
+        /**
+         * Impute missing values
+         * @description Records with missing values are kept, and the values imputed.
+         */
+        Imputation: {
+            /**
+             * Imputations
+             * @description How often values are drawn and the analysis is run, for multiple imputation.
+             * @default 5
+             */
+            imputations: number;
+            /**
+             * Iterations
+             * @description Rounds of the chained equations before each imputation.
+             * @default 5
+             */
+            iterations: number;
+            /**
+             * @description Mean and regression impute once, which makes errors look smaller than they are; multiple imputation carries the uncertainty into the result, for estimates.
+             * @default mean
+             */
+            method: components["schemas"]["Method"];
+            /**
+             * Seed
+             * @description Chooses among random draws; the same, the same.
+             * @default 1
+             */
+            seed: number;
+            /**
+             * Variables
+             * @description The variables to impute; none named: every covariate. Records without a value of any other variable, such as the outcome, are dropped.
+             * @default []
+             */
+            variables: string[];
+        };
+        /**
+         * Imputed
+         * @description One variable's patients with and without a value; None where hidden.
+         */
+        Imputed: {
+            /** Missing */
+            missing: number | null;
+            /** Observed */
+            observed: number | null;
+            /** Variable */
+            variable: string;
         };
         /**
          * InputData
@@ -986,6 +1150,21 @@ export interface components {
             total: number;
         };
         /**
+         * LinearScores
+         * @description Scores that are linear in variables.
+         *
+         *     A level that was in no record of the estimate counts as its variable's reference.
+         */
+        LinearScores: {
+            /** Intercepts */
+            intercepts: number[];
+            /**
+             * Terms
+             * @default []
+             */
+            terms: components["schemas"]["Weight"][];
+        };
+        /**
          * Measure
          * @description One measure over all held-out records, with its interval, and in each group of them.
          *
@@ -1006,6 +1185,12 @@ export interface components {
             /** Value */
             value: number | null;
         };
+        /**
+         * Method
+         * @description How missing values are imputed.
+         * @enum {string}
+         */
+        Method: "mean" | "regression" | "multiple";
         /**
          * ModelEntry
          * @description A data model in the list.
@@ -1089,6 +1274,8 @@ export interface components {
             parameters?: {
                 [key: string]: unknown;
             };
+            /** @example null */
+            preparation?: components["schemas"]["Preparation"] | null;
             /**
              * Validation
              * @example null
@@ -1130,7 +1317,8 @@ export interface components {
          * Outcome
          * @description A result: the first analysis's answer, then those it is compared with.
          *
-         *     comparison shows them all side by side.
+         *     comparison shows them all side by side; preparation is what was done to the records before, as
+         *     a model needs it to predict for others.
          */
         Outcome: {
             /**
@@ -1152,6 +1340,7 @@ export interface components {
              * @default
              */
             label: string;
+            preparation?: components["schemas"]["Prepared"] | null;
             problem?: components["schemas"]["Trouble"] | null;
             tuning?: components["schemas"]["Tuning"] | null;
             validation?: components["schemas"]["Validation"] | null;
@@ -1200,6 +1389,56 @@ export interface components {
              * @default 3
              */
             patients_per_parameter: number;
+        };
+        /**
+         * Preparation
+         * @description What is done to the records first, part after part; null leaves a part out.
+         */
+        Preparation: {
+            /**
+             * Harmonise by ComBat
+             * @description Take shifts and scales between hospitals or scanners out of measurements.
+             */
+            combat?: components["schemas"]["Combat"] | null;
+            /**
+             * Impute missing values
+             * @description Keep records with missing values.
+             */
+            imputation?: components["schemas"]["Imputation"] | null;
+            /**
+             * Standardise
+             * @description Bring variables to mean 0 and deviation 1.
+             */
+            standardise?: components["schemas"]["Standardise"] | null;
+        };
+        /**
+         * Prepared
+         * @description What was done: the steps, so that a model can apply them to other records.
+         *
+         *     Of multiple imputation there are the first imputation's steps, without the draws. imputations
+         *     is how often values were imputed, 0 for never.
+         */
+        Prepared: {
+            /**
+             * Imputations
+             * @default 0
+             */
+            imputations: number;
+            /**
+             * Imputed
+             * @default []
+             */
+            imputed: components["schemas"]["Imputed"][];
+            /**
+             * Iterations
+             * @default 0
+             */
+            iterations: number;
+            method?: components["schemas"]["Method"] | null;
+            /** Minimum */
+            minimum: number;
+            /** Steps */
+            steps: (components["schemas"]["Filled"] | components["schemas"]["Regressed"] | components["schemas"]["Harmonised"] | components["schemas"]["Scaled"])[];
         };
         /**
          * Problem
@@ -1281,10 +1520,26 @@ export interface components {
             software: string;
         };
         /**
+         * Regressed
+         * @description Missing values replaced by what the other variables predict: a number, the likeliest level.
+         *
+         *     All predictions are made of the records as they are before this step.
+         */
+        Regressed: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "regressed";
+            /** Models */
+            models: components["schemas"]["Conditional"][];
+        };
+        /**
          * Request
          * @description An analysis, its input data, and how its predictions are validated.
          *
-         *     compare names further analyses of the same cohort, with the same validation.
+         *     preparation says what is done to the records before; compare names further analyses of the
+         *     same cohort, with the same validation.
          */
         Request: {
             /**
@@ -1313,6 +1568,8 @@ export interface components {
             parameters?: {
                 [key: string]: unknown;
             };
+            /** @example null */
+            preparation?: components["schemas"]["Preparation"] | null;
             /**
              * Validation
              * @example null
@@ -1344,6 +1601,31 @@ export interface components {
             types: string[];
         };
         /**
+         * Scale
+         * @description A variable's mean and standard deviation.
+         */
+        Scale: {
+            /** Deviation */
+            deviation: number;
+            /** Mean */
+            mean: number;
+            /** Variable */
+            variable: string;
+        };
+        /**
+         * Scaled
+         * @description Numeric variables less their mean, over their standard deviation.
+         */
+        Scaled: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "scaled";
+            /** Scales */
+            scales: components["schemas"]["Scale"][];
+        };
+        /**
          * SnapshotUsed
          * @description The exact version of a dataset that a result rests on.
          */
@@ -1359,6 +1641,18 @@ export interface components {
             synthetic: boolean;
             /** Version */
             version: number;
+        };
+        /**
+         * Standardise
+         * @description Numeric variables are told in standard deviations from the cohort's mean.
+         */
+        Standardise: {
+            /**
+             * Variables
+             * @description The numeric variables to standardise; none named: every numeric covariate.
+             * @default []
+             */
+            variables: string[];
         };
         /**
          * State
@@ -1569,6 +1863,20 @@ export interface components {
          * @enum {string}
          */
         VariableType: "nominal" | "real" | "integer" | "text";
+        /**
+         * Weight
+         * @description A numeric variable less a centre, or the indicator of a level less its share, in a score.
+         */
+        Weight: {
+            /** Centre */
+            centre: number;
+            /** Level */
+            level?: string | null;
+            /** Variable */
+            variable: string;
+            /** Weights */
+            weights: number[];
+        };
     };
     responses: never;
     parameters: never;
