@@ -121,6 +121,29 @@ def _sklearn_svm(data: dict[str, Any]) -> Callable[[], Any]:
     return lambda: LinearSVC(loss="squared_hinge", dual=False).fit(x, data["y"])
 
 
+def _sklearn_tree(data: dict[str, Any]) -> Callable[[], Any]:
+    from sklearn.tree import DecisionTreeClassifier
+
+    tree = DecisionTreeClassifier(max_depth=6, min_samples_leaf=20)
+    return lambda: tree.fit(data["x"], data["y"])
+
+
+def _sklearn_boosting(data: dict[str, Any]) -> Callable[[], Any]:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    boosting = HistGradientBoostingClassifier(
+        max_iter=50, max_depth=5, max_leaf_nodes=None, max_bins=64, early_stopping=False
+    )
+    return lambda: boosting.fit(data["x"], data["y"])
+
+
+def _sklearn_forest(data: dict[str, Any]) -> Callable[[], Any]:
+    from sklearn.ensemble import RandomForestClassifier
+
+    forest = RandomForestClassifier(10, max_depth=8, min_samples_leaf=10, oob_score=True, n_jobs=-1)
+    return lambda: forest.fit(data["x"], data["y"])
+
+
 TASKS = (
     Task(
         "describe, 48 variables", "describe", ALL, [], {},
@@ -161,6 +184,18 @@ TASKS = (
     Task(
         "linear SVM, 20 covariates", "linear_svm", ["outcome"], X, {"positive_class": "yes"},
         {"scikit-learn": _sklearn_svm}, 1.0, "scikit-learn",
+    ),
+    Task(
+        "decision tree, depth 6, 20 covariates", "decision_tree", ["outcome"], X, {"depth": 6},
+        {"scikit-learn": _sklearn_tree}, 0.2,
+    ),
+    Task(
+        "gradient boosting, 50 trees of depth 5, 20 covariates", "gradient_boosting",
+        ["outcome"], X, {"rounds": 50, "depth": 5}, {"scikit-learn": _sklearn_boosting}, 1.5,
+    ),
+    Task(
+        "random forest, 10 trees of depth 8, 20 covariates", "random_forest",
+        ["outcome"], X, {"trees": 10, "depth": 8}, {"scikit-learn": _sklearn_forest}, 1.0,
     ),
 )  # fmt: skip
 

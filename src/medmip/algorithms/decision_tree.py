@@ -10,7 +10,7 @@ from medmip.algorithms.confusion import confusion_chart
 from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, many, one
-from medmip.algorithms.tree_cohort import TreeCohort, bins_field, tree_cohort
+from medmip.algorithms.tree_cohort import TreeCohort, bins_field, node_values, tree_cohort
 from medmip.algorithms.tree_views import (
     TreeNode,
     Weight,
@@ -204,9 +204,7 @@ def decision_tree(cohort: Cohort, parameters: DecisionTreeParameters) -> Decisio
             "hospital",
             remedy="Filter that level out.",
         ) from None
-    if isinstance(ready.outcome, NumberOutcome):
-        # Sums in whole steps from an origin become sums of deviations in the outcome's unit.
-        sums = sums * np.array([1.0, ready.outcome.step, ready.outcome.step**2])
+    sums = sums * ready.units
     tree, sums = pruned(tree, sums, rule, parameters.alpha)
     return _result(cohort, ready, rule, tree, sums)
 
@@ -266,10 +264,3 @@ def _result(
             ready.variable.code, ready.target, "mean", ready.bins, ready.known, [fitted]
         ),
     )
-
-
-def node_values(ready: TreeCohort, sums: FloatArray) -> FloatArray:
-    """What each node predicts, (m, classes) or (m, 1), from its guarded sums."""
-    if isinstance(ready.outcome, NumberOutcome):
-        return np.asarray(ready.outcome.origin + sums[:, 1:2] / sums[:, :1])
-    return np.asarray(sums / sums.sum(axis=1, keepdims=True))

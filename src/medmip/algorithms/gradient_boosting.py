@@ -18,14 +18,15 @@ from medmip.algorithms.views import Format, View, chart, facts, unmasked
 from medmip.errors import RequestError
 from medmip.fold.boosting import (
     AddedTree,
-    BoostFit,
     BoostRule,
     BoostState,
     Loss,
-    boost_fit,
+    boost_classes,
     boost_leaves,
+    boost_loss,
     boost_sums,
     digits_for,
+    steps_for,
 )
 from medmip.fold.cohort import Cohort
 from medmip.fold.statistic import FloatArray
@@ -170,6 +171,8 @@ def gradient_boosting(
     785-794; Ke et al., NIPS 30 (2017) 3146-3154.
     """
     ready = tree_cohort(cohort, parameters.bins)
+    if isinstance(ready.outcome, NumberOutcome):
+        ready = replace(ready, outcome=steps_for(ready.outcome, ready.spread))
     scores = ready.outcome.channels if ready.outcome.channels > 2 else 1
     if parameters.rounds * scores * 2**parameters.depth > MOST_LEAVES:
         raise RequestError(
@@ -187,7 +190,7 @@ def gradient_boosting(
         (Tree(),) * scores,
     )
     state = replace(state, base=_base(cohort, ready, state))
-    fits = [cohort.fold(boost_fit, state)]
+    losses = [float(cohort.fold(boost_loss, state).loss)]
     gains = np.zeros(len(ready.covariates))
     fitted: list[FittedTree] = []
     for _ in range(parameters.rounds):
@@ -201,8 +204,8 @@ def gradient_boosting(
             made.append(AddedTree(tree, tuple(values.tolist())))
             fitted.append(FittedTree.of(tree, ready.bins, _unit(ready) * values[:, None]))
         state = replace(state, rounds=(*state.rounds, tuple(made)), trees=(Tree(),) * scores)
-        fits.append(cohort.fold(boost_fit, state))
-    return _result(cohort, ready, state, fits, gains, fitted)
+        losses.append(float(cohort.fold(boost_loss, state).loss))
+    return _result(cohort, ready, state, losses, gains, fitted)
 
 
 def _unit(ready: TreeCohort) -> float:
@@ -259,15 +262,15 @@ def _result(
     cohort: Cohort,
     ready: TreeCohort,
     state: BoostState,
-    fits: Sequence[BoostFit],
+    summed: Sequence[float],
     gains: FloatArray,
     fitted: Sequence[FittedTree],
 ) -> GradientBoostingResult:
     number = isinstance(ready.outcome, NumberOutcome)
     unit = _unit(ready)
     half = 0.5 * unit**2 if number else 1.0
-    losses = [half * float(fit.loss) / ready.n for fit in fits]
-    counts = np.ma.asarray(fits[-1].records)
+    losses = [half * loss / ready.n for loss in summed]
+    counts = np.ma.asarray(() if number else cohort.fold(boost_classes, state).records)
     told = not number and not np.ma.is_masked(counts)
     origin = ready.outcome.origin if isinstance(ready.outcome, NumberOutcome) else 0.0
     joining: dict[Loss, Joining] = {

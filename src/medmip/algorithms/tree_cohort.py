@@ -23,7 +23,8 @@ class TreeCohort:
     """A cohort made ready for trees.
 
     known gives the levels of each nominal covariate that somebody has; counts (k,) are the
-    records of each class, empty where the outcome is a number; mean is that of a number.
+    records of each class, empty where the outcome is a number; mean and spread (a standard
+    deviation) are those of a number.
     """
 
     bins: Bins
@@ -34,10 +35,18 @@ class TreeCohort:
     target: Target | None
     counts: FloatArray
     mean: float
+    spread: float
 
     @property
     def covariates(self) -> tuple[str, ...]:
         return tuple(feature.variable for feature in self.bins.features)
+
+    @property
+    def units(self) -> FloatArray:
+        """From sums in whole steps to sums of deviations in the outcome's unit."""
+        if isinstance(self.outcome, NumberOutcome):
+            return np.array([1.0, self.outcome.step, self.outcome.step**2])
+        return np.ones(self.outcome.channels)
 
 
 def bins_field() -> int:
@@ -86,6 +95,7 @@ def tree_cohort(cohort: Cohort, most: int) -> TreeCohort:
         target=target,
         counts=counts,
         mean=float(mean[-1]) if outcome.is_numeric else 0.0,
+        spread=float(spread[-1]) if outcome.is_numeric else 0.0,
     )
 
 
@@ -138,3 +148,10 @@ def _known(cohort: Cohort, nominal: list[Variable]) -> dict[str, tuple[str, ...]
         code: tuple(level for level, held in zip(cohort.levels[code], row, strict=False) if held)
         for code, row in zip(codes, there, strict=True)
     }
+
+
+def node_values(ready: TreeCohort, sums: FloatArray) -> FloatArray:
+    """What each node predicts, (m, classes) or (m, 1), from its sums in the outcome's unit."""
+    if isinstance(ready.outcome, NumberOutcome):
+        return np.asarray(ready.outcome.origin + sums[:, 1:2] / sums[:, :1])
+    return np.asarray(sums / sums.sum(axis=1, keepdims=True))

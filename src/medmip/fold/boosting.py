@@ -1,11 +1,11 @@
 """Gradient boosting by histograms: scores that trees add up to, and what the next trees need."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import expit, log_expit, logsumexp, softmax
 
 from medmip.fold.bins import BinArray, Bins
 from medmip.fold.block import Block
@@ -24,6 +24,9 @@ from medmip.fold.trees import NumberOutcome, Outcome, Tree, placed, slots_of, su
 Loss = Literal["squared error", "binomial", "multinomial"]
 _LEAST_CURVATURE = 1e-3
 """Second derivatives that a child must hold, as scikit-learn's and LightGBM's do."""
+_DIGITS = 26
+"""Binary digits of a derivative at the most: more than the 24 that scikit-learn keeps, and few
+enough that sums leave room for the number of records."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,13 @@ class BoostState:
 
 def digits_for(records: int) -> int:
     """Binary digits of derivatives of at most 1 whose sums over the records are exact."""
-    return int(min(30, 52 - np.ceil(np.log2(max(records, 2)))))
+    return int(min(_DIGITS, 52 - np.ceil(np.log2(max(records, 2)))))
+
+
+def steps_for(outcome: NumberOutcome, spread: float) -> NumberOutcome:
+    """The outcome in steps of which its standard deviation has about 2^24."""
+    step = 2.0 ** (int(np.ceil(np.log2(spread))) - 24)
+    return outcome if outcome.step >= step else replace(outcome, step=step)
 
 
 @dataclass(frozen=True)
@@ -122,13 +131,16 @@ class BoostLeaves(Statistic):
 
 
 @dataclass(frozen=True)
-class BoostFit(Statistic):
-    """The loss of all records; patients and records by class and likeliest class, (k, k).
-
-    The loss of a number is the squared error in squared steps, and it has one class.
-    """
+class BoostLoss(Statistic):
+    """The loss of all records; of a number, the squared error in squared steps."""
 
     loss: Sum
+
+
+@dataclass(frozen=True)
+class BoostClasses(Statistic):
+    """Patients and records by class and likeliest class, (k, k)."""
+
     patients: Annotated[IntArray, count_with((0, 1))]
     records: Annotated[FloatArray, sum_over("patients")]
 
@@ -141,8 +153,8 @@ def boost_sums(block: Block, state: BoostState) -> BoostSums:
     for index, (tree, nodes) in enumerate(zip(state.trees, state.nodes, strict=True)):
         if nodes:
             slot = slots_of(placed(block, codes, tree, f"place {index}"), nodes, len(tree.feature))
-            values = [np.ones(block.records), *derivatives[index]]
-            parts.append(sums_by_bin(codes, slot, len(nodes), state.bins.width, values))
+            width, values = state.bins.width, list(derivatives[index])
+            parts.append(sums_by_bin(codes, slot, len(nodes), width, values, counted=True))
     return BoostSums(np.concatenate(parts))
 
 
@@ -164,22 +176,28 @@ def boost_leaves(block: Block, state: BoostState) -> BoostLeaves:
     return BoostLeaves(patients, sums)
 
 
-def boost_fit(block: Block, state: BoostState) -> BoostFit:
-    """How well the model of all rounds fits one block."""
+def boost_loss(block: Block, state: BoostState) -> BoostLoss:
+    """How far the model of all rounds is from one block."""
     scores = _scores(block, state, state.bins.codes(block))
-    held, classes, values = state.outcome.of(block)
+    held, _, values = state.outcome.of(block)
     if held is None:
-        square = float(((scores[0] - values[0]) ** 2).sum())
-        patients = np.array([[block.patients]])
-        return BoostFit(np.array(square), patients, np.array([[float(block.records)]]))
-    full = np.stack([np.zeros_like(scores[0]), scores[0]]) if len(scores) == 1 else scores
-    own = full[held, np.arange(len(held))]
-    loss = float((logsumexp(full, axis=0) - own).sum()) if len(held) else 0.0
-    cells = held * classes + full.argmax(axis=0)
-    return BoostFit(
-        np.array(loss),
-        block.cells(cells, classes * classes).reshape(classes, classes),
-        np.bincount(cells, minlength=classes * classes).reshape(classes, classes).astype(float),
+        return BoostLoss(np.array(((scores[0] - values[0]) ** 2).sum()))
+    if len(scores) == 1:
+        return BoostLoss(np.array(-log_expit(np.where(held == 1, scores[0], -scores[0])).sum()))
+    own = scores[held, np.arange(len(held))]
+    return BoostLoss(np.array((logsumexp(scores, axis=0) - own).sum()))
+
+
+def boost_classes(block: Block, state: BoostState) -> BoostClasses:
+    """How the model of all rounds classes one block."""
+    scores = _scores(block, state, state.bins.codes(block))
+    held, size, _ = state.outcome.of(block)
+    assert held is not None
+    given = (scores[0] > 0).astype(np.int64) if len(scores) == 1 else scores.argmax(axis=0)
+    cells = held * size + given
+    return BoostClasses(
+        block.cells(cells, size * size).reshape(size, size),
+        np.bincount(cells, minlength=size * size).reshape(size, size).astype(np.float64),
     )
 
 
@@ -224,15 +242,18 @@ def _derivatives(
     block: Block, state: BoostState, codes: BinArray
 ) -> NDArray[np.int32] | FloatArray:
     """First and perhaps second derivatives of the loss by each score, (k, 1 or 2, n), in steps."""
-    if isinstance(state.outcome, NumberOutcome):
-        _, _, (value,) = state.outcome.of(block)
-        return np.rint(_scores(block, state, codes)[:, None] - value)
     known = block.remembered("derivatives")
     key = known[0] if known is not None else None
     if isinstance(key, _Scored) and len(key.rounds) == len(state.rounds) and key.begins(state):
         assert known is not None
         return known[1]
     scores = _scores(block, state, codes)
+    now = _Scored(state.outcome, state.base, state.rounds)
+    if isinstance(state.outcome, NumberOutcome):
+        _, _, (value,) = state.outcome.of(block)
+        residual = np.rint(scores[:, None] - value)
+        block.remember("derivatives", now, residual)
+        return residual
     held, _, _ = state.outcome.of(block)
     if len(scores) == 1:
         chances = expit(scores)
@@ -243,5 +264,5 @@ def _derivatives(
     found = np.empty((len(scores), 2, block.records), dtype=np.int32)
     found[:, 0] = np.rint((chances - right) * 2.0**state.digits)
     found[:, 1] = np.rint(chances * (1.0 - chances) * 2.0**state.digits)
-    block.remember("derivatives", _Scored(state.outcome, state.base, state.rounds), found)
+    block.remember("derivatives", now, found)
     return found

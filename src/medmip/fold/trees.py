@@ -1,6 +1,6 @@
 """Trees in the making: where records lie in them, and sums by bin that steer their growth."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
@@ -23,6 +23,10 @@ from medmip.fold.statistic import (
 Places = NDArray[np.int32]
 _TILE = 8192
 """Records whose cells are found together, so that they stay in the processor's cache."""
+REMEMBERED = 4
+"""Trees that grow together and whose places and weights a block has room for."""
+_PACKED = 2.0**39
+"""By so much the numbers of a tile's records stand above a sum: 2^13 times it is below 2^53."""
 
 
 @dataclass(frozen=True)
@@ -190,14 +194,12 @@ def split_sums(block: Block, state: SplitSearch) -> SplitSums:
     """The sums of one block by node, covariate and bin."""
     codes = state.bins.codes(block)
     held, classes, values = state.outcome.of(block)
-    drawn = None if state.seeds is None else hashed(block)
+    weighed = _weighed(block, state.seeds, len(state.trees))
     parts = []
     for index, (tree, nodes) in enumerate(zip(state.trees, state.nodes, strict=True)):
         if not nodes:
             continue
-        weights = np.ones(block.records)
-        if state.seeds is not None and drawn is not None:
-            weights = drawn_weights(drawn, state.seeds[index])
+        weights = weighed(index)
         slot = slots_of(placed(block, codes, tree, f"place {index}"), nodes, len(tree.feature))
         if state.seeds is not None:
             slot[weights == 0] = -1
@@ -230,37 +232,50 @@ def sums_by_bin(
     width: int,
     values: Sequence[FloatArray],
     features: IntArray | None = None,
+    *,
+    counted: bool = False,
 ) -> FloatArray:
     """Sums of each of c values by slot, covariate and bin, (slots, c, m, width).
 
-    codes is (n, p), slot (n,) with -1 for records left out, features (slots, m).
+    codes is (n, p), slot (n,) with -1 for records left out, features (slots, m). counted puts the
+    numbers of records before the values; the last of them must be whole numbers then.
     """
     m = codes.shape[1] if features is None else features.shape[1]
-    total = np.zeros((len(values), slots * m * width))
+    total = np.zeros((len(values) + counted, slots * m * width))
     chosen = np.flatnonzero(slot >= 0)
-    steps = np.arange(m, dtype=np.int32) * np.int32(width)
+    first = np.arange(0, slots * m * width, width, dtype=np.int32).reshape(slots, m)
     ones = np.ones(min(_TILE, len(chosen)) * m)
+    ends = np.arange(0, ones.size + 1, m, dtype=np.int32)
     for start in range(0, len(chosen), _TILE):
         rows = chosen[start : start + _TILE]
-        here = slot[rows]
-        if features is None:
-            cells = codes[rows].astype(np.int32)
-        else:
-            cells = codes[rows[:, None], features[here]].astype(np.int32)
-        cells += steps
-        cells += (here * (m * width)).astype(np.int32)[:, None]
+        here = slot.take(rows)
+        cells = first.take(here, axis=0)
+        cells += (
+            codes.take(rows, axis=0)
+            if features is None
+            else codes.ravel().take(features.take(here, axis=0) + (rows * codes.shape[1])[:, None])
+        )
         # A sparse product adds up without holding Python's lock, so that threads share the work.
         table = csc_array(
-            (
-                ones[: cells.size],
-                cells.ravel(),
-                np.arange(0, cells.size + 1, m, dtype=np.int32),
-            ),
+            (ones[: cells.size], cells.ravel(), ends[: len(rows) + 1]),
             shape=(slots * m * width, len(rows)),
         )
-        for index, value in enumerate(values):
-            total[index] += table @ value[rows]
-    return np.ascontiguousarray(np.moveaxis(total.reshape(len(values), slots, m, width), 0, 1))
+        taken = [np.asarray(value, dtype=np.float64).take(rows) for value in values]
+        if counted:
+            last = taken.pop()
+            if float(np.abs(last).sum()) < _PACKED / 2:
+                # Whole numbers leave room above them in a double for the number of records.
+                both = table @ (last + _PACKED)
+                count = np.rint(both / _PACKED)
+                total[0] += count
+                both -= count * _PACKED
+                total[-1] += both
+            else:
+                total[0] += table @ np.ones(len(rows))
+                total[-1] += table @ last
+        for index, value in enumerate(taken, start=int(counted)):
+            total[index] += table @ value
+    return np.ascontiguousarray(np.moveaxis(total.reshape(len(total), slots, m, width), 0, 1))
 
 
 _POISSON = np.cumsum([1.0, 1.0, 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040]) / np.e
@@ -353,10 +368,30 @@ def leaf_numbers(block: Block, state: LeafState) -> LeafNumbers:
 def _leaves(block: Block, state: LeafState) -> Iterable[tuple[int, IntArray, FloatArray]]:
     """Each tree's number, its leaf of every record, and the records' weights."""
     codes = state.bins.codes(block)
-    drawn = None if state.seeds is None else hashed(block)
+    weighed = _weighed(block, state.seeds, len(state.trees))
     for index, tree in enumerate(state.trees):
-        weights = np.ones(block.records)
-        if state.seeds is not None and drawn is not None:
-            weights = drawn_weights(drawn, state.seeds[index])
         place = placed(block, codes, tree, f"place {index}").astype(np.int64)
-        yield index, place, weights
+        yield index, place, weighed(index)
+
+
+def _weighed(
+    block: Block, seeds: tuple[int, ...] | None, trees: int
+) -> Callable[[int], FloatArray]:
+    """The weights (n,) of a block's records in a tree, remembered while few trees grow."""
+    drawn: list[NDArray[np.uint64]] = []
+
+    def weighed(index: int) -> FloatArray:
+        if seeds is None:
+            return np.ones(block.records)
+        name = f"weights {index}"
+        known = block.remembered(name)
+        if known is not None and known[0] == seeds[index]:
+            return known[1].astype(np.float64)
+        if not drawn:
+            drawn.append(hashed(block))
+        weights = drawn_weights(drawn[0], seeds[index])
+        if trees <= REMEMBERED:
+            block.remember(name, seeds[index], weights.astype(np.uint8))
+        return weights
+
+    return weighed
