@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medmip.algorithms.declaration import CannotCompute
+from medmip.algorithms.weights import Weighing
 from medmip.fold.cohort import Cohort
 from medmip.fold.design import Design
 from medmip.fold.model import known_levels
@@ -19,7 +20,8 @@ class Covariates:
     """The p columns that a model with intercept can estimate, of n records.
 
     full is the design before references and empty levels dropped out, and cells (columns,) the
-    patients behind each of its columns; mean and scale (p,) have the denominator n.
+    patients behind each of its columns; mean and scale (p,) have the denominator n, or are
+    weighted.
     """
 
     full: Design
@@ -63,22 +65,25 @@ def covariates_of(
     each: int = 1,
     besides: int = 1,
     curves: Mapping[str, Sequence[Transform]] | None = None,
+    weighing: Weighing | None = None,
 ) -> Covariates:
     """The covariates of a cohort, each of whose columns has `each` parameters, and some besides.
 
     Raises CannotCompute where records are fewer than parameters, or by check_columns.
     """
     full = cohort.design(cohort.x, interactions, curves=curves)
-    everything = cohort.fold(moments, MomentsState(full), cells=full.labels)
+    weights = weighing.variable if weighing else None
+    everything = cohort.fold(moments, MomentsState(full, weights=weights), cells=full.labels)
     kept = full.estimable(everything.cells)
     design, folded = full.select(kept), everything.select(kept)
-    n, parameters = int(folded.records), each * len(kept) + besides
+    n = weighing.n if weighing else int(folded.records)
+    parameters = each * len(kept) + besides
     if n <= parameters:
         raise CannotCompute(
             f"{parameters} coefficients cannot be estimated from {n} records",
             remedy="Choose fewer covariates.",
         )
-    scale = np.sqrt(np.diag(folded.scatter) / n)
+    scale = np.sqrt(np.diag(folded.scatter) / folded.records)
     check_columns(design, folded, scale)
     return Covariates(full, everything.cells, design, n, folded.mean, scale)
 

@@ -25,11 +25,26 @@ from medmip.algorithms.curves import (
     curve_views,
     curves_of,
 )
-from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
+from medmip.algorithms.declaration import (
+    CannotCompute,
+    Parameters,
+    TrainedResult,
+    algorithm,
+    variable_field,
+)
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NUMERIC, many, one
 from medmip.algorithms.views import Format, View, facts, table
+from medmip.algorithms.weights import (
+    WEIGHTS,
+    Weighing,
+    check_parameters,
+    checked_offset,
+    weighing_of,
+    with_covariates,
+)
+from medmip.errors import RequestError
 from medmip.fold.cohort import Cohort
 from medmip.fold.glm import (
     MAX_ROUNDS,
@@ -41,6 +56,8 @@ from medmip.fold.glm import (
     glm_step,
 )
 from medmip.fold.model import LinearModel
+from medmip.fold.transform import Transform
+from medmip.fold.weights import Offset, Prior
 
 _THETA_ROUNDS = 50
 
@@ -66,6 +83,13 @@ class GlmParameters(Parameters):
     degree: Degree = 2
     splines: Splines = ()
     knots: Knots = 4
+    weights: str | None = variable_field("x", "Weights", WEIGHTS)
+    offset: str | None = variable_field(
+        "x", "Offset", "A numeric variable that is added to the log of the mean as it is."
+    )
+    exposure: str | None = variable_field(
+        "x", "Exposure", "Time, persons or amount at risk: its logarithm is the offset."
+    )
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
     )
@@ -110,6 +134,9 @@ class GlmResult(TrainedResult):
     iterations: int
     confidence: float
     curves: tuple[Curve, ...] = ()
+    weighing: Weighing | None = None
+    offset: str | None = None
+    exposure: str | None = None
     model: LinearModel
 
     def views(self, names: Names = CODES) -> list[View]:
@@ -118,6 +145,7 @@ class GlmResult(TrainedResult):
             ("Distribution", str(self.family), "text"),
             ("Observations", self.n, "integer"),
             ("Dropped for missing values", self.excluded, "integer"),
+            *(self.weighing.facts(names) if self.weighing else []),
             ("Null deviance", self.null_deviance, "number"),
             ("Residual deviance", self.residual_deviance, "number"),
             ("Residual degrees of freedom", self.df_residual, "integer"),
@@ -190,9 +218,16 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
     Ripley, Modern Applied Statistics with S, 4th ed., 7.4.
     """
     (outcome,) = cohort.y
-    curves = curves_of(cohort, cohort.x, parameters)
-    covariates = covariates_of(cohort, parameters.interactions, curves=curves.columns)
+    named = {key: getattr(parameters, key) for key in ("weights", "offset", "exposure")}
+    cohort = with_covariates(cohort, parameters, named)
+    prior = Prior(parameters.weights, checked_offset(cohort, _offset(parameters)))
+    weighing = weighing_of(cohort, prior.weights)
+    curves = curves_of(cohort, cohort.x, parameters, prior.weights)
+    covariates = covariates_of(
+        cohort, parameters.interactions, curves=curves.columns, weighing=weighing
+    )
     n, p = float(covariates.n), len(covariates.scale)
+    check_parameters(cohort, weighing, p + 1)
     family = parameters.family
     first = Family.POISSON if family is Family.NEGATIVE_BINOMIAL else family
     state = GlmState(
@@ -202,22 +237,23 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
         covariates.mean,
         covariates.scale,
         np.zeros(p + 1),
+        prior=prior,
     )
     glance = cohort.fold(glm_step, state)
     _check_outcome(outcome.code, family, glance)
     null = np.zeros(p + 1)
-    null[0] = np.log(float(glance.total) / n)
+    null[0] = _level(glance, first)
     state = replace(state, beta=null)
     try:
         state, step, rounds = fitted(cohort, state)
         if family is Family.NEGATIVE_BINOMIAL:
             state, step, rounds = _with_theta(cohort, state, step, rounds)
+        at_null = _at_null(cohort, replace(state, beta=null))
     except NoFit:
         raise CannotCompute(
             f"The estimate did not settle within {MAX_ROUNDS} rounds",
             remedy="Leave out covariates that hardly vary, or choose another distribution.",
         ) from None
-    at_null = cohort.fold(glm_step, replace(state, beta=null))
 
     df_residual = int(n) - p - 1
     pearson = float(step.pearson)
@@ -233,7 +269,7 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
         stats.t(df_residual) if gamma else stats.norm(),
         parameters.confidence,
     )
-    likelihood = _gamma_likelihood(step, n) if gamma else float(step.log_likelihood)
+    likelihood = _gamma_likelihood(step) if gamma else float(step.log_likelihood)
     number = p + 1 + (family is not Family.POISSON)
     with np.errstate(over="ignore"):
         ratios = tuple(
@@ -277,6 +313,9 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
             parameters.confidence,
             df_residual if gamma else None,
         ),
+        weighing=weighing,
+        offset=parameters.offset,
+        exposure=parameters.exposure,
         model=LinearModel.of(
             outcome.code,
             "log",
@@ -284,8 +323,35 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
             estimates[:1],
             estimates[1:, None],
             covariates.known,
+            offset=prior.offset,
         ),
     )
+
+
+def _offset(parameters: GlmParameters) -> Offset | None:
+    if parameters.offset is not None and parameters.exposure is not None:
+        raise RequestError(
+            "parameters.exposure: there is an offset already", remedy="Choose one of the two."
+        )
+    if parameters.exposure is not None:
+        return Offset(parameters.exposure, Transform("log"))
+    return Offset(parameters.offset) if parameters.offset is not None else None
+
+
+def _level(step: GlmStep, family: Family) -> float:
+    """The intercept of greatest likelihood alone; step is at coefficients of zero."""
+    if family is Family.GAMMA:
+        return float(np.log1p(step.gradient[0] / step.records))
+    return float(np.log(step.total / step.information[0, 0]))
+
+
+def _at_null(cohort: Cohort, state: GlmState) -> GlmStep:
+    """The sums at the greatest likelihood of an intercept alone; state is there but for theta."""
+    if state.prior.offset is None or state.family is not Family.NEGATIVE_BINOMIAL:
+        return cohort.fold(glm_step, state)
+    none = np.zeros(0)
+    design, beta = state.design.select([]), state.beta[:1]
+    return fitted(cohort, replace(state, design=design, shift=none, scale=none, beta=beta))[1]
 
 
 def _check_outcome(code: str, family: Family, glance: GlmStep) -> None:
@@ -344,11 +410,12 @@ def _theta(cohort: Cohort, state: GlmState, step: GlmStep) -> tuple[GlmState, Gl
     raise NoFit
 
 
-def _gamma_likelihood(step: GlmStep, n: float) -> float:
+def _gamma_likelihood(step: GlmStep) -> float:
     """The log-likelihood at the shape n / deviance, which R's AIC of a gamma model takes.
 
     At the fit the ratios y / mu add up to n, so that the sums of log mu and log y follow.
     """
+    n = float(step.records)
     shape = n / float(step.deviance)
     log_mean = -float(step.log_likelihood) - n
     log_y = log_mean - float(step.deviance) / 2

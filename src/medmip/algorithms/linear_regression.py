@@ -26,10 +26,23 @@ from medmip.algorithms.curves import (
     curve_views,
     curves_of,
 )
-from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
+from medmip.algorithms.declaration import (
+    CannotCompute,
+    Parameters,
+    TrainedResult,
+    algorithm,
+    variable_field,
+)
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NUMERIC, many, one
 from medmip.algorithms.views import Format, View, facts, table
+from medmip.algorithms.weights import (
+    WEIGHTS,
+    Weighing,
+    check_parameters,
+    weighing_of,
+    with_covariates,
+)
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
 from medmip.fold.column_sums import ColumnState, column_range
@@ -74,6 +87,7 @@ class LinearRegressionParameters(Parameters):
     degree: Degree = 2
     splines: Splines = ()
     knots: Knots = 4
+    weights: str | None = variable_field("x", "Weights", WEIGHTS)
     errors: Errors = Field(
         Errors.CLASSICAL,
         title="Standard errors",
@@ -118,12 +132,14 @@ class LinearRegressionResult(TrainedResult):
     bic: float
     confidence: float
     curves: tuple[Curve, ...] = ()
+    weighing: Weighing | None = None
     model: LinearModel
 
     def views(self, names: Names = CODES) -> list[View]:
-        fit: list[tuple[str, float, Format]] = [
+        fit: list[tuple[str, object, Format]] = [
             ("Observations", self.n, "integer"),
             ("Dropped for missing values", self.excluded, "integer"),
+            *(self.weighing.facts(names) if self.weighing else []),
             ("Residual standard error", self.residual_std_error, "number"),
             ("Model degrees of freedom", self.df_model, "integer"),
             ("Residual degrees of freedom", self.df_residual, "integer"),
@@ -168,7 +184,11 @@ class LinearRegressionResult(TrainedResult):
                 if len(terms) > 1
                 else []
             ),
-            *([self.residuals.table("Residuals")] if self.residuals else []),
+            *(
+                [self.residuals.table("Weighted residuals" if self.weighing else "Residuals")]
+                if self.residuals
+                else []
+            ),
         ]
 
 
@@ -176,12 +196,13 @@ class LinearRegressionResult(TrainedResult):
 class Residuals:
     """The residuals y - mean(y) - (x - mean(x))'b; design's last column is y.
 
-    means is (p + 1,), slopes (p,).
+    means is (p + 1,), slopes (p,). Weights multiply them by their square roots.
     """
 
     design: Design
     means: tuple[float, ...]
     slopes: tuple[float, ...]
+    weights: str | None = None
 
     def of(self, block: Block) -> FloatArray:
         """(n, 1). Term by term: a matrix product may round differently in another block."""
@@ -189,6 +210,10 @@ class Residuals:
         residuals = columns[:, -1] - self.means[-1]
         for index, slope in enumerate(self.slopes):
             residuals -= (columns[:, index] - self.means[index]) * slope
+        if self.weights is not None:
+            weights = block.column(self.weights)
+            with np.errstate(invalid="ignore"):
+                residuals = np.where(weights > 0, residuals * np.sqrt(weights), np.nan)
         return residuals[:, None]
 
 
@@ -213,29 +238,33 @@ def linear_regression(
 ) -> LinearRegressionResult:
     """Least squares of y = b0 + x'b.
 
+    With weights, the least sum of weighted squares, as if a record's variance went with 1 / w.
     Raises CannotCompute where covariates are constant or collinear, naming them, or where the
     outcome is constant or there are no more records than coefficients.
     Source: Seber & Lee, Linear Regression Analysis, 2nd ed., chapters 3 and 4.
     """
-    (outcome,) = cohort.y
-    curves = curves_of(cohort, cohort.x, parameters)
+    (outcome,), weights = cohort.y, parameters.weights
+    cohort = with_covariates(cohort, parameters, {"weights": weights})
+    weighing = weighing_of(cohort, weights)
+    curves = curves_of(cohort, cohort.x, parameters, weights)
     full = cohort.design((*cohort.x, outcome), parameters.interactions, curves=curves.columns)
-    everything = cohort.fold(moments, MomentsState(full), cells=full.labels)
+    everything = cohort.fold(moments, MomentsState(full, weights=weights), cells=full.labels)
     (last,) = full.columns_of(len(cohort.x))
     kept = [index for index in full.estimable(everything.cells) if index != last]
     design, folded = full.select([*kept, last]), everything.select([*kept, last])
 
-    n, p = float(folded.records), len(kept)
+    n, p = float(weighing.n if weighing else folded.records), len(kept)
+    check_parameters(cohort, weighing, p + 1)
     df_residual = int(n) - p - 1
     if df_residual < 1:
         raise CannotCompute(
             f"{p + 1} coefficients cannot be estimated from {int(n)} records",
             remedy="Choose fewer covariates.",
         )
-    if folded.scatter[-1, -1] <= n * (1e-14 * folded.mean[-1]) ** 2:
+    if folded.scatter[-1, -1] <= folded.records * (1e-14 * folded.mean[-1]) ** 2:
         raise CannotCompute(f"The outcome {outcome.code} is constant in this cohort")
     try:
-        fit = least_squares(cohort, design, folded)
+        fit = least_squares(cohort, design, folded, weights)
     except Collinear as error:
         raise CannotCompute(
             f"These covariates are constant or determine each other: {error}",
@@ -243,14 +272,19 @@ def linear_regression(
         ) from None
 
     variance = fit.residual_sum / df_residual
-    residuals = Residuals(design, (*fit.mean_x.tolist(), fit.mean_y), tuple(fit.slopes.tolist()))
-    covariance, df_errors = variance * fit.covariance(n), df_residual
+    residuals = Residuals(
+        design, (*fit.mean_x.tolist(), fit.mean_y), tuple(fit.slopes.tolist()), weights
+    )
+    covariance, df_errors = variance * fit.covariance(float(folded.records)), df_residual
     if parameters.errors is not Errors.CLASSICAL:
-        covariance, df_errors = _robust(cohort, design, fit, parameters.errors, n)
+        covariance, df_errors = _robust(
+            cohort, design, fit, parameters, float(folded.records), df_residual
+        )
     explained = fit.total_sum - fit.residual_sum
     with np.errstate(divide="ignore"):
         f_statistic = float(np.divide(explained / p, variance)) if p else float("nan")
         log_likelihood = float(-0.5 * n * (np.log(2 * np.pi * fit.residual_sum / n) + 1))
+        log_likelihood += weighing.logs / 2 if weighing else 0.0
     return LinearRegressionResult(
         outcome=outcome.code,
         n=int(n),
@@ -294,6 +328,7 @@ def linear_regression(
             parameters.confidence,
             df_errors,
         ),
+        weighing=weighing,
         model=LinearModel.of(
             outcome.code,
             "identity",
@@ -306,19 +341,25 @@ def linear_regression(
 
 
 def _robust(
-    cohort: Cohort, design: Design, fit: LeastSquares, errors: Errors, n: float
+    cohort: Cohort,
+    design: Design,
+    fit: LeastSquares,
+    parameters: LinearRegressionParameters,
+    total: float,
+    df_residual: int,
 ) -> tuple[FloatArray, int]:
-    """The sandwich, (p + 1, p + 1), and its degrees of freedom."""
+    """The sandwich, (p + 1, p + 1), and its degrees of freedom; total is of records or weights."""
     state = SandwichState(
         design,
         np.append(fit.mean_x, fit.mean_y),
         fit.slopes,
         fit.inverse,
-        n,
-        by_patient=errors is Errors.BY_PATIENT,
+        total,
+        by_patient=parameters.errors is Errors.BY_PATIENT,
+        weights=parameters.weights,
     )
     sums = cohort.fold(sandwich_sums, state)
-    df = int(sums.patients) - 1 if state.by_patient else int(n) - len(fit.slopes) - 1
+    df = int(sums.patients) - 1 if state.by_patient else df_residual
     return sandwich(state, sums), df
 
 

@@ -31,11 +31,20 @@ from medmip.algorithms.declaration import (
     TrainedResult,
     algorithm,
     level_of,
+    variable_field,
 )
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NOMINAL, many, one
 from medmip.algorithms.views import Format, View, facts, table
+from medmip.algorithms.weights import (
+    WEIGHTS,
+    Weighing,
+    check_parameters,
+    checked_offset,
+    weighing_of,
+    with_covariates,
+)
 from medmip.fold.cohort import Cohort
 from medmip.fold.logit import (
     ClassMoments,
@@ -51,6 +60,7 @@ from medmip.fold.model import LinearModel, Target, known_levels
 from medmip.fold.newton import MAX_ROUNDS, NotSettled, Separated, maximised
 from medmip.fold.quantiles import quantiles
 from medmip.fold.statistic import FloatArray
+from medmip.fold.weights import Offset
 
 
 class LogisticRegressionParameters(Parameters):
@@ -67,6 +77,10 @@ class LogisticRegressionParameters(Parameters):
     degree: Degree = 2
     splines: Splines = ()
     knots: Knots = 4
+    weights: str | None = variable_field("x", "Weights", WEIGHTS)
+    offset: str | None = variable_field(
+        "x", "Offset", "A numeric variable that is added to the log odds as it is."
+    )
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
     )
@@ -115,14 +129,17 @@ class LogisticRegressionResult(TrainedResult):
     iterations: int
     confidence: float
     curves: tuple[Curve, ...] = ()
+    weighing: Weighing | None = None
+    offset: str | None = None
     model: LinearModel
 
     def views(self, names: Names = CODES) -> list[View]:
         positive = names.level(self.outcome, self.positive_class)
-        fit: list[tuple[str, float, Format]] = [
+        fit: list[tuple[str, object, Format]] = [
             ("Observations", self.n, "integer"),
             (f"of them {positive}", self.positive, "integer"),
             ("Dropped for missing values", self.excluded, "integer"),
+            *(self.weighing.facts(names) if self.weighing else []),
             ("Null deviance", self.null_deviance, "number"),
             ("Residual deviance", self.residual_deviance, "number"),
             ("Residual degrees of freedom", self.df_residual, "integer"),
@@ -188,7 +205,11 @@ def logistic_regression(
     """
     (outcome,) = cohort.y
     level = cohort.level(outcome, parameters.positive_class, "parameters.positive_class")
-    classes = ClassState(outcome.code, level)
+    weights, named = parameters.weights, parameters.offset
+    cohort = with_covariates(cohort, parameters, {"weights": weights, "offset": named})
+    offset = checked_offset(cohort, Offset(named) if named is not None else None)
+    weighing = weighing_of(cohort, weights)
+    classes = ClassState(outcome.code, level, weights)
     names = (f"not {parameters.positive_class}", parameters.positive_class)
     counts = cohort.fold(class_counts, classes, cells=names)
     negative, positive = (float(value) for value in counts.records)
@@ -198,24 +219,23 @@ def logistic_regression(
             f"Every record of the cohort is {lone}",
             remedy="Choose another positive class, or widen the filter.",
         )
-    curves = curves_of(cohort, cohort.x, parameters)
+    curves = curves_of(cohort, cohort.x, parameters, weights)
     full = cohort.design(cohort.x, parameters.interactions, curves=curves.columns)
     everything = cohort.fold(class_moments, ClassMomentsState(full, classes), cells=full.labels)
     kept = full.estimable(everything.cells)
     design, folded = full.select(kept), everything.select(kept)
     n, p = positive + negative, len(kept)
+    check_parameters(cohort, weighing, p + 1)
     if n - p - 1 < 1:
         raise CannotCompute(
             f"{p + 1} coefficients cannot be estimated from {int(n)} records",
             remedy="Choose fewer covariates.",
         )
-    shift, scale = folded.mean, np.sqrt(np.diag(folded.scatter) / n)
+    shift, scale = folded.mean, np.sqrt(np.diag(folded.scatter) / folded.records)
     check_columns(design, folded, scale)
-    null_log_likelihood = positive * np.log(positive / n) + negative * np.log(negative / n)
-    null = np.zeros(p + 1)
-    null[0] = np.log(positive / negative)
-    start = NewtonState(design, shift, scale, classes, _start(folded, scale))
+    start = NewtonState(design, shift, scale, classes, _start(folded, scale), offset)
     try:
+        null, null_log_likelihood = _null(cohort, start, folded)
         state, step, rounds = maximised(
             cohort, newton_step, start, replace(start, beta=null), null_log_likelihood
         )
@@ -285,13 +305,15 @@ def logistic_regression(
         r_squared_cox_snell=1 - float(np.exp(-ratio / n)),
         likelihood_ratio_p_value=float(stats.chi2.sf(ratio, p)),
         deviance_residuals=(
-            _residuals(cohort, state, -2 * log_likelihood / n)
+            _residuals(cohort, state, -2 * log_likelihood / float(folded.records))
             if parameters.residual_quartiles
             else None
         ),
         iterations=rounds,
         confidence=parameters.confidence,
         curves=curves.told(design, shift, estimates[1:], covariance[1:, 1:], parameters.confidence),
+        weighing=weighing,
+        offset=named,
         model=LinearModel.of(
             outcome.code,
             "logit",
@@ -300,8 +322,25 @@ def logistic_regression(
             estimates[1:, None],
             known_levels(full, everything.cells),
             Target.against_others(parameters.positive_class, cohort.levels[outcome.code]),
+            offset,
         ),
     )
+
+
+def _null(cohort: Cohort, state: NewtonState, folded: ClassMoments) -> tuple[FloatArray, float]:
+    """The coefficients where no covariate counts, (p + 1,), and the log-likelihood there."""
+    records, positive = float(folded.records), float(folded.positive)
+    negative = records - positive
+    null = np.zeros(len(state.beta))
+    null[0] = np.log(positive / negative)
+    if state.offset is None:
+        likelihood = positive * np.log(positive / records) + negative * np.log(negative / records)
+        return null, float(likelihood)
+    none = np.zeros(0)
+    alone = replace(state, design=state.design.select([]), shift=none, scale=none, beta=null[:1])
+    found, step, _ = maximised(cohort, newton_step, alone, alone, -np.inf)
+    null[0] = found.beta[0]
+    return null, float(step.log_likelihood)
 
 
 def _start(folded: ClassMoments, scale: FloatArray) -> FloatArray:
@@ -321,7 +360,8 @@ def _start(folded: ClassMoments, scale: FloatArray) -> FloatArray:
 
 def _residuals(cohort: Cohort, state: NewtonState, mean_deviance: float) -> ResidualQuantiles:
     beta = (float(state.beta[0]), *state.slopes.tolist())
-    values = DevianceResiduals(state.design, state.classes, tuple(state.shift.tolist()), beta)
+    shift = tuple(state.shift.tolist())
+    values = DevianceResiduals(state.design, state.classes, shift, beta, state.offset)
     extremes = cohort.releases_extremes
     found = quantiles(
         cohort,

@@ -11,6 +11,7 @@ from medmip.fold.cohort import Cohort
 from medmip.fold.design import Design
 from medmip.fold.scratch import scratch
 from medmip.fold.statistic import FloatArray, Statistic, Sum
+from medmip.fold.weights import PLAIN, Prior
 
 MAX_ROUNDS = 60
 GAIN = 1e-9
@@ -38,7 +39,8 @@ class NoFit(Exception):
 class GlmState:
     """The model at one point: columns z = (x - shift) / scale, beta (p + 1,) intercept first.
 
-    theta is the negative binomial's size: its variance is mu + mu² / theta.
+    theta is the negative binomial's size: its variance is mu + mu² / theta. prior holds weights, by
+    which every sum is weighed, and the offset, which is added to the log of the mean.
     """
 
     design: Design
@@ -48,6 +50,7 @@ class GlmState:
     scale: FloatArray
     beta: FloatArray
     theta: float = np.inf
+    prior: Prior = PLAIN
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class GlmStep(Statistic):
 
     information is (p + 1, p + 1); both are for a dispersion of one. score () and curvature () are
     the derivatives of the log-likelihood by theta. outside () counts records whose outcome the
-    family does not know. total () sums the outcome.
+    family does not know. records () are the records, or their weights; total () sums the outcome.
     """
 
     records: Sum
@@ -80,6 +83,7 @@ def glm_step(block: Block, state: GlmState) -> GlmStep:
     Source: McCullagh & Nelder, Generalized Linear Models, 2nd ed., 2.5; Lawless, The Canadian
     Journal of Statistics 15 (1987) 209-225, for the negative binomial.
     """
+    block, prior, offset = state.prior.of(block)
     x, y = block.matrix(state.design), block.column(state.outcome)
     size, records = x.shape[1] + 1, block.records
     beta = np.concatenate([state.beta[:1], state.beta[1:] / state.scale])
@@ -92,8 +96,14 @@ def glm_step(block: Block, state: GlmState) -> GlmStep:
         z, weighted, working = memory[:size], memory[size:-1], memory[-1]
         z[0] = 1.0
         np.subtract(x.T[:, start:stop], origin, out=z[1:])
-        eta = np.minimum(np.dot(beta, z), _LARGEST)
-        weight, residual, found = _terms(state.family, y[start:stop], eta, state.theta)
+        eta = np.dot(beta, z)
+        if offset is not None:
+            eta += offset[start:stop]
+        np.minimum(eta, _LARGEST, out=eta)
+        part = None if prior is None else prior[start:stop]
+        weight, residual, found = _terms(state.family, y[start:stop], eta, state.theta, part)
+        if part is not None:
+            weight, residual = weight * part, residual * part
         working[:] = residual
         np.multiply(z, weight, out=weighted)
         # The residual rides along as a last row, so one product gives the gradient too.
@@ -104,9 +114,9 @@ def glm_step(block: Block, state: GlmState) -> GlmStep:
     known = y >= 0 if state.family is not Family.GAMMA else y > 0
     log_likelihood, deviance, pearson, score, curvature, _ = sums
     return GlmStep(
-        records=np.array(float(records)),
+        records=np.array(float(records) if prior is None else prior.sum()),
         outside=np.array(float(records - np.count_nonzero(known))),
-        total=np.array(y.sum()),
+        total=np.array(y.sum() if prior is None else np.dot(y, prior)),
         log_likelihood=np.array(log_likelihood),
         deviance=np.array(deviance),
         pearson=np.array(pearson),
@@ -118,9 +128,12 @@ def glm_step(block: Block, state: GlmState) -> GlmStep:
 
 
 def _terms(
-    family: Family, y: FloatArray, eta: FloatArray, theta: float
+    family: Family, y: FloatArray, eta: FloatArray, theta: float, prior: FloatArray | None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Fisher weights (n,), working residuals (n,), and the sums of a GlmStep's figures, (6,)."""
+    """Fisher weights (n,), working residuals (n,), and the sums of a GlmStep's figures, (6,).
+
+    prior (n,) weighs the sums alone.
+    """
     mu = np.exp(eta)
     apart = y - mu
     positive = np.maximum(y, np.finfo(float).tiny)
@@ -128,12 +141,16 @@ def _terms(
         if family is Family.POISSON:
             likelihood = y * eta - mu - gammaln(y + 1)
             deviance = 2 * (np.where(y > 0, y * (np.log(positive) - eta), 0.0) - apart)
-            return mu, apart, _sums(likelihood, deviance, apart**2 / mu)
+            return mu, apart, _sums(prior, likelihood, deviance, apart**2 / mu)
         if family is Family.GAMMA:
             ratio = y / mu
             deviance = 2 * (ratio - 1 - np.log(np.maximum(ratio, np.finfo(float).tiny)))
             # Of shape one; the dispersion is estimated afterwards.
-            return np.ones_like(mu), ratio - 1, _sums(-ratio - eta, deviance, (ratio - 1) ** 2)
+            return (
+                np.ones_like(mu),
+                ratio - 1,
+                _sums(prior, -ratio - eta, deviance, (ratio - 1) ** 2),
+            )
         shared = np.log((y + theta) / (mu + theta))
         likelihood = (
             gammaln(y + theta) - gammaln(theta) - gammaln(y + 1)
@@ -154,11 +171,16 @@ def _terms(
             + 1 / theta - 2 / (mu + theta) + (y + theta) / (mu + theta) ** 2
         )  # fmt: skip
         pearson = apart**2 / (mu + mu**2 / theta)
-        return mu * shrunk, apart * shrunk, _sums(likelihood, deviance, pearson, score, curvature)
+        return (
+            mu * shrunk,
+            apart * shrunk,
+            _sums(prior, likelihood, deviance, pearson, score, curvature),
+        )
 
 
-def _sums(*parts: FloatArray) -> FloatArray:
-    return np.array([*(part.sum() for part in parts), *[0.0] * (6 - len(parts))])
+def _sums(prior: FloatArray | None, *parts: FloatArray) -> FloatArray:
+    each = [part.sum() if prior is None else np.dot(part, prior) for part in parts]
+    return np.array([*each, *[0.0] * (6 - len(parts))])
 
 
 def fitted(cohort: Cohort, state: GlmState) -> tuple[GlmState, GlmStep, int]:

@@ -12,6 +12,7 @@ from medmip.fold.design import Design
 from medmip.fold.double_double import Double2, exact, exact_product, exact_sum
 from medmip.fold.moments import Moments
 from medmip.fold.statistic import FloatArray, Statistic, Sum
+from medmip.fold.weights import weighed
 
 WELL_CONDITIONED = 1e-4
 """Smallest eigenvalue of the correlation matrix from which the normal equations keep ten digits."""
@@ -62,12 +63,14 @@ class LeastSquares:
 class WhitenedState:
     """Columns to whiten: z = (x - shift) transform.
 
-    design holds the p covariates, then y; shift (p + 1,); transform (p, p).
+    design holds the p covariates, then y; shift (p + 1,); transform (p, p);
+    weights as MomentsState.
     """
 
     design: Design
     shift: FloatArray
     transform: FloatArray
+    weights: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class FitState:
     shift: FloatArray
     offset: float
     slopes: FloatArray
+    weights: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,34 +112,43 @@ class Gradient(Statistic):
 
 def whitened_products(block: Block, state: WhitenedState) -> WhitenedProducts:
     """Products of one block's whitened columns."""
+    block, weights = weighed(block, state.weights)
     columns = block.matrix(state.design)[:, :-1]
     centred = np.subtract(columns, state.shift[:-1], order="F")
+    if weights is not None:
+        centred *= np.sqrt(weights)[:, None]
     z = np.dot(centred, state.transform)
     return WhitenedProducts(np.dot(z.T, z))
 
 
 def gradient(block: Block, state: FitState) -> Gradient:
     """Residuals and their products with the covariates of one block, in twice the digits."""
+    block, weights = weighed(block, state.weights)
     columns = block.matrix(state.design)
     p = len(state.slopes)
     centred = [exact_sum(columns[:, index], -state.shift[index]) for index in range(p + 1)]
     residual = centred[p] + exact(np.full(block.records, -state.offset))
     for index, slope in enumerate(state.slopes):
         residual = residual + -(centred[index] * exact(np.full(block.records, slope)))
+    squares = residual.high
+    if weights is not None:
+        residual = residual * exact(weights)
     sums = [residual.sum(), *((centred[index] * residual).sum() for index in range(p))]
     return Gradient(
         np.array([part.high for part in sums]),
         np.array([part.low for part in sums]),
-        np.asarray(np.dot(residual.high, residual.high)),
+        np.asarray(np.dot(squares, residual.high)),
     )
 
 
-def least_squares(cohort: Cohort, design: Design, moments: Moments) -> LeastSquares:
+def least_squares(
+    cohort: Cohort, design: Design, moments: Moments, weights: str | None = None
+) -> LeastSquares:
     """The least-squares fit of the last design column on the others, with intercept.
 
-    moments are those of design's p + 1 columns. Where the covariates are nearly collinear they
-    are made orthonormal over further rounds, and the fit is refined with residuals of twice the
-    digits, so that it is as good as the data: better than Householder's QR.
+    moments are those of design's p + 1 columns, under these weights. Where the covariates are
+    nearly collinear they are made orthonormal over further rounds, and the fit is refined with
+    residuals of twice the digits, so that it is as good as the data: better than Householder's QR.
     Raises Collinear. Source: Fukaya et al., SIAM J. Sci. Comput. 42 (2020) A477-A503 (shifted
     CholeskyQR3, here with the symmetric eigendecomposition in the place of Cholesky); Bjorck,
     Numerical Methods for Least Squares Problems (1996), 2.9 (iterative refinement).
@@ -157,41 +170,42 @@ def least_squares(cohort: Cohort, design: Design, moments: Moments) -> LeastSqua
             return LeastSquares(
                 slopes, mean[:-1], float(mean[-1]), transform @ transform.T, residual_sum, total_sum
             )
-    return _refined(cohort, design, moments, spread, transform, slopes)
+    return _refined(cohort, design, moments, weights, spread, transform, slopes)
 
 
 def _refined(
     cohort: Cohort,
     design: Design,
     moments: Moments,
+    weights: str | None,
     spread: FloatArray,
     transform: FloatArray,
     slopes: FloatArray,
 ) -> LeastSquares:
     mean = moments.mean
     for _ in range(_ROUNDS):
-        products = cohort.fold(whitened_products, WhitenedState(design, mean, transform))
+        products = cohort.fold(whitened_products, WhitenedState(design, mean, transform, weights))
         values, vectors = np.linalg.eigh(products.gram)
         step = vectors / np.sqrt(np.maximum(values, np.finfo(float).eps * len(values) * values[-1]))
         transform = transform @ step
         scaled = transform * spread[:, None]
         lengths = np.linalg.norm(scaled, axis=0)
         if lengths.max() > 1.0 / COLLINEAR:
-            weights = np.abs(scaled[:, int(lengths.argmax())])
-            dependent = np.flatnonzero(weights > 1e-3 * weights.max())
+            parts = np.abs(scaled[:, int(lengths.argmax())])
+            dependent = np.flatnonzero(parts > 1e-3 * parts.max())
             raise Collinear(tuple(design.labels[index] for index in dependent))
         if np.allclose(values, 1.0, atol=1e-6):
             break
     offset = 0.0
     for _ in range(_ROUNDS):
-        sums = cohort.fold(gradient, FitState(design, mean, offset, slopes))
+        sums = cohort.fold(gradient, FitState(design, mean, offset, slopes, weights))
         towards = sums.high + sums.low
         correction = transform @ (transform.T @ towards[1:])
         slopes = slopes + correction
         offset += float(towards[0] / moments.records)
         if np.all(np.abs(correction) <= 1e-14 * np.abs(slopes)):
             break
-    final = cohort.fold(gradient, FitState(design, mean, offset, slopes))
+    final = cohort.fold(gradient, FitState(design, mean, offset, slopes, weights))
     return LeastSquares(
         slopes,
         mean[:-1],

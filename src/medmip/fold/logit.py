@@ -11,6 +11,7 @@ from medmip.fold.moments import Moments, MomentsState, centred_columns, moments_
 from medmip.fold.newton import SEPARATED, NewtonStep
 from medmip.fold.scratch import scratch
 from medmip.fold.statistic import Cells, FloatArray, Statistic, Sum
+from medmip.fold.weights import Offset, Prior, weighed
 
 _LARGEST = 700.0
 """Log odds beyond which their exponential would overflow."""
@@ -24,10 +25,11 @@ threads have to wait for each other."""
 
 @dataclass(frozen=True)
 class ClassState:
-    """The outcome's variable and its positive level."""
+    """The outcome's variable and its positive level; weights as MomentsState."""
 
     outcome: str
     positive: int
+    weights: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,9 @@ class ClassMomentsState:
 
 @dataclass(frozen=True)
 class ClassMoments(Moments):
-    """Moments of p columns; positive (): records of the positive class.
+    """Moments of p columns; positive (): records of the positive class, or their weights.
 
-    towards (p,): sum of x - shift over the positive class.
+    towards (p,): sum of x - shift over the positive class, weighed likewise.
     """
 
     positive: Sum
@@ -67,13 +69,21 @@ class ClassMoments(Moments):
 
 @dataclass(frozen=True)
 class NewtonState:
-    """The model at one point: columns z = (x - shift) / scale, beta (p + 1,) intercept first."""
+    """The model at one point: columns z = (x - shift) / scale, beta (p + 1,) intercept first.
+
+    Log odds are beta'(1, z) and the offset.
+    """
 
     design: Design
     shift: FloatArray
     scale: FloatArray
     classes: ClassState
     beta: FloatArray
+    offset: Offset | None = None
+
+    @property
+    def prior(self) -> Prior:
+        return Prior(self.classes.weights, self.offset)
 
     @property
     def slopes(self) -> FloatArray:
@@ -87,6 +97,7 @@ class NewtonState:
 
 def class_counts(block: Block, state: ClassState) -> ClassCounts:
     """Patients and records of one block by class."""
+    block, _ = weighed(block, state.weights)
     held = block.levels(state.outcome) == state.positive
     positive = int(np.count_nonzero(held))
     records = np.array([block.records - positive, positive])
@@ -96,9 +107,12 @@ def class_counts(block: Block, state: ClassState) -> ClassCounts:
 
 def class_moments(block: Block, state: ClassMomentsState) -> ClassMoments:
     """The moments of one block's covariates, and their sums over the positive class."""
+    block, weights = weighed(block, state.classes.weights)
     positive = (block.levels(state.classes.outcome) == state.classes.positive).astype(np.float64)
     shift, centred = centred_columns(block, MomentsState(state.design))
-    plain = moments_of(block, state.design, shift, centred)
+    plain = moments_of(block, state.design, shift, centred, weights)
+    if weights is not None:
+        positive *= weights
     return ClassMoments(
         plain.records,
         plain.cells,
@@ -116,6 +130,7 @@ def newton_step(block: Block, state: NewtonState) -> NewtonStep:
     The scale is folded into beta; columns are taken about the shift, so that no digits cancel.
     Source: McCullagh & Nelder, Generalized Linear Models, 2nd ed., 4.4.
     """
+    block, weights, offset = state.prior.of(block)
     x = block.matrix(state.design)
     size, records = x.shape[1] + 1, block.records
     beta = np.concatenate([state.beta[:1], state.slopes])
@@ -135,15 +150,23 @@ def newton_step(block: Block, state: NewtonState) -> NewtonStep:
         np.subtract(columns[:, start:stop], origin, out=z[1:])
         # The log odds of each record's own class, and the chance that it were the other one.
         own, side = np.dot(beta, z), sides[start:stop]
+        if offset is not None:
+            own += offset[start:stop]
         own *= side
         np.minimum(own, _LARGEST, out=own)
         odds = np.exp(own)
         wrong = np.reciprocal(1.0 + odds)
-        log_likelihood += own.sum() + np.log(wrong).sum()
+        if weights is None:
+            log_likelihood += own.sum() + np.log(wrong).sum()
+        else:
+            log_likelihood += float(np.dot(own + np.log(wrong), weights[start:stop]))
         np.multiply(side, wrong, out=residual)
         unsettled += int(np.count_nonzero(wrong > SEPARATED))
         np.multiply(odds, wrong, out=other)
         other *= wrong
+        if weights is not None:
+            other *= weights[start:stop]
+            residual *= weights[start:stop]
         for first in range(0, stop - start, narrow):
             last = min(first + narrow, stop - start)
             weighted = spare[: (size + 1) * (last - first)].reshape(size + 1, last - first)
@@ -169,6 +192,7 @@ class DevianceResiduals:
     classes: ClassState
     shift: tuple[float, ...]
     beta: tuple[float, ...]
+    offset: Offset | None = None
 
     def of(self, block: Block) -> FloatArray:
         x = block.matrix(self.design)
@@ -176,7 +200,12 @@ class DevianceResiduals:
         eta = np.full(block.records, self.beta[0])
         for index, (origin, slope) in enumerate(zip(self.shift, self.beta[1:], strict=True)):
             eta += slope * (x[:, index] - origin)
+        if self.offset is not None:
+            eta += self.offset.of(block)
         positive = block.levels(self.classes.outcome) == self.classes.positive
         margin = np.where(positive, eta, -eta)
         deviance = np.log1p(np.exp(-np.abs(margin))) - np.minimum(margin, 0.0)
+        if self.classes.weights is not None:
+            weights = block.column(self.classes.weights)
+            deviance = np.where(weights > 0, deviance * weights, np.nan)
         return (np.where(positive, 1.0, -1.0) * np.sqrt(2.0 * deviance))[:, None]

@@ -12,6 +12,7 @@ from medmip.fold.block import Block
 from medmip.fold.design import Design
 from medmip.fold.statistic import FloatArray, IntArray
 from medmip.fold.transform import Transform
+from medmip.fold.weights import Offset
 
 
 class Target(BaseModel):
@@ -123,8 +124,12 @@ class LinearModel(Model):
         weights: FloatArray,
         known: Mapping[str, tuple[str, ...]],
         target: Target | None = None,
+        offset: Offset | None = None,
     ) -> "LinearModel":
-        """The model of a design's p columns with weights (p, scores) and intercepts (scores,)."""
+        """The model of a design's p columns with weights (p, scores) and intercepts (scores,).
+
+        offset is added to every score.
+        """
         terms = tuple(
             Term(
                 factors=tuple(
@@ -139,6 +144,9 @@ class LinearModel(Model):
             )
             for column, row in zip(design.columns, weights.tolist(), strict=True)
         )
+        if offset is not None:
+            factor = TermFactor(variable=offset.variable, transform=offset.transform)
+            terms = (*terms, Term(factors=(factor,), weights=(1.0,) * len(intercepts)))
         return cls(
             outcome=outcome,
             target=target,

@@ -1,4 +1,4 @@
-"""Weights of records: whom they leave in, and what must be known of them before they count."""
+"""What is known of records beforehand: how much they weigh, and what is added to their score."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,48 @@ import numpy as np
 
 from medmip.fold.block import Block
 from medmip.fold.statistic import Cells, FloatArray, Shift, Statistic, Sum
+from medmip.fold.transform import Transform
+
+
+@dataclass(frozen=True)
+class Offset:
+    """A variable, perhaps transformed, that is added to the linear predictor as it is."""
+
+    variable: str
+    transform: Transform | None = None
+
+    def of(self, block: Block) -> FloatArray:
+        """What is added for each record, (n,)."""
+        values = block.column(self.variable)
+        return self.transform.of(values) if self.transform else values
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The variable that weighs records, and the offset, where there are such."""
+
+    weights: str | None = None
+    offset: Offset | None = None
+
+    def of(self, block: Block) -> tuple[Block, FloatArray | None, FloatArray | None]:
+        """The records that count, their weights (n,) and offsets (n,), None where all are alike."""
+        held, weights = weighed(block, self.weights)
+        return held, weights, None if self.offset is None else self.offset.of(held)
+
+
+PLAIN = Prior()
+
+
+@dataclass(frozen=True)
+class OffsetSums(Statistic):
+    """How many records have an offset that is no finite number, ()."""
+
+    unusable: Sum
+
+
+def offset_sums(block: Block, state: Offset) -> OffsetSums:
+    """The sum of one block."""
+    return OffsetSums(np.array(float(np.count_nonzero(~np.isfinite(state.of(block))))))
 
 
 @dataclass(frozen=True)
