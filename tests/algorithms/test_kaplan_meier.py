@@ -16,6 +16,7 @@ from medmip.privacy.guard import Refused
 from medmip.privacy.policy import Policy
 from tests.analysis import analyse
 
+HAZARD = "Cumulative hazard of died"
 STRICT = Policy(overlap="off")
 
 
@@ -103,6 +104,32 @@ def test_equals_r(need: Callable[..., str], tmp_path: Path, limits: str, grid: f
         ], name
     found = (ours.log_rank.chi_square, *ours.log_rank.expected)
     assert found == pytest.approx(test, rel=1e-8)
+
+
+NELSON_AALEN = {
+    "a": {5: 0.45944349341785845, 10: 1.0025332701210805, 20: 1.9819215848733993},
+    "b": {5: 0.37233301617890546, 10: 0.5071938999759594, 20: 0.9521373460958762},
+    "c": {5: 0.20133950748704849, 10: 0.35733494574055125, 20: 0.8865488504081763},
+}
+"""The cumulative hazard by group and time: NelsonAalenFitter of lifelines 0.30.3, whose smoothing
+of ties was off."""
+
+
+def test_the_cumulative_hazard_equals_lifelines() -> None:
+    for curve in fit(cohort()).curves:
+        for time, theirs in NELSON_AALEN[curve.level].items():
+            step = [step for step in curve.steps if step.time <= time][-1]
+            assert step.cumulative_hazard == pytest.approx(theirs, rel=1e-12)
+
+
+def test_limits_of_the_hazard_lie_evenly_about_its_logarithm() -> None:
+    data = {"time": np.array([1.0, 2, 3, 4]), "status": np.array(["lost", "died", "died", "died"])}
+    (curve,) = fit(data, grouped=False, parameters={"confidence": 0.95}).curves
+    first, second, *_ = curve.steps
+    assert (first.cumulative_hazard, first.hazard_lower, first.hazard_upper) == (0.0, None, None)
+    # One event of three: the hazard is 1/3, and so is its error.
+    assert second.hazard_lower == pytest.approx(np.exp(-1.959963984540054) / 3, rel=1e-12)
+    assert second.hazard_upper == pytest.approx(np.exp(1.959963984540054) / 3, rel=1e-12)
 
 
 def test_a_curve_that_rests_at_one_half_has_its_median_between() -> None:
@@ -221,8 +248,8 @@ def test_patients_of_several_records_are_turned_away() -> None:
 def test_views_show_curves_test_and_steps() -> None:
     ours = fit(cohort())
     titles = [view.title for view in ours.views()]
-    assert titles == ["time to status: died", "Groups", "Log-rank test", "Survival by time"]
+    assert titles == ["time to status: died", "Groups", "Log-rank test", HAZARD, "Survival by time"]
     alone = fit(cohort(), grouped=False)
     assert alone.log_rank is None
-    assert [view.title for view in alone.views()][1:] == ["Groups", "Survival by time"]
+    assert [view.title for view in alone.views()][1:] == ["Groups", HAZARD, "Survival by time"]
     assert "median" in alone.views()[0].alt

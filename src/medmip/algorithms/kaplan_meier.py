@@ -10,7 +10,12 @@ from medmip.algorithms.declaration import CannotCompute, Parameters, Result, alg
 from medmip.algorithms.follow_up import STEPS, checked_status, leaving_steps
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import NOMINAL, NUMERIC, many, one
-from medmip.algorithms.survival_curves import SurvivalCurve, curves_chart, told_steps
+from medmip.algorithms.survival_curves import (
+    SurvivalCurve,
+    curves_chart,
+    hazard_chart,
+    told_steps,
+)
 from medmip.algorithms.views import (
     Format,
     Table,
@@ -85,16 +90,18 @@ class KaplanMeierResult(Result):
 
     def views(self, names: Names = CODES) -> list[View]:
         labels = [self._label(curve, names) for curve in self.curves]
+        event = names.level(self.event_variable, self.event)
+        drawn = (
+            dict(zip(labels, self.curves, strict=True)),
+            names.axis(self.time),
+            names.variable(self.group) if self.group else None,
+            self.confidence,
+            self.minimum > 1,
+        )
         views: list[View] = [
             curves_chart(
-                f"{names.variable(self.time)} to "
-                f"{names.variable(self.event_variable)}: "
-                f"{names.level(self.event_variable, self.event)}",
-                dict(zip(labels, self.curves, strict=True)),
-                names.axis(self.time),
-                names.variable(self.group) if self.group else None,
-                self.confidence,
-                self.minimum > 1,
+                f"{names.variable(self.time)} to {names.variable(self.event_variable)}: {event}",
+                *drawn,
             ),
             self._summary(labels),
         ]
@@ -109,6 +116,7 @@ class KaplanMeierResult(Result):
                     ],
                 )
             )
+        views.append(hazard_chart(f"Cumulative hazard of {event}", *drawn))
         views.append(self._steps(labels))
         return views
 
@@ -178,6 +186,8 @@ class KaplanMeierResult(Result):
                 ("upper", f"{percent} upper", "number"),
                 ("cumulative_hazard", "Cumulative hazard", "number"),
                 ("hazard_std_error", "Std. error", "number"),
+                ("hazard_lower", f"{percent} lower", "number"),
+                ("hazard_upper", f"{percent} upper", "number"),
             ],
             rows,
             note,

@@ -20,7 +20,8 @@ class SurvivalStep(BaseModel):
     """What happened since the step before, up to and with `time`.
 
     at_risk had neither event nor censoring before. Greenwood's error and the limits are None
-    where nobody is left.
+    where nobody is left. The cumulative hazard is Nelson and Aalen's; its limits are None while
+    it is zero.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +36,8 @@ class SurvivalStep(BaseModel):
     upper: float | None
     cumulative_hazard: float
     hazard_std_error: float
+    hazard_lower: float | None
+    hazard_upper: float | None
 
 
 class SurvivalCurve(BaseModel):
@@ -75,6 +78,8 @@ def told_steps(
             upper=_known(estimate.upper[end]),
             cumulative_hazard=float(estimate.hazard[end]),
             hazard_std_error=float(estimate.hazard_error[end]),
+            hazard_lower=_known(estimate.hazard_lower[end]),
+            hazard_upper=_known(estimate.hazard_upper[end]),
         )
         for index, end in enumerate(ends)
     )
@@ -176,6 +181,64 @@ def curves_chart(
             if joined
             else ""
         ),
+    )
+
+
+def hazard_chart(
+    title: str,
+    curves: Mapping[str, SurvivalCurve],
+    axis: str,
+    group: str | None,
+    confidence: float,
+    joined: bool,
+) -> Chart:
+    """Cumulative hazards by label with their confidence bands; joined as in curves_chart."""
+    between: Literal["linear", "step-after"] = "linear" if joined else "step-after"
+    points: list[dict[str, object]] = []
+    for label, part in curves.items():
+        points.append({"group": label, "time": 0.0, "hazard": 0.0, "lower": 0.0, "upper": 0.0})
+        points += [
+            {
+                "group": label,
+                "time": step.time,
+                "hazard": step.cumulative_hazard,
+                "lower": step.hazard_lower,
+                "upper": step.hazard_upper,
+            }
+            for step in part.steps
+        ]
+    order = list(curves)
+    strokes = alt.Legend(title=group, symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=3)
+    base = alt.Chart(alt.Data(values=points)).encode(
+        x=alt.X("time:Q", title=axis, scale=alt.Scale(domainMin=0, nice=False)),
+        color=alt.Color(
+            "group:N", sort=order, scale=alt.Scale(domain=order), legend=strokes if group else None
+        ),
+    )
+    bands = (
+        base.transform_filter("isValid(datum.lower) && isValid(datum.upper)")
+        .mark_area(interpolate=between, opacity=0.16)
+        .encode(y=alt.Y("lower:Q"), y2="upper:Q")
+    )
+    lines = base.mark_line(interpolate=between, strokeWidth=2, point=joined).encode(
+        y=alt.Y("hazard:Q", title="Cumulative hazard", scale=alt.Scale(domainMin=0)),
+        tooltip=[
+            alt.Tooltip("group:N", title=group or "Group"),
+            alt.Tooltip("time:Q", title=axis),
+            alt.Tooltip("hazard:Q", title="Cumulative hazard", format=".4f"),
+        ],
+    )
+    ends = "; ".join(
+        f"{label} {part.steps[-1].cumulative_hazard:.3g} at {part.steps[-1].time:.4g}"
+        for label, part in curves.items()
+        if part.steps
+    )
+    return chart(
+        title,
+        (lines + bands).properties(width="container", height=_HEIGHT),
+        f"Cumulative hazards of {len(curves)} group{'' if len(curves) == 1 else 's'}: {ends}",
+        f"Nelson-Aalen estimates; bands are {100 * confidence:g} % confidence limits. A straight "
+        "line means a constant hazard." + (" Points are told, lines only join them." * joined),
     )
 
 

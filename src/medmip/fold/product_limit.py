@@ -14,7 +14,9 @@ Limits = Literal["log", "log-log", "plain"]
 class ProductLimit:
     """The estimates of one group at every step at which somebody leaves, (k,) each.
 
-    leaving is (2, steps), censored first; z is the normal quantile of the limits.
+    leaving is (2, steps), censored first; z is the normal quantile of the limits. Those of the
+    hazard lie evenly about it on the scale of logarithms.
+    Source: Klein & Moeschberger, Survival Analysis, 2nd ed., 4.3.
     """
 
     def __init__(self, leaving: IntArray, z: float, limits: Limits) -> None:
@@ -28,6 +30,8 @@ class ProductLimit:
         self.hazard = np.cumsum(d / n)
         self.hazard_error = np.sqrt(np.cumsum(d / n**2))
         with np.errstate(divide="ignore", invalid="ignore"):
+            factor = np.exp(z * self.hazard_error / self.hazard)
+            self.hazard_lower, self.hazard_upper = self.hazard / factor, self.hazard * factor
             self.share = d / (n * (n - d))
             relative = np.where(self.survival > 0, np.sqrt(np.cumsum(self.share)), np.nan)
             self.error = self.survival * relative
