@@ -188,7 +188,7 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
         np.zeros(p + 1),
     )
     glance = cohort.fold(glm_step, state)
-    _check_outcome(outcome.code, family, glance)
+    check_outcome(outcome.code, family, glance)
     null = np.zeros(p + 1)
     null[0] = np.log(float(glance.total) / n)
     state = replace(state, beta=null)
@@ -264,7 +264,8 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
     )
 
 
-def _check_outcome(code: str, family: Family, glance: GlmStep) -> None:
+def check_outcome(code: str, family: Family, glance: GlmStep) -> None:
+    """Raises CannotCompute where an outcome has values that the family does not know."""
     if float(glance.outside):
         least = "positive" if family is Family.GAMMA else "zero or more"
         raise CannotCompute(
