@@ -1,6 +1,6 @@
-"""Ridge, lasso and elastic net: linear regression that shrinks and selects its covariates."""
+"""Ridge, lasso and elastic net: regressions that shrink and select their covariates."""
 
-from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import altair as alt
@@ -8,24 +8,53 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from medmip.algorithms.coefficients import INTERCEPT, reference_note
-from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
+from medmip.algorithms.declaration import (
+    CannotCompute,
+    Parameters,
+    TrainedResult,
+    algorithm,
+    level_of,
+)
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.names import CODES, Names
-from medmip.algorithms.role import ANY, NUMERIC, many, one
-from medmip.algorithms.views import View, chart, facts, table
+from medmip.algorithms.role import ANY, many, one
+from medmip.algorithms.shrunken_fits import Columns, Fit, LikelihoodProblem, LinearProblem, path
+from medmip.algorithms.views import Format, View, chart, facts, table
+from medmip.catalogue.variable import Variable
+from medmip.errors import RequestError
 from medmip.fold.cohort import Cohort
-from medmip.fold.model import LinearModel, known_levels
+from medmip.fold.logit import ClassState, class_counts
+from medmip.fold.model import LinearModel, Link, Target, known_levels
 from medmip.fold.moments import MomentsState, moments
-from medmip.fold.statistic import FloatArray
 
-_PASSES = 100_000
-_STILL = 1e-10
-"""Coefficients of standardised columns rest once a pass moves none of them by more than this."""
+
+class Family(StrEnum):
+    """How the outcome scatters about its mean."""
+
+    BY_OUTCOME = "by outcome"
+    GAUSSIAN = "gaussian"
+    BINOMIAL = "binomial"
+    POISSON = "poisson"
 
 
 class ElasticNetParameters(Parameters):
     """Parameters of an elastic net."""
 
+    family: Family = Field(
+        Family.BY_OUTCOME,
+        title="Distribution",
+        description=(
+            "Of the outcome: gaussian for a number, binomial for one level against the others "
+            "(logistic regression), poisson for counts; by outcome: binomial where it is nominal, "
+            "else gaussian."
+        ),
+    )
+    positive_class: str | None = level_of(
+        "y",
+        "Positive class",
+        "Of a nominal outcome: the level whose chance is modelled; of two, the second.",
+        optional=True,
+    )
     mixing: float = Field(
         1.0,
         ge=0,
@@ -51,13 +80,17 @@ class ElasticNetParameters(Parameters):
 
 
 class Shrunken(BaseModel):
-    """One coefficient, in the covariate's unit and for a standardised covariate."""
+    """One coefficient, in the covariate's unit and for a standardised covariate.
 
-    model_config = ConfigDict(frozen=True)
+    ratio, its exponential, is an odds ratio or a ratio of means; None of a linear model.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
 
     term: str
     estimate: float
     standardised: float
+    ratio: float | None = None
 
 
 class PathStep(BaseModel):
@@ -73,9 +106,15 @@ class PathStep(BaseModel):
 
 
 class ElasticNetResult(TrainedResult):
-    """The coefficients at the chosen penalty, and the whole path from the strongest down."""
+    """The coefficients at the chosen penalty, and the whole path from the strongest down.
+
+    r_squared is the share of the null deviance that is explained; a linear model's deviance is
+    its sum of squares. residual_std_error is a linear model's alone.
+    """
 
     outcome: str
+    family: Family
+    positive_class: str | None
     n: int
     excluded: int
     mixing: float
@@ -85,38 +124,44 @@ class ElasticNetResult(TrainedResult):
     references: dict[str, str]
     kept: int
     r_squared: float
-    residual_std_error: float
+    null_deviance: float
+    deviance: float
+    residual_std_error: float | None
     path: tuple[PathStep, ...]
     model: LinearModel
 
     def views(self, names: Names = CODES) -> list[View]:
         rows: list[dict[str, object]] = [{"term": INTERCEPT, "estimate": self.intercept}]
         rows += [part.model_dump() | {"term": names.term(part.term)} for part in self.coefficients]
+        columns: list[tuple[str, str, Format]] = [
+            ("term", "Term", "text"),
+            ("estimate", "Estimate", "number"),
+            ("standardised", "For one SD", "number"),
+        ]
+        linear = self.family is Family.GAUSSIAN
+        if not linear:
+            odds = self.family is Family.BINOMIAL
+            columns.append(("ratio", "Odds ratio" if odds else "Ratio of means", "number"))
+        fit: list[tuple[str, object, Format]] = [
+            ("Distribution", str(self.family), "text"),
+            ("Observations", self.n, "integer"),
+            ("Dropped for missing values", self.excluded, "integer"),
+            ("Mixing", self.mixing, "number"),
+            ("Penalty", self.penalty, "number"),
+            ("Covariates kept", self.kept, "integer"),
+            ("R²" if linear else "Deviance explained", self.r_squared, "number"),
+        ]
+        if linear:
+            fit.append(("Residual standard error", self.residual_std_error, "number"))
+        else:
+            fit += [
+                ("Null deviance", self.null_deviance, "number"),
+                ("Residual deviance", self.deviance, "number"),
+            ]
         return [
-            table(
-                "Coefficients",
-                [
-                    ("term", "Term", "text"),
-                    ("estimate", "Estimate", "number"),
-                    ("standardised", "For one SD", "number"),
-                ],
-                rows,
-                reference_note(self.references, names),
-            ),
+            table("Coefficients", columns, rows, reference_note(self.references, names)),
             self._path(names),
-            facts(
-                "Fit",
-                [
-                    ("Observations", self.n, "integer"),
-                    ("Dropped for missing values", self.excluded, "integer"),
-                    ("Mixing", self.mixing, "number"),
-                    ("Penalty", self.penalty, "number"),
-                    ("Covariates kept", self.kept, "integer"),
-                    ("R²", self.r_squared, "number"),
-                    ("Residual standard error", self.residual_std_error, "number"),
-                ],
-                "Shrunken coefficients have no standard errors.",
-            ),
+            facts("Fit", fit, "Shrunken coefficients have no standard errors."),
         ]
 
     def _path(self, names: Names) -> View:
@@ -167,152 +212,144 @@ class ElasticNetResult(TrainedResult):
     "elastic_net",
     label="Elastic net",
     question="Predict an outcome",
-    description="Linear regression that shrinks coefficients and drops idle covariates.",
-    discloses=(
-        "Shrunken coefficients and the quality of the fit over the whole cohort; no level that "
-        "fewer patients than the minimum have."
+    description=(
+        "Linear, logistic or Poisson regression that shrinks coefficients and drops idle "
+        "covariates."
     ),
-    y=one(NUMERIC, "Outcome"),
+    discloses=(
+        "Shrunken coefficients and the quality of the fit over the whole cohort; no class and no "
+        "level that fewer patients than the minimum have."
+    ),
+    y=one(ANY, "Outcome"),
     x=many(ANY, "Covariates"),
     parameters=ElasticNetParameters,
 )
 def elastic_net(cohort: Cohort, parameters: ElasticNetParameters) -> ElasticNetResult:
-    """Least |y - b0 - Zb|² / 2n + penalty (mixing |b|₁ + (1 - mixing) |b|² / 2), Z standardised.
+    """Least loss + penalty (mixing |b|₁ + (1 - mixing) |b|² / 2) of standardised covariates.
 
-    Coordinate descent on the normal equations, from the penalty that drops every covariate down,
-    each fit starting from the one before. Raises CannotCompute where covariates or the outcome
-    are constant, or a fit does not rest.
-    Source: Friedman, Hastie & Tibshirani, Journal of Statistical Software 33 (2010) 1-22.
+    The loss is |y - b0 - Zb|² / 2n, or minus the log-likelihood divided by n. A path goes from the
+    penalty that drops every covariate down, each fit starting from the one before: coordinate
+    descent on the normal equations, or on each quadratic expansion of the likelihood. Every fit
+    meets the optimality conditions. Raises CannotCompute where covariates or the outcome are
+    constant, where there is a single class or a count below zero, or where a fit does not rest.
+    Source: Friedman, Hastie & Tibshirani, Journal of Statistical Software 33 (2010) 1-22; Lee,
+    Sun & Saunders, SIAM Journal on Optimization 24 (2014) 1420-1443.
     """
     (outcome,) = cohort.y
-    full = cohort.design((*cohort.x, outcome), parameters.interactions)
-    last = full.labels.index(outcome.code)
-    everything = cohort.fold(moments, MomentsState(full), cells=full.labels)
-    kept = [index for index in full.estimable(everything.cells) if index != last]
-    folded = everything.select([*kept, last])
-    design, n = full.select(kept), float(folded.records)
-    if n < 3:
-        raise CannotCompute("An elastic net needs at least three records")
-    scatter, mean = folded.scatter / n, folded.mean
-    scale = np.sqrt(np.diag(scatter))
-    constant = np.flatnonzero(scale <= 1e-14 * np.abs(mean))
-    if constant.size or not np.all(scale > 0):
-        names = [*design.labels, outcome.code]
-        told = ", ".join(names[index] for index in np.flatnonzero(scale <= 1e-14 * np.abs(mean)))
-        raise CannotCompute(f"These variables are constant: {told}", remedy="Leave them out.")
-    problem = _Problem(
-        scatter[:-1, :-1] / np.outer(scale[:-1], scale[:-1]),
-        scatter[:-1, -1] / scale[:-1],
-        float(scatter[-1, -1]),
-        parameters.mixing,
+    family = _family(outcome, parameters)
+    linear = family is Family.GAUSSIAN
+    target, classes, odds = (
+        _classes(cohort, outcome, parameters) if family is Family.BINOMIAL else (None, None, 1.0)
     )
-    path = problem.path(parameters.steps, n)
-    if parameters.penalty is None:
-        chosen = min(path, key=lambda step: step.bic)
+    full = cohort.design((*cohort.x, outcome) if linear else cohort.x, parameters.interactions)
+    everything = cohort.fold(moments, MomentsState(full), cells=full.labels)
+    # The outcome's own column is never a covariate.
+    last = [full.labels.index(outcome.code)] if linear else []
+    kept = [index for index in full.estimable(everything.cells) if index not in last]
+    columns = Columns.of(full.select(kept), everything.select([*kept, *last]), outcome.code)
+    if linear:
+        problem: LinearProblem | LikelihoodProblem = columns.linear(parameters.mixing)
+    elif classes:
+        problem = columns.logistic(cohort, classes, odds, parameters.mixing)
     else:
-        start = next(
-            (step for step in reversed(path) if step.penalty >= parameters.penalty), path[0]
-        )
-        chosen = problem.step(parameters.penalty, np.array(start.standardised), n)
-    standardised = np.array(chosen.standardised)
-    slopes = standardised / scale[:-1]
-    intercept = float(mean[-1] - mean[:-1] @ slopes)
-    residual = problem.unexplained(standardised) * n
-    df = max(n - chosen.kept - 1, 1.0)
+        problem = columns.poisson(cohort, outcome.code, parameters.mixing)
+    fits = path(problem, parameters.steps)
+    if parameters.penalty is None:
+        chosen = min(fits, key=lambda fit: fit.bic)
+    else:
+        asked = parameters.penalty
+        above = (fit.beta for fit in reversed(fits) if fit.penalty >= asked)
+        chosen = problem.fit(asked, next(above, problem.null))
+    slopes = chosen.slopes / columns.scale
+    intercept = float(chosen.beta[0] - columns.mean @ slopes)
+    links: dict[Family, Link] = {Family.BINOMIAL: "logit", Family.POISSON: "log"}
+    with np.errstate(over="ignore"):
+        ratios = [None if linear else float(ratio) for ratio in np.exp(slopes)]
+    error = np.sqrt(chosen.deviance / max(columns.n - chosen.kept - 1, 1.0))
     return ElasticNetResult(
         outcome=outcome.code,
-        n=int(n),
+        family=family,
+        positive_class=target.classes[1] if target else None,
+        n=int(columns.n),
         excluded=cohort.size.excluded,
         mixing=parameters.mixing,
         penalty=chosen.penalty,
         intercept=intercept,
         coefficients=tuple(
-            Shrunken(term=label, estimate=float(slope), standardised=float(value))
-            for label, slope, value in zip(design.labels, slopes, standardised, strict=True)
+            Shrunken(term=label, estimate=float(slope), standardised=float(value), ratio=ratio)
+            for label, slope, value, ratio in zip(
+                columns.design.labels, slopes, chosen.slopes, ratios, strict=True
+            )
         ),
         references=full.references(everything.cells),
         kept=chosen.kept,
-        r_squared=chosen.r_squared,
-        residual_std_error=float(np.sqrt(residual / df)),
-        path=tuple(path),
+        r_squared=chosen.explained,
+        null_deviance=problem.null_deviance,
+        deviance=chosen.deviance,
+        residual_std_error=float(error) if linear else None,
+        path=tuple(_step(fit) for fit in fits),
         model=LinearModel.of(
             outcome.code,
-            "identity",
-            design,
+            links.get(family, "identity"),
+            columns.design,
             np.array([intercept]),
             slopes[:, None],
             known_levels(full, everything.cells),
+            target,
         ),
     )
 
 
-@dataclass(frozen=True)
-class _Problem:
-    """Correlations of the covariates (p, p), their covariances with y (p,), and y's variance."""
+def _step(fit: Fit) -> PathStep:
+    return PathStep(
+        penalty=fit.penalty,
+        kept=fit.kept,
+        r_squared=fit.explained,
+        bic=fit.bic,
+        standardised=tuple(fit.slopes.tolist()),
+    )
 
-    correlations: FloatArray
-    covariances: FloatArray
-    variance: float
-    mixing: float
 
-    def path(self, steps: int, n: float) -> list[PathStep]:
-        """Fits at penalties from the least that drops every covariate down to a thousandth."""
-        strongest = float(np.abs(self.covariances).max()) / max(self.mixing, 1e-3)
-        found, beta = [], np.zeros(len(self.covariances))
-        for penalty in strongest * np.logspace(0, -3, steps):
-            step = self.step(float(penalty), beta, n)
-            beta = np.array(step.standardised)
-            found.append(step)
-        return found
-
-    def step(self, penalty: float, start: FloatArray, n: float) -> PathStep:
-        """The fit at one penalty, descending from start (p,); raises CannotCompute."""
-        beta = self._descended(penalty, start.copy())
-        kept = int(np.count_nonzero(beta))
-        rest = self.unexplained(beta)
-        return PathStep(
-            penalty=penalty,
-            kept=kept,
-            r_squared=1.0 - rest / self.variance,
-            bic=float(n * np.log(max(rest, 1e-300)) + np.log(n) * self._freedom(penalty, beta)),
-            standardised=tuple(beta.tolist()),
+def _family(outcome: Variable, parameters: ElasticNetParameters) -> Family:
+    family = parameters.family
+    if family is Family.BY_OUTCOME:
+        family = Family.GAUSSIAN if outcome.is_numeric else Family.BINOMIAL
+    if parameters.positive_class is not None and family is not Family.BINOMIAL:
+        raise RequestError(
+            f"parameters.positive_class: {outcome.code} is a number, which has no classes",
+            remedy="Leave it empty.",
         )
+    if outcome.is_numeric == (family is Family.BINOMIAL):
+        kind = "nominal" if family is Family.BINOMIAL else "numeric"
+        raise RequestError(
+            f"parameters.family: {family} needs a {kind} outcome, which {outcome.code} is not",
+            remedy="Choose another distribution, or another outcome.",
+        )
+    return family
 
-    def unexplained(self, beta: FloatArray) -> float:
-        """The mean square of the residuals."""
-        rest = self.variance - 2 * beta @ self.covariances + beta @ self.correlations @ beta
-        return max(float(rest), 0.0)
 
-    def _freedom(self, penalty: float, beta: FloatArray) -> float:
-        """Degrees of freedom: of the kept columns, less what ridge takes from them.
-
-        Source: Zou, Hastie & Tibshirani, The Annals of Statistics 35 (2007) 2173-2192.
-        """
-        kept = np.flatnonzero(beta)
-        ridge = penalty * (1.0 - self.mixing)
-        values = np.linalg.eigvalsh(self.correlations[np.ix_(kept, kept)])
-        return float((np.maximum(values, 0) / (np.maximum(values, 0) + ridge + 1e-300)).sum())
-
-    def _descended(self, penalty: float, beta: FloatArray) -> FloatArray:
-        lasso, ridge = penalty * self.mixing, penalty * (1.0 - self.mixing)
-        reach = float(np.sqrt(self.variance))
-        if lasso == 0.0:
-            square = self.correlations + ridge * np.eye(len(beta))
-            return np.asarray(np.linalg.solve(square, self.covariances), dtype=np.float64)
-        fitted: FloatArray = self.correlations @ beta
-        for _ in range(_PASSES):
-            moved = 0.0
-            for index in range(len(beta)):
-                pull = self.covariances[index] - fitted[index] + beta[index]
-                new = float(np.sign(pull)) * max(abs(float(pull)) - lasso, 0.0) / (1.0 + ridge)
-                change = new - beta[index]
-                if change:
-                    fitted += change * self.correlations[:, index]
-                    beta[index] = new
-                    moved = max(moved, abs(change))
-            if moved <= _STILL * reach:
-                return beta
+def _classes(
+    cohort: Cohort, outcome: Variable, parameters: ElasticNetParameters
+) -> tuple[Target, ClassState, float]:
+    """The classes of a nominal outcome, each of which somebody has, and the odds of the second."""
+    levels = cohort.levels[outcome.code]
+    chosen = parameters.positive_class
+    if chosen is None:
+        if len(levels) != 2:
+            raise RequestError(
+                f"parameters.positive_class: needs one of the {len(levels)} levels of "
+                f"{outcome.code}",
+                remedy=f"Choose one of: {', '.join(levels)}.",
+            )
+        chosen = levels[1]
+    classes = ClassState(outcome.code, cohort.level(outcome, chosen, "parameters.positive_class"))
+    target = Target.against_others(chosen, levels)
+    counts = cohort.fold(class_counts, classes, cells=target.classes)
+    if not all(counts.records):
+        lone = target.classes[int(np.argmax(counts.records))]
         raise CannotCompute(
-            "The coefficients do not come to rest",
-            remedy="Leave out covariates that nearly determine each other, or lower the mixing.",
+            f"Every record of the cohort is {lone}",
+            remedy="Choose another positive class, or widen the filter.",
         )
+    negative, positive = (float(count) for count in counts.records)
+    return target, classes, positive / negative

@@ -240,7 +240,7 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
         prior=prior,
     )
     glance = cohort.fold(glm_step, state)
-    _check_outcome(outcome.code, family, glance)
+    check_outcome(outcome.code, family, glance)
     null = np.zeros(p + 1)
     null[0] = _level(glance, first)
     state = replace(state, beta=null)
@@ -354,7 +354,8 @@ def _at_null(cohort: Cohort, state: GlmState) -> GlmStep:
     return fitted(cohort, replace(state, design=design, shift=none, scale=none, beta=beta))[1]
 
 
-def _check_outcome(code: str, family: Family, glance: GlmStep) -> None:
+def check_outcome(code: str, family: Family, glance: GlmStep) -> None:
+    """Raises CannotCompute where an outcome has values that the family does not know."""
     if float(glance.outside):
         least = "positive" if family is Family.GAMMA else "zero or more"
         raise CannotCompute(
