@@ -8,7 +8,7 @@ import pytest
 from medmip.algorithms.coefficients import Coefficient
 from medmip.algorithms.declaration import CannotCompute
 from medmip.algorithms.linear_regression import LinearRegressionResult
-from medmip.algorithms.pooled import pooled, poolable, rubin
+from medmip.algorithms.pooled import poolable, pooled, rubin
 from medmip.algorithms.registry import registry
 from tests.analysis import analyse
 

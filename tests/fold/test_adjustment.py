@@ -178,7 +178,7 @@ def keys_of(data: dict[str, Any], folder: Path, secret: bytes = b"") -> dict[str
     selection = Selection(
         model.key, site.snapshots, ("y",), (), {}, identity=(model.patient_column,)
     )
-    found = {}
+    found: dict[str, int] = {}
     for snapshot, keys in zip(site.snapshots, site.engine.keys(selection, secret), strict=True):
         held = data["dataset"] == snapshot.dataset
         found |= {
