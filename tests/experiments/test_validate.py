@@ -67,14 +67,14 @@ def judged(
     return validated(cohort, algorithm, algorithm.parameters(**(parameters or {})), asked)
 
 
-def folds_of(cohort: Cohort, data: dict[str, Any]) -> np.ndarray:
-    """The fold of each record of data, found by its value of a."""
-    found = np.full(len(data["a"]), -1)
-    place = {float(value): index for index, value in enumerate(data["a"])}
+def folds_of(cohort: Cohort, data: dict[str, Any], code: str = "a") -> np.ndarray:
+    """The fold of each record of data, found by its value of a numeric variable."""
+    found = np.full(len(data[code]), -1)
+    place = {float(value): index for index, value in enumerate(data[code])}
 
     def look(block: Block) -> None:
         assert block.group is not None
-        for value, group in zip(block.column("a"), block.group, strict=True):
+        for value, group in zip(block.column(code), block.group, strict=True):
             found[place[float(value)]] = group
 
     transport: Any = cohort.transport
