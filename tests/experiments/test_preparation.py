@@ -12,7 +12,7 @@ import pytest
 from medmip.algorithms.registry import find
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
-from medmip.demo.cohorts import write_demo_csvs
+from medmip.demo.cohorts import synthetic_cohorts
 from medmip.errors import Conflict, RequestError
 from medmip.experiments.experiment import Experiment, State
 from medmip.experiments.preparation import Preparation, estimator
@@ -36,8 +36,8 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("several")
     home = Home(folder / "home").prepare()
     model = ModelStore(home).get("dementia:1.0")
-    for path in write_demo_csvs(folder):
-        bring_in(home, path, model, synthetic=True)
+    for cohort in synthetic_cohorts():
+        bring_in(home, cohort.write(folder), model, synthetic=True)
     return home.path
 
 

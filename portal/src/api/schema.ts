@@ -1003,6 +1003,12 @@ export interface components {
             kind: "hold_out";
         };
         /**
+         * How
+         * @description What is taken of a variable's values over a patient's visits.
+         * @enum {string}
+         */
+        How: "first" | "last" | "mean" | "change" | "slope" | "visit";
+        /**
          * Impute missing values
          * @description Records with missing values are kept, and the values imputed.
          */
@@ -1163,6 +1169,23 @@ export interface components {
              * @default []
              */
             terms: components["schemas"]["Weight"][];
+        };
+        /**
+         * One record a patient
+         * @description One record of a patient's visits; a filter chooses among the visits before.
+         */
+        Longitudinal: {
+            /**
+             * Taken
+             * @description What is taken of single variables; of all others, the first value.
+             * @default []
+             */
+            taken: components["schemas"]["TakenValue"][];
+            /**
+             * Time
+             * @description The numeric variable that orders visits and that slopes are over, such as months since the first visit; left empty, the order of visits.
+             */
+            time?: string | null;
         };
         /**
          * Measure
@@ -1405,6 +1428,11 @@ export interface components {
              * @description Keep records with missing values.
              */
             imputation?: components["schemas"]["Imputation"] | null;
+            /**
+             * One record a patient
+             * @description Join a patient's visits: first value, change, slope.
+             */
+            longitudinal?: components["schemas"]["Longitudinal"] | null;
             /**
              * Standardise
              * @description Bring variables to mean 0 and deviation 1.
@@ -1733,6 +1761,29 @@ export interface components {
             key: string;
             /** Label */
             label: string;
+        };
+        /**
+         * TakenValue
+         * @description What is taken of one variable; visits are codes of visits, one or two, where it needs any.
+         */
+        TakenValue: {
+            /**
+             * Take
+             * @description A change or a slope is missing for patients with a single value.
+             * @default slope
+             */
+            how: components["schemas"]["How"];
+            /**
+             * Variable
+             * @example lefthippocampus
+             */
+            variable: string;
+            /**
+             * Visits
+             * @description One visit to take the value at, or two for the change between them.
+             * @default []
+             */
+            visits: string[];
         };
         /**
          * Trial

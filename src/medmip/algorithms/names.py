@@ -28,6 +28,11 @@ class Names:
         """The labels of a data model."""
         return cls(model.all_variables.values())
 
+    def renamed(self, variables: Iterable[Variable]) -> "Names":
+        """The same, but for these variables, which are called something else."""
+        changed = {variable.code: variable for variable in variables}
+        return Names((self._variables | changed).values())
+
     def variable(self, code: str) -> str:
         """A variable's label."""
         found = self._variables.get(code)

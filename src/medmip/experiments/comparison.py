@@ -42,7 +42,7 @@ def outcome_of(plan: Plan, cohort: Cohort) -> Outcome:
     first, *others = plan.analyses
     if not others:
         answer, prepared = _answer(first, first.algorithm.label, plan, cohort)
-        told = () if prepared is None else prepared.views(Names.of(plan.spec.model))
+        told = () if prepared is None else prepared.views(_names(plan))
         views = (*answer.views, *told)
         return Outcome(**(dict(answer) | {"views": views}), preparation=prepared)
     labels = _labels(plan.analyses)
@@ -68,7 +68,7 @@ def outcome_of(plan: Plan, cohort: Cohort) -> Outcome:
     )
     side_by_side = comparison_of(answers)
     if preparation is not None:
-        side_by_side += preparation.views(Names.of(plan.spec.model))
+        side_by_side += preparation.views(_names(plan))
     return Outcome(
         **dict(answers[0]),
         comparison=tuple(side_by_side),
@@ -121,7 +121,7 @@ def _answer(
 ) -> tuple[Answer, Prepared | None]:
     """What one analysis finds, and what was done to the records before."""
     algorithm, parameters = analysis.algorithm, analysis.parameters
-    names = Names.of(plan.spec.model)
+    names = _names(plan)
     known = {variable.code: variable for variable in plan.spec.variables}
     preparation = plan.preparation
     prepare = None if preparation is None else estimator(preparation, known)
@@ -148,6 +148,11 @@ def _answer(
         tuning=tuning,
     )
     return answer, prepared
+
+
+def _names(plan: Plan) -> Names:
+    """The data model's labels; of joined visits, with what was taken of them."""
+    return Names.of(plan.spec.model).renamed(plan.spec.taken(plan.spec.variables))
 
 
 def _labels(analyses: Sequence[PlannedAnalysis]) -> list[str]:

@@ -106,7 +106,9 @@ class Validator:
             raise RequestError("The request is not valid", fields=tuple(problems))
         partition = None
         if request.validation is not None:
-            partition = partition_of(request.validation, model, y)
+            joined = preparation is not None and preparation.longitudinal is not None
+            repeated = model.longitudinal and not joined
+            partition = partition_of(request.validation, model, y, repeated=repeated)
         spec = CohortSpec(model, data.datasets, y, x, filter_, first.missing, partition)
         if preparation is not None:
             spec = prepared_spec(spec, preparation)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from medmip.fold.statistic import CodeArray, FloatArray
 from medmip.store.duckdb_engine import DuckDBEngine
 from medmip.store.engine import Selection
 from medmip.store.snapshots import Snapshot
+from medmip.store.visits import Visits
 
 MOST_RECORDS = 1000
 """Records that are predicted in one request."""
@@ -31,10 +32,14 @@ MOST_RECORDS = 1000
 
 @dataclass(frozen=True)
 class Trained:
-    """A model, and what was done to the records that it was fitted to."""
+    """A model, and what was done to the records that it was fitted to.
+
+    visits is how a patient's visits became one record, None where they did not.
+    """
 
     model: Model
     steps: tuple[Step, ...] = ()
+    visits: Visits | None = None
 
     @property
     def before(self) -> tuple[Step, ...]:
@@ -70,7 +75,10 @@ class Trained:
 
 
 def trained_model(
-    experiment: Experiment, algorithms: Mapping[str, Algorithm[Any, Any]], analysis: int = 1
+    experiment: Experiment,
+    algorithms: Mapping[str, Algorithm[Any, Any]],
+    data_model: DataModel,
+    analysis: int = 1,
 ) -> Trained:
     """The model that an experiment fitted; raises Conflict where it has none that predicts.
 
@@ -111,7 +119,10 @@ def trained_model(
             remedy="Run the experiment again.",
         ) from None
     prepared = experiment.result.preparation
-    trained = Trained(model, () if prepared is None else prepared.steps)
+    visits = None
+    if preparation is not None and preparation.longitudinal is not None:
+        visits = preparation.longitudinal.visits(data_model)
+    trained = Trained(model, () if prepared is None else prepared.steps, visits)
     if model.outcome in trained.variables:
         raise Conflict(
             f"The covariates were prepared with regard to the outcome {model.outcome}, which is "
@@ -126,9 +137,9 @@ def predictions_of(
 ) -> pa.Table:
     """A row for each record of a snapshot: who it is, and what the model predicts for it.
 
-    A prediction is null where a value is missing that was not imputed in the training, or a level
-    was in no record of it. Raises Conflict where covariates were harmonised by dataset, and the
-    snapshot's was not among them.
+    Of a model of joined visits, a record is a patient. A prediction is null where a value is
+    missing that was not imputed in the training, or a level was in no record of it. Raises
+    Conflict where covariates were harmonised by dataset, and the snapshot's was not among them.
     """
     batches = trained.batches.get(DATASET)
     if batches is not None and snapshot.dataset not in batches:
@@ -147,12 +158,26 @@ def predictions_of(
             part.code: _levels(part, (snapshot.dataset,)) for part in variables if part.is_nominal
         },
         complete=False,
+        longitudinal=data_model.longitudinal and trained.visits is not None,
+        visits=trained.visits,
     )
-    keys = (data_model.patient_column, data_model.visit_column)
-    names = [name for name in keys if name is not None and name in snapshot.variables]
     blocks = encoded_blocks(engine, selection, (0,))
     predicted = np.concatenate([trained.predict(block) for block in blocks])
-    return pa.table({**engine.texts(snapshot, names), **_told(trained.model, predicted)})
+    people = _people(engine, selection, data_model)
+    return pa.table({**people, **_told(trained.model, predicted)})
+
+
+def _people(
+    engine: DuckDBEngine, selection: Selection, data_model: DataModel
+) -> dict[str, pa.ChunkedArray]:
+    """Who each record is, in the selection's order."""
+    (snapshot,) = selection.snapshots
+    patient, visit = data_model.patient_column, data_model.visit_column
+    if selection.visits is not None:
+        told = replace(selection, identity=(patient,))
+        return {patient: engine.codes(told)[0]} if patient in snapshot.variables else {}
+    names = [name for name in (patient, visit) if name is not None and name in snapshot.variables]
+    return engine.texts(snapshot, names)
 
 
 def predictions_for(

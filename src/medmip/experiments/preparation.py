@@ -16,6 +16,7 @@ from medmip.algorithms.pooled import pooled
 from medmip.algorithms.prepared import Prepared, told
 from medmip.algorithms.standardise import Standardise
 from medmip.catalogue.variable import Variable
+from medmip.experiments.longitudinal import Longitudinal
 from medmip.federation.in_process import CohortSpec
 from medmip.fold.adjustment import Step
 from medmip.fold.cohort import Cohort
@@ -26,6 +27,11 @@ class Preparation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Preparation")
 
+    longitudinal: Longitudinal | None = Field(
+        None,
+        title="One record a patient",
+        description="Join a patient's visits: first value, change, slope.",
+    )
     imputation: Imputation | None = Field(
         None, title="Impute missing values", description="Keep records with missing values."
     )
@@ -76,8 +82,10 @@ def prepared_spec(spec: CohortSpec, preparation: Preparation) -> CohortSpec:
     imputation = preparation.imputation
     gaps = () if imputation is None else imputation.chosen(spec.y, spec.x)
     complete = imputation is not None or preparation.combat is not None
+    longitudinal = preparation.longitudinal
     return replace(
         spec,
+        visits=None if longitudinal is None else longitudinal.visits(spec.model),
         adjustable=True,
         besides=tuple(spec.model.variable(code) for code in preparation.beside),
         gaps=tuple(variable.code for variable in gaps),

@@ -31,6 +31,11 @@ def preparation_problems(
     roles = {variable.code: variable for variable in (*x, *y)}
     outcomes = {variable.code for variable in y} if x else set()
     problems: list[FieldProblem] = []
+    if preparation.longitudinal is not None:
+        problems += preparation.longitudinal.problems(model, (*y, *x), preparation.beside)
+        if algorithm.repeated:
+            text = f"{algorithm.label} needs a patient's records apart"
+            problems.append(FieldProblem("preparation.longitudinal", text))
     if preparation.imputation is not None:
         problems += _imputation(
             preparation.imputation, preparation.is_multiple, algorithm, roles, names

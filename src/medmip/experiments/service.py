@@ -31,7 +31,7 @@ from medmip.experiments.experiment import (
 from medmip.experiments.logbook import logger
 from medmip.experiments.packages import algorithms_of
 from medmip.experiments.plan import Plan, Validator
-from medmip.experiments.prediction import predictions_for, predictions_of, trained_model
+from medmip.experiments.prediction import Trained, predictions_for, predictions_of, trained_model
 from medmip.experiments.repository import Experiments
 from medmip.experiments.request import InputData, Request
 from medmip.federation.in_process import Site, open_cohort, preview_cohort
@@ -145,7 +145,7 @@ class ExperimentService:
         analysis is the place of the analysis that trained it, from 1.
         """
         experiment = self.get(identity)
-        model = trained_model(experiment, self.validator.algorithms, analysis)
+        model = self._trained(experiment, analysis)
         return predictions_for(model, self._model_of(experiment), records)
 
     def apply(
@@ -157,7 +157,7 @@ class ExperimentService:
         Raises NotFound, Conflict.
         """
         experiment = self.get(identity)
-        model = trained_model(experiment, self.validator.algorithms, analysis)
+        model = self._trained(experiment, analysis)
         table = predictions_of(self._engine, model, self._model_of(experiment), snapshot)
         self.ledger.record(
             Access(
@@ -170,6 +170,10 @@ class ExperimentService:
             suppressed=0,
         )
         return table
+
+    def _trained(self, experiment: Experiment, analysis: int) -> Trained:
+        data_model = self._model_of(experiment)
+        return trained_model(experiment, self.validator.algorithms, data_model, analysis)
 
     def _model_of(self, experiment: Experiment) -> DataModel:
         return self.models.get(experiment.request.inputdata.data_model)

@@ -57,11 +57,16 @@ class HoldOut(BaseModel):
 ValidationRequest = Annotated[Folds | LeaveOneDatasetOut | HoldOut, Field(discriminator="kind")]
 
 
-def partition_of(asked: ValidationRequest, model: DataModel, y: Sequence[Variable]) -> Partition:
-    """How the cohort is divided: a nominal outcome's levels are dealt evenly into folds."""
+def partition_of(
+    asked: ValidationRequest, model: DataModel, y: Sequence[Variable], *, repeated: bool
+) -> Partition:
+    """How the cohort is divided: a nominal outcome's levels are dealt evenly into folds.
+
+    Where patients have repeated records, which may differ in level, they are dealt as they come.
+    """
     if not isinstance(asked, Folds):
         return Partition(0, 0, model.patient_column)
-    stratum = y[0].code if y and y[0].is_nominal and not model.longitudinal else None
+    stratum = y[0].code if y and y[0].is_nominal and not repeated else None
     return Partition(asked.folds, asked.seed, model.patient_column, stratum)
 
 

@@ -100,6 +100,15 @@ class DuckDBEngine:
         table = self._read_all(Sql(f"SELECT {named} FROM read_parquet(?)", (str(snapshot.path),)))  # noqa: S608
         return {name: table.column(name) for name in names}
 
+    def codes(self, selection: Selection) -> tuple[pa.ChunkedArray, ...]:
+        """Of visits that are made one record: each snapshot's patients' codes, in their order."""
+        codes = []
+        for snapshot in selection.snapshots:
+            named = _named(selection, snapshot)
+            query = Sql(f"{named.text} SELECT name FROM named ORDER BY place", named.parameters)  # noqa: S608
+            codes.append(self._read_all(query).column(0))
+        return tuple(codes)
+
     def groups(self, selection: Selection, key: bytes) -> tuple[IntArray, ...]:
         partition = selection.partition
         if partition is None:
