@@ -11,6 +11,7 @@ export type Fit = Schemas['Fit'];
 export type Request = Schemas['Request'];
 export type Analysis = Schemas['Analysis'];
 export type Validation = NonNullable<Request['validation']>;
+export type Preparation = Schemas['Preparation'];
 export type InputData = Schemas['InputData'];
 export type Experiment = Schemas['Experiment'];
 export type Summary = Schemas['Summary'];
@@ -66,6 +67,7 @@ export const api = {
   datasets: (model?: string) =>
     call<DatasetEntry[]>('GET', `/datasets${model ? `?model=${encodeURIComponent(model)}` : ''}`),
   algorithms: () => call<AlgorithmEntry[]>('GET', '/algorithms'),
+  preparation: () => call<Record<string, unknown>>('GET', '/preparation'),
   fitting: (data: InputData) => call<Fit[]>('POST', '/algorithms/fitting', data),
   histogram: (question: Schemas['ExploreHistogram']) =>
     call<Outcome>('POST', '/explore/histogram', question),

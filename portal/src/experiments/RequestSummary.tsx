@@ -6,6 +6,7 @@ import { type Analysis, api, type Request, type Variable } from '../api/client';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
 import { texts } from '../texts/en';
 import { fromDocument, inWords } from '../workspace/filter';
+import { preparationInWords } from '../workspace/PreparationField';
 import { validationInWords } from '../workspace/ValidationField';
 import { allVariables } from '../workspace/variables';
 
@@ -72,6 +73,14 @@ export function RequestSummary({ request }: { request: Request }) {
       </dd>
       <dt>{texts.analysis.filter}</dt>
       <dd>{filter ? inWords(filter, variables) : texts.analysis.noFilter}</dd>
+      {request.preparation && (
+        <>
+          <dt>{texts.preparation.title}</dt>
+          {preparationInWords(request.preparation, label).map((part) => (
+            <dd key={part}>{part}</dd>
+          ))}
+        </>
+      )}
       {request.validation && (
         <>
           <dt>{texts.validation.title}</dt>

@@ -103,6 +103,14 @@ export const texts = {
     inFolds: (folds: number) => `${folds}-fold cross-validation`,
     held: (dataset: string) => `${dataset} held out`,
   },
+  preparation: {
+    title: 'Prepare the records',
+    visitOf: (variable: string) => `${variable}: visit`,
+    joined: (taken: string) => `One record a patient${taken && ` (${taken})`}`,
+    imputed: (method: string) => `Missing values imputed: ${method}`,
+    harmonised: (batch: string) => `ComBat between levels of ${batch}`,
+    standardised: 'Numbers standardised',
+  },
   grid: {
     title: 'Learn a parameter',
     about: 'Several values are tried; held-out patients choose.',

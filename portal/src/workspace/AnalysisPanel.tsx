@@ -14,6 +14,7 @@ import { inWords, toDocument } from './filter';
 import { Gallery } from './Gallery';
 import { GridField } from './GridField';
 import { ParameterForm } from './ParameterForm';
+import { PreparationField } from './PreparationField';
 import { RoleField } from './RoleField';
 import { requestOf, type Selection } from './selection';
 import { possible, ValidationField } from './ValidationField';
@@ -25,12 +26,16 @@ export function AnalysisPanel({
   selection,
   datasets,
   variables,
+  usable,
+  longitudinal,
   onChange,
   onEditFilter,
 }: {
   selection: Selection;
   datasets: string[];
   variables: ReadonlyMap<string, Variable>;
+  usable: Variable[];
+  longitudinal: boolean;
   onChange: (change: Partial<Selection>) => void;
   onEditFilter: () => void;
 }) {
@@ -50,9 +55,13 @@ export function AnalysisPanel({
   });
   const chosen = algorithms.data?.find((algorithm) => algorithm.name === selection.algorithm);
   const validation = chosen?.predicts ? possible(selection.validation, datasets) : null;
+  const preparation =
+    selection.preparation?.longitudinal && !longitudinal
+      ? { ...selection.preparation, longitudinal: null }
+      : selection.preparation;
   const grid = validation && chosen ? selection.grid : {};
   const run = useMutation({
-    mutationFn: () => api.create({ ...requestOf({ ...selection, grid, compare }, datasets), validation, name }),
+    mutationFn: () => api.create({ ...requestOf({ ...selection, grid, compare, preparation }, datasets), validation, name }),
     onSuccess: (experiment) => void navigate(`/experiments/${experiment.id}`),
   });
   const change = (part: Partial<Selection>) => {
@@ -75,6 +84,12 @@ export function AnalysisPanel({
       if (told && whole) told[parameter ?? whole] ??= part.message;
     }
   }
+  const unprepared: Record<string, string> = {};
+  if (run.error instanceof ApiError) {
+    for (const { path, message } of run.error.problem.errors) {
+      if (path.startsWith('preparation.')) unprepared[path.slice('preparation.'.length)] ??= message;
+    }
+  }
   const lacking = !datasets.length ? t.needDatasets : !selection.y.length ? t.first : !chosen ? t.pickOne : t.unfit;
 
   return (
@@ -89,7 +104,7 @@ export function AnalysisPanel({
               size="compact-xs"
               variant="subtle"
               color="gray"
-              onClick={() => change({ y: [], x: [], filter: null, algorithm: null, parameters: {}, grid: {}, validation: null, compare: [] })}
+              onClick={() => change({ y: [], x: [], filter: null, algorithm: null, parameters: {}, grid: {}, validation: null, compare: [], preparation: null })}
             >
               {t.clear}
             </Button>
@@ -184,12 +199,20 @@ export function AnalysisPanel({
                   </Text>
                 </div>
                 <ParameterForm
-                  algorithm={chosen}
+                  schema={chosen.parameters}
                   roles={{ y: known(selection.y), x: known(selection.x) }}
                   datasets={datasets}
                   values={selection.parameters}
                   problems={problems}
                   onChange={(parameters) => change({ parameters })}
+                />
+                <PreparationField
+                  roles={{ y: known(selection.y), x: known(selection.x), model: usable }}
+                  datasets={datasets}
+                  longitudinal={longitudinal}
+                  value={preparation}
+                  problems={unprepared}
+                  onChange={(after) => change({ preparation: after })}
                 />
                 {chosen.predicts && (
                   <ValidationField

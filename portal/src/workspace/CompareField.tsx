@@ -61,7 +61,7 @@ export function CompareField({
                 </Group>
                 <Accordion.Panel>
                   <ParameterForm
-                    algorithm={algorithm}
+                    schema={algorithm.parameters}
                     roles={roles}
                     datasets={datasets}
                     values={analysis.parameters ?? {}}

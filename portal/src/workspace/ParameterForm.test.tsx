@@ -3,12 +3,11 @@ import { cleanup, render, screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { afterEach, expect, it } from 'vitest';
 
-import type { AlgorithmEntry, Variable } from '../api/client';
-import { ParameterForm, setsOf } from './ParameterForm';
+import type { Variable } from '../api/client';
+import { ParameterForm, type Schema, setsOf } from './ParameterForm';
 
 const named = (code: string) => ({ code, label: code.toUpperCase(), enumerations: [] }) as unknown as Variable;
-const algorithm = {
-  parameters: {
+const schema = {
     $defs: { Side: { type: 'string', enum: ['two-sided', 'less'] } },
     properties: {
       side: { $ref: '#/$defs/Side', title: 'Side', default: 'two-sided', labels: { 'two-sided': 'Either way', less: 'Below' } },
@@ -16,8 +15,7 @@ const algorithm = {
       kind: { enum: [1, 2], type: 'integer', title: 'Kind', default: 2 },
       interactions: { type: 'array', title: 'Interactions', default: [], items: { minItems: 2, maxItems: 3 }, variables_of: 'x' },
     },
-  },
-} as unknown as AlgorithmEntry;
+} as unknown as Schema;
 
 afterEach(cleanup);
 
@@ -26,7 +24,7 @@ function shown() {
   render(
     <MantineProvider env="test">
       <ParameterForm
-        algorithm={algorithm}
+        schema={schema}
         roles={{ y: [], x: [named('a'), named('b'), named('c')] }}
         datasets={[]}
         values={{}}

@@ -1,6 +1,9 @@
 import { Checkbox, MultiSelect, NumberInput, Select, Stack, TextInput } from '@mantine/core';
 
-import type { AlgorithmEntry, Variable } from '../api/client';
+import type { Variable } from '../api/client';
+
+/** Where a parameter finds the variables it may name: roles, or the whole data model. */
+type Place = 'y' | 'x' | 'model';
 
 export interface Property {
   title?: string;
@@ -12,14 +15,22 @@ export interface Property {
   exclusiveMinimum?: number;
   exclusiveMaximum?: number;
   enum?: (string | number)[];
+  properties?: Record<string, Property>;
   labels?: Record<string, string>;
   items?: { type?: string; minItems?: number; maxItems?: number };
   $ref?: string;
   allOf?: { $ref?: string }[];
   anyOf?: Property[];
   level_of?: 'y' | 'x';
-  variables_of?: 'y' | 'x';
-  variable_of?: 'y' | 'x';
+  variables_of?: Place | Place[];
+  variable_of?: Place | Place[];
+  kinds?: ('numeric' | 'nominal')[];
+}
+
+export interface Roles {
+  y: Variable[];
+  x: Variable[];
+  model?: Variable[];
 }
 
 export interface Schema {
@@ -33,23 +44,22 @@ const SHOWN = 100;
 /** Sets that a form prepares: pairs of 100 variables, triples of 30. */
 const PREPARED = 5000;
 
-/** The form of an algorithm's parameters, made of its declaration alone. */
+/** A form made of its declaration alone, such as that of an algorithm's parameters. */
 export function ParameterForm({
-  algorithm,
+  schema,
   roles,
   datasets,
   values,
   problems,
   onChange,
 }: {
-  algorithm: AlgorithmEntry;
-  roles: { y: Variable[]; x: Variable[] };
+  schema: Schema;
+  roles: Roles;
   datasets: string[];
   values: Record<string, unknown>;
   problems: Record<string, string>;
   onChange: (values: Record<string, unknown>) => void;
 }) {
-  const schema = algorithm.parameters as Schema;
   const set = (name: string, value: unknown) => {
     const rest = Object.fromEntries(Object.entries(values).filter(([key]) => key !== name));
     onChange(value === undefined ? rest : { ...rest, [name]: value });
@@ -83,15 +93,18 @@ export function ParameterForm({
             <Select
               key={name}
               {...common}
-              clearable
-              data={roles[property.variable_of].map((part) => ({ value: part.code, label: part.label || part.code }))}
+              clearable={property.default === null}
+              allowDeselect={property.default === null}
+              searchable
+              limit={SHOWN}
+              data={offeredTo(property, property.variable_of, roles)}
               value={typeof value === 'string' ? value : null}
               onChange={(code) => set(name, code ?? undefined)}
             />
           );
         }
         if (property.variables_of && property.items?.type === 'string') {
-          const offered = roles[property.variables_of];
+          const offered = offeredTo(property, property.variables_of, roles);
           return offered.length ? (
             <MultiSelect
               key={name}
@@ -99,15 +112,15 @@ export function ParameterForm({
               searchable
               hidePickedOptions
               limit={SHOWN}
-              data={offered.map((part) => ({ value: part.code, label: part.label || part.code }))}
-              value={Array.isArray(value) ? value.filter((code) => offered.some((part) => part.code === code)) : []}
+              data={offered}
+              value={Array.isArray(value) ? value.filter((code) => offered.some((part) => part.value === code)) : []}
               onChange={(after) => set(name, after)}
             />
           ) : null;
         }
         if (property.variables_of) {
           const { minItems = 1, maxItems = 1 } = property.items ?? {};
-          const sets = setsOf(roles[property.variables_of], minItems, maxItems);
+          const sets = setsOf(variablesOf(property.variables_of, roles), minItems, maxItems);
           const chosen = Array.isArray(value) ? value.map((part) => JSON.stringify(part)) : [];
           return sets.length ? (
             <MultiSelect
@@ -182,6 +195,19 @@ export function resolved(property: Property, schema: Schema): Property {
   const reference = property.$ref ?? property.allOf?.[0]?.$ref;
   if (!reference) return property;
   return { ...schema.$defs?.[reference.replace('#/$defs/', '')], ...property };
+}
+
+/** The variables of these places, each once. */
+function variablesOf(places: Place | Place[], roles: Roles): Variable[] {
+  const named = (typeof places === 'string' ? [places] : places).flatMap((place) => roles[place] ?? []);
+  return [...new Map(named.map((variable) => [variable.code, variable])).values()];
+}
+
+function offeredTo(property: Property, places: Place | Place[], roles: Roles) {
+  const kindOf = ({ type }: Variable) => (type === 'nominal' ? 'nominal' : type === 'text' ? null : 'numeric');
+  return variablesOf(places, roles)
+    .filter((variable) => !property.kinds || property.kinds.some((kind) => kind === kindOf(variable)))
+    .map((variable) => ({ value: variable.code, label: variable.label || variable.code }));
 }
 
 function levelsOf(variable: Variable, datasets: string[]) {

@@ -156,6 +156,8 @@ export function Workspace() {
           selection={here}
           datasets={codes}
           variables={variables}
+          usable={[...usable.values()]}
+          longitudinal={tree.data?.longitudinal ?? false}
           onChange={(part) => change({ model: key ?? null, ...part })}
           onEditFilter={() => setFiltering(true)}
         />

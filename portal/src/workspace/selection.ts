@@ -1,6 +1,6 @@
 import { useCallback, useState } from 'react';
 
-import type { Analysis, Request, Validation } from '../api/client';
+import type { Analysis, Preparation, Request, Validation } from '../api/client';
 import { fromDocument, type RuleGroup, toDocument } from './filter';
 import { filled, type Grid } from './GridField';
 
@@ -17,12 +17,13 @@ export interface Selection {
   grid: Grid;
   validation: Validation | null;
   compare: Analysis[];
+  preparation: Preparation | null;
 }
 
 const KEY = 'mip.selection';
 const EMPTY: Selection = {
   model: null, datasets: null, variable: null, y: [], x: [], filter: null, algorithm: null, parameters: {},
-  grid: {}, validation: null, compare: [],
+  grid: {}, validation: null, compare: [], preparation: null,
 };
 
 function stored(): Selection {
@@ -69,6 +70,7 @@ export function reopen(request: Request): void {
     grid: request.grid ?? {},
     validation: request.validation ?? null,
     compare: request.compare,
+    preparation: request.preparation ?? null,
   });
 }
 
@@ -85,6 +87,7 @@ export function requestOf(selection: Selection, datasets: string[]): Request {
     parameters: selection.parameters,
     grid: filled(selection.grid),
     validation: selection.validation,
+    preparation: selection.preparation,
     compare: selection.compare.map((analysis) => ({ ...analysis, grid: filled(analysis.grid ?? {}) })),
   };
 }

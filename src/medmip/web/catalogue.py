@@ -1,10 +1,11 @@
 """Routes of data models, datasets and algorithms."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
 from medmip.catalogue.variable import DATASET
+from medmip.experiments.preparation import Preparation
 from medmip.experiments.request import InputData
 from medmip.experiments.service import ExperimentService
 from medmip.store.snapshots import Snapshot
@@ -93,6 +94,11 @@ def router(service: ExperimentService) -> APIRouter:
     def list_algorithms() -> list[AlgorithmEntry]:
         """Every algorithm's declaration."""
         return [AlgorithmEntry.of(algorithm) for algorithm in service.validator.algorithms.values()]
+
+    @routes.get("/preparation", operation_id="describePreparation", tags=["algorithms"])
+    def describe_preparation() -> dict[str, Any]:
+        """What may be done to records before an analysis, as a JSON Schema: a form's declaration."""
+        return Preparation.model_json_schema()
 
     @routes.post(
         "/algorithms/fitting",

@@ -1,0 +1,58 @@
+"""Records prepared before the analysis: visits joined, gaps filled, numbers standardised."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_road import choose, fits_the_window
+
+pytestmark = pytest.mark.browser
+Picture = Callable[[str], None]
+
+
+def test_gaps_are_filled_and_hospitals_harmonised(
+    page: Page, address: str, picture: Picture
+) -> None:
+    page.goto(address)
+    choose(page, "lefthippocampus", "Left hippocampus")
+    page.get_by_role("button", name="Outcome (y)").click()
+    choose(page, "minimentalstate", "MMSE total")
+    page.get_by_role("button", name="Covariate (x)").click()
+    page.get_by_role("radio", name=re.compile("^Linear regression")).click()
+    page.get_by_role("checkbox", name="Impute missing values").check()
+    page.get_by_role("combobox", name="Method").click()
+    page.get_by_role("option", name="Multiple imputation").click()
+    page.get_by_role("checkbox", name="Harmonise by ComBat").check()
+    expect(page.get_by_role("checkbox", name="One record a patient")).to_have_count(0)
+    picture("prepare-form")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_role("table", name="Imputed values")).to_be_visible()
+    expect(page.get_by_text("ComBat between levels of")).to_be_visible()
+    picture("prepare-result")
+    assert fits_the_window(page)
+    page.get_by_role("button", name="Edit and run again").click()
+    expect(page.get_by_role("checkbox", name="Harmonise by ComBat")).to_be_checked()
+
+
+def test_visits_become_a_slope(page: Page, address: str, picture: Picture) -> None:
+    page.goto(address)
+    page.get_by_role("combobox", name="Data model").click()
+    page.get_by_role("option", name="follow-up").click()
+    choose(page, "lefthippocampus", "Left hippocampus")
+    page.get_by_role("button", name="Outcome (y)").click()
+    choose(page, "gender", "Sex")
+    page.get_by_role("button", name="Covariate (x)").click()
+    page.get_by_role("radio", name=re.compile("^Linear regression")).click()
+    page.get_by_role("checkbox", name="One record a patient").check()
+    page.get_by_role("combobox", name="Left hippocampus").click()
+    page.get_by_role("option", name="Slope over time").click()
+    page.get_by_role("combobox", name="Time", exact=True).click()
+    page.get_by_role("option", name=re.compile("Months since")).click()
+    picture("slope-form")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(
+        page.get_by_role("heading", name="Coefficients for Left hippocampus, slope")
+    ).to_be_visible()
+    picture("slope-result")
