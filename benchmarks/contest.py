@@ -144,6 +144,17 @@ def _sklearn_forest(data: dict[str, Any]) -> Callable[[], Any]:
     return lambda: forest.fit(data["x"], data["y"])
 
 
+def _sklearn_perceptron(data: dict[str, Any]) -> Callable[[], Any]:
+    from sklearn.neural_network import MLPClassifier
+
+    x = (data["x"] - data["x"].mean(axis=0)) / data["x"].std(axis=0)
+    # As many rounds of L-BFGS for both; tol 0 lets none end before.
+    network = MLPClassifier(
+        (4,), activation="tanh", solver="lbfgs", alpha=1.0, max_iter=30, tol=0.0, random_state=1
+    )
+    return lambda: network.fit(x, data["y"])
+
+
 TASKS = (
     Task(
         "describe, 48 variables", "describe", ALL, [], {},
@@ -196,6 +207,10 @@ TASKS = (
     Task(
         "random forest, 10 trees of depth 8, 20 covariates", "random_forest",
         ["outcome"], X, {"trees": 10, "depth": 8}, {"scikit-learn": _sklearn_forest}, 1.0,
+    ),
+    Task(
+        "perceptron, 20 covariates, 30 rounds", "perceptron", ["outcome"], X, {"rounds": 30},
+        {"scikit-learn": _sklearn_perceptron}, 1.0, "scikit-learn",
     ),
 )  # fmt: skip
 

@@ -18,6 +18,7 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import ElasticNet
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
@@ -264,6 +265,23 @@ def _linear_svm(data: dict[str, Any]) -> Pair:
     order = [theirs.classes_.tolist().index(margin.level) for margin in found.margins]
     ours = [part.standardised for margin in found.margins for part in margin.weights]
     return ours, theirs.coef_[order].ravel()
+
+
+def _perceptron(data: dict[str, Any]) -> Pair:
+    found = _run("perceptron", data, y=["stage"], x=["age", "volume"])
+    x = np.column_stack([data["age"], data["volume"]])
+    means, scales = np.array(found.model.means), np.array(found.model.scales)
+    options: dict[str, Any] = {"solver": "lbfgs", "activation": "tanh", "alpha": 1.0, "tol": 1e-9}
+    theirs = MLPClassifier((4,), random_state=1, max_iter=10_000, max_fun=50_000, **options)
+    # Classes by their place, so that both start from the same weights.
+    place = np.array([found.classes.index(level) for level in data["stage"].tolist()])
+    theirs.fit((x - means) / scales, place)
+    theirs.coefs_ = [np.array(layer.weights) for layer in found.model.layers]
+    theirs.intercepts_ = [np.array(layer.intercepts) for layer in found.model.layers]
+    chances = theirs.predict_proba((x - means) / scales)
+    square = sum(float((weights**2).sum()) for weights in theirs.coefs_)
+    loss = -np.log(chances[np.arange(len(x)), place]).mean() + square / (2 * len(x))
+    return [found.losses[-1], found.losses[-1]], [loss, theirs.loss_]
 
 
 def _subgroups(data: dict[str, Any]) -> Pair:
@@ -599,5 +617,13 @@ COMPARISONS = (
         "statsmodels",
         ITERATED,
         _gee,
+    ),
+    Comparison(
+        "classification",
+        "perceptron",
+        "loss",
+        "scikit-learn",
+        ITERATED,
+        _perceptron,
     ),
 )

@@ -16,7 +16,13 @@ from medmip.errors import RequestError
 from medmip.experiments.validate import Folds, validated
 from medmip.fold import descent
 from medmip.fold.block import Block, Layout
-from medmip.fold.margins import MarginState, decision_counts, margin_curvature
+from medmip.fold.margins import (
+    ChanceState,
+    MarginState,
+    chance_curvature,
+    decision_counts,
+    margin_curvature,
+)
 from medmip.privacy.guard import Refused
 from medmip.privacy.policy import Policy
 from medmip.store.engine import Partition
@@ -236,9 +242,14 @@ def test_blocks_in_any_split_and_order_add_up_alike(order: list[int], cuts: list
             beta, 2.0,
         )  # fmt: skip
         found = over.fold(margin_curvature, state)
-        return found, over.fold(decision_counts, state).patients
+        aims, lines = np.array([[0.1, 0.9], [0.2, 0.8]]), np.array([[0.5, 2.0], [-0.5, 1.0]])
+        chances = over.fold(chance_curvature, ChanceState(state, aims, lines))
+        return found, chances, over.fold(decision_counts, state).patients
 
-    (one, here), (other, there) = sums(list(range(60)), []), sums(order, cuts)
+    (one, first, here), (other, second, there) = sums(list(range(60)), []), sums(order, cuts)
+    assert second.value == pytest.approx(first.value, rel=1e-12)
+    assert second.gradient == pytest.approx(first.gradient, rel=1e-12, abs=1e-12)
+    assert second.hessian == pytest.approx(first.hessian, rel=1e-12, abs=1e-12)
     assert other.value == pytest.approx(one.value, rel=1e-12)
     assert other.gradient == pytest.approx(one.gradient, rel=1e-12, abs=1e-10)
     assert other.hessian == pytest.approx(one.hessian, rel=1e-12, abs=1e-10)

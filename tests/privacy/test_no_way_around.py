@@ -113,7 +113,7 @@ def request_of(
         if role is None:
             continue
         chosen = numeric if "numeric" in role.kinds.names and name not in levelled else nominal
-        roles[name] = [chosen.pop(0) for _ in range(min(role.maximum or 2, 2))]
+        roles[name] = [chosen.pop(0) for _ in range(min(role.maximum or 2, 2, len(chosen)))]
     if algorithm.name == "ancova":
         roles["x"] = [nominal[0], numeric[0]]
     if algorithm.name == "gaussian_mixture":

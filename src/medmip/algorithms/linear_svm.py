@@ -274,8 +274,9 @@ class LinearSvmResult(TrainedResult):
 def linear_svm(cohort: Cohort, parameters: LinearSvmParameters) -> LinearSvmResult:
     """Least |w|² / 2 + C Σ max(0, 1 - side (z'w + b))², z standardised, the intercept b free.
 
-    More than two classes are taken one against the rest. Raises CannotCompute where fewer than two
-    classes are there, a covariate is constant, or the method does not converge.
+    More than two classes are taken one against the rest. scikit-learn's LinearSVC comes to the same
+    as its intercept_scaling grows, for it shrinks the intercept too. Raises CannotCompute where
+    fewer than two classes are there, a covariate is constant, or the method does not converge.
     Sources: Fan, Chang, Hsieh, Wang & Lin, Journal of Machine Learning Research 9 (2008) 1871-1874;
     Keerthi & DeCoste, ibid. 6 (2005) 341-361; Platt, Advances in Large Margin Classifiers (1999).
     """
