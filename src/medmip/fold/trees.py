@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated
 
 import numpy as np
@@ -25,8 +25,8 @@ _TILE = 8192
 """Records whose cells are found together, so that they stay in the processor's cache."""
 REMEMBERED = 4
 """Trees that grow together and whose places and weights a block has room for."""
-_PACKED = 2.0**39
-"""By so much the numbers of a tile's records stand above a sum: 2^13 times it is below 2^53."""
+_PACKED, _PACKED_RECORDS = 2.0**38, 2**14
+"""By so much the number of so many records stands above a sum: both together are below 2^53."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Tree:
         for node, side in enumerate(self.sides):
             if side:
                 held = np.frombuffer(side, dtype=np.uint8)
-                following[node, : len(side)] = self.left[node] + held
+                following[node, : len(side)] = held.astype(np.int32) + self.left[node]
         return asked, following
 
 
@@ -241,11 +241,20 @@ def sums_by_bin(
     numbers of records before the values; the last of them must be whole numbers then.
     """
     m = codes.shape[1] if features is None else features.shape[1]
-    total = np.zeros((len(values) + counted, slots * m * width))
-    chosen = np.flatnonzero(slot >= 0)
+    # Records of one slot after another: their sums stay near the processor.
+    order = np.argsort(slot.astype(np.int16 if slots < 2**15 else np.int32), kind="stable")
+    chosen = order[np.count_nonzero(slot < 0) :]
+    taken = [np.asarray(value, dtype=np.float64).take(chosen) for value in values]
+    packed = counted and len(chosen) <= _PACKED_RECORDS
+    packed = packed and float(np.abs(taken[-1]).sum()) < _PACKED / 2
+    if packed:
+        # Whole numbers leave room above them in a double for the number of records.
+        taken[-1] += _PACKED
+    elif counted:
+        taken.insert(0, np.ones(len(chosen)))
+    total = np.zeros((len(taken), slots * m * width))
     first = np.arange(0, slots * m * width, width, dtype=np.int32).reshape(slots, m)
-    ones = np.ones(min(_TILE, len(chosen)) * m)
-    ends = np.arange(0, ones.size + 1, m, dtype=np.int32)
+    ones, ends = _tile(m)
     for start in range(0, len(chosen), _TILE):
         rows = chosen[start : start + _TILE]
         here = slot.take(rows)
@@ -260,22 +269,19 @@ def sums_by_bin(
             (ones[: cells.size], cells.ravel(), ends[: len(rows) + 1]),
             shape=(slots * m * width, len(rows)),
         )
-        taken = [np.asarray(value, dtype=np.float64).take(rows) for value in values]
-        if counted:
-            last = taken.pop()
-            if float(np.abs(last).sum()) < _PACKED / 2:
-                # Whole numbers leave room above them in a double for the number of records.
-                both = table @ (last + _PACKED)
-                count = np.rint(both / _PACKED)
-                total[0] += count
-                both -= count * _PACKED
-                total[-1] += both
-            else:
-                total[0] += table @ np.ones(len(rows))
-                total[-1] += table @ last
-        for index, value in enumerate(taken, start=int(counted)):
-            total[index] += table @ value
+        for index, value in enumerate(taken):
+            total[index] += table @ value[start : start + _TILE]
+    if packed:
+        count = np.rint(total[-1:] / _PACKED)
+        total[-1:] -= count * _PACKED
+        total = np.concatenate([count, total])
     return np.ascontiguousarray(np.moveaxis(total.reshape(len(total), slots, m, width), 0, 1))
+
+
+@cache
+def _tile(m: int) -> tuple[FloatArray, Places]:
+    """Ones for every cell of a tile of records with m cells each, and where each record ends."""
+    return np.ones(_TILE * m), np.arange(0, _TILE * m + 1, m, dtype=np.int32)
 
 
 _POISSON = np.cumsum([1.0, 1.0, 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040]) / np.e
