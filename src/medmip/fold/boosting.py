@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit, logsumexp, softmax
+from scipy.special import expit, logsumexp, softmax
 
 from medmip.fold.bins import BinArray, Bins
 from medmip.fold.block import Block
@@ -188,7 +188,9 @@ def boost_loss(block: Block, state: BoostState) -> BoostLoss:
     if held is None:
         return BoostLoss(np.array(((scores[0] - values[0]) ** 2).sum()))
     if len(scores) == 1:
-        return BoostLoss(np.array(-log_expit(np.where(held == 1, scores[0], -scores[0])).sum()))
+        wrong = np.where(held == 1, -scores[0], scores[0])
+        tail = np.log1p(np.exp(-np.abs(wrong)))
+        return BoostLoss(np.array((tail + np.maximum(wrong, 0.0)).sum()))
     own = scores[held, np.arange(len(held))]
     return BoostLoss(np.array((logsumexp(scores, axis=0) - own).sum()))
 
