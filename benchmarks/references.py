@@ -16,18 +16,22 @@ from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import ElasticNet
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from tests.analysis import analyse
+from medmip.algorithms.tree_cohort import tree_cohort
+from tests.analysis import analyse, cohort_of
 
 CLOSED, ITERATED = 1e-8, 1e-6
 """The largest relative error of a closed form, and of an iterated one."""
 Pair = tuple[Any, Any]
+X_TREE = ["age", "volume", "cortex"]
 LEVELS = {"sex": ("F", "M"), "stage": ("none", "mild", "severe"), "died": ("no", "yes")}
 
 
@@ -300,6 +304,52 @@ def _subgroups(data: dict[str, Any]) -> Pair:
             gains[rule] = -1.0 if gain <= 0 else gain
     best = sorted((gain for gain in gains.values() if gain > 0), reverse=True)[:5]
     return [part.wracc for part in found.subgroups], best
+
+
+def _binned(data: dict[str, Any], y: str) -> Any:
+    ready = tree_cohort(cohort_of(data, y=[y], x=X_TREE, levels=LEVELS), 64)
+    return np.column_stack(
+        [
+            np.searchsorted(feature.edges, data[feature.variable], side="right")
+            for feature in ready.bins.features
+        ]
+    ).astype(float)
+
+
+def _decision_tree(data: dict[str, Any]) -> Pair:
+    # One level deeper two questions are equally good, and scikit-learn's choice hangs on its seed.
+    asked = {"depth": 4, "criterion": "entropy"}
+    found = _run("decision_tree", data, y=["died"], x=X_TREE, parameters=asked)
+    theirs = DecisionTreeClassifier(
+        criterion="entropy", max_depth=4, min_samples_leaf=20, random_state=1
+    ).fit(_binned(data, "died"), data["died"])
+    weights = {part.variable: part.importance for part in found.importance}
+    impurity = sorted(node.impurity for node in found.nodes)
+    return (
+        [*(weights[code] for code in X_TREE), *impurity],
+        [*theirs.feature_importances_, *sorted(theirs.tree_.impurity)],
+    )
+
+
+def _boosting(data: dict[str, Any]) -> Pair:
+    asked = {"rounds": 50, "depth": 3}
+    found = _run("gradient_boosting", data, y=["cost"], x=X_TREE, parameters=asked)
+    x = _binned(data, "cost")
+    theirs = HistGradientBoostingRegressor(
+        max_iter=50, max_depth=3, max_leaf_nodes=None, early_stopping=False
+    ).fit(x, data["cost"])
+    return [found.r_squared], [theirs.score(x, data["cost"])]
+
+
+def _forest(data: dict[str, Any]) -> Pair:
+    asked = {"trees": 1, "sample": False, "covariates": 3, "depth": 6, "least": 5}
+    found = _run("random_forest", data, y=["cost"], x=X_TREE, parameters=asked)
+    theirs = DecisionTreeRegressor(max_depth=6, min_samples_leaf=5, random_state=1).fit(
+        _binned(data, "cost"), data["cost"]
+    )
+    values = [row[0] for row in found.model.trees[0].values if row]
+    leaf = theirs.tree_.children_left < 0
+    return sorted(values), np.sort(theirs.tree_.value[leaf].ravel())
 
 
 def _r(data: dict[str, Any], script: str) -> list[float]:
@@ -625,5 +675,29 @@ COMPARISONS = (
         "scikit-learn",
         ITERATED,
         _perceptron,
+    ),
+    Comparison(
+        "classification",
+        "decision_tree",
+        "importance, entropies",
+        "scikit-learn",
+        CLOSED,
+        _decision_tree,
+    ),
+    Comparison(
+        "classification",
+        "gradient_boosting",
+        "R²",
+        "scikit-learn",
+        ITERATED,
+        _boosting,
+    ),
+    Comparison(
+        "classification",
+        "random_forest",
+        "leaves' means, without draws",
+        "scikit-learn",
+        CLOSED,
+        _forest,
     ),
 )

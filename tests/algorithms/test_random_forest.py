@@ -10,7 +10,7 @@ from medmip.algorithms import random_forest as module
 from medmip.algorithms.declaration import CannotCompute
 from medmip.errors import RequestError
 from medmip.fold.block import hashed
-from medmip.fold.trees import drawn_weights
+from medmip.fold.draws import drawn_weights
 from medmip.privacy.guard import Refused
 from medmip.privacy.policy import Policy
 from tests.algorithms.samples import splits

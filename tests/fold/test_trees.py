@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from medmip.fold.bins import Bins, Feature
 from medmip.fold.block import hashed
+from medmip.fold.draws import drawn_weights
 from medmip.fold.trees import (
     ClassOutcome,
     NumberOutcome,
     SplitSearch,
     Tree,
-    drawn_weights,
     placed,
     slots_of,
     split_sums,
@@ -97,6 +97,32 @@ def test_a_record_is_found_level_by_level_as_at_once() -> None:
     expected = np.where(low, np.where(u_or_w, 3, 4), np.where(data["a"] < 1, 5, 6))
     assert DEEPER.places(codes).tolist() == expected.tolist()
     assert DEEPER.depths == [0, 1, 1, 2, 2, 2, 2]
+
+
+def test_trees_of_many_nodes_lead_everywhere() -> None:
+    tree = Tree()
+    for level in range(9):
+        side = bytes(int(place >> (8 - level) & 1) if level else 0 for place in range(4))
+        side = bytes([0, 0, 1, 1]) if level == 0 else bytes([0, 1, 0, 1]) if level == 1 else side
+        ends = [node for node in tree.leaves if tree.depths[node] == level]
+        tree = tree.with_splits([(node, 0, side) for node in ends])
+    assert len(tree.feature) == 2**10 - 1
+    for code in range(4):
+        node = 0
+        while tree.feature[node] >= 0:
+            node = tree.left[node] + tree.sides[node][code]
+        assert tree.places(np.array([[code, 0]], dtype=np.uint8)).tolist() == [node]
+    assert len({int(tree.places(np.array([[c, 0]], dtype=np.uint8))[0]) for c in range(4)}) == 4
+
+
+def test_counts_beside_whole_numbers_equal_counts_apart() -> None:
+    rng = np.random.default_rng(4)
+    codes = rng.integers(0, 9, (3000, 3)).astype(np.uint8)
+    slot = rng.integers(-1, 4, 3000)
+    small, large = np.rint(1e6 * rng.normal(size=3000)), np.rint(1e12 * rng.normal(size=3000))
+    for values in ([small], [large], [large, small]):
+        apart = sums_by_bin(codes, slot, 4, 9, [np.ones(3000), *values])
+        assert np.array_equal(sums_by_bin(codes, slot, 4, 9, values, counted=True), apart)
 
 
 def test_a_block_remembers_no_more_than_it_has_room_for() -> None:

@@ -172,7 +172,7 @@ def gradient_boosting(
     """
     ready = tree_cohort(cohort, parameters.bins)
     if isinstance(ready.outcome, NumberOutcome):
-        ready = replace(ready, outcome=steps_for(ready.outcome, ready.spread))
+        ready = replace(ready, outcome=steps_for(ready.outcome, ready.spread, ready.n))
     scores = ready.outcome.channels if ready.outcome.channels > 2 else 1
     if parameters.rounds * scores * 2**parameters.depth > MOST_LEAVES:
         raise RequestError(

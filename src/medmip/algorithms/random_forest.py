@@ -15,6 +15,7 @@ from medmip.algorithms.tree_views import Weight, importance_chart, importance_ta
 from medmip.algorithms.views import Format, View, facts, hidden_note, shown, table, unmasked
 from medmip.errors import RequestError
 from medmip.fold.cohort import Cohort
+from medmip.fold.draws import REMEMBERED
 from medmip.fold.forest import OutOfBagState, out_of_bag_classes, out_of_bag_numbers
 from medmip.fold.statistic import FloatArray
 from medmip.fold.tree_growth import (
@@ -29,7 +30,7 @@ from medmip.fold.tree_growth import (
     told,
 )
 from medmip.fold.tree_model import MOST_LEAVES, FittedTree, TreesModel
-from medmip.fold.trees import REMEMBERED, NumberOutcome, SplitSearch, Tree, split_sums
+from medmip.fold.trees import NumberOutcome, SplitSearch, Tree, split_sums
 
 _FEW = 50_000
 """Records up to which all trees grow in the same rounds: looking them up anew costs little."""

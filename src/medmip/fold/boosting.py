@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit, logsumexp, softmax
+from scipy.special import expit, logsumexp, softmax
 
 from medmip.fold.bins import BinArray, Bins
 from medmip.fold.block import Block
@@ -24,9 +24,11 @@ from medmip.fold.trees import NumberOutcome, Outcome, Tree, placed, slots_of, su
 Loss = Literal["squared error", "binomial", "multinomial"]
 _LEAST_CURVATURE = 1e-3
 """Second derivatives that a child must hold, as scikit-learn's and LightGBM's do."""
-_DIGITS = 26
-"""Binary digits of a derivative at the most: more than the 24 that scikit-learn keeps, and few
-enough that sums leave room for the number of records."""
+_FEW = 2**16
+"""Records up to which derivatives keep more digits, for speed does not matter there."""
+_DIGITS = 24
+"""Binary digits of a derivative of many records: as many as scikit-learn keeps, and so few that
+their sums leave room for the number of records."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,15 @@ class BoostState:
 
 def digits_for(records: int) -> int:
     """Binary digits of derivatives of at most 1 whose sums over the records are exact."""
-    return int(min(_DIGITS, 52 - np.ceil(np.log2(max(records, 2)))))
+    most = 30 if records <= _FEW else _DIGITS
+    return int(min(most, 52 - np.ceil(np.log2(max(records, 2)))))
 
 
-def steps_for(outcome: NumberOutcome, spread: float) -> NumberOutcome:
-    """The outcome in steps of which its standard deviation has about 2^24."""
-    step = 2.0 ** (int(np.ceil(np.log2(spread))) - 24)
+def steps_for(outcome: NumberOutcome, spread: float, records: int) -> NumberOutcome:
+    """The outcome in steps of which, of many records, its standard deviation has about 2^22."""
+    if records <= _FEW:
+        return outcome
+    step = 2.0 ** (int(np.ceil(np.log2(spread))) - 22)
     return outcome if outcome.step >= step else replace(outcome, step=step)
 
 
@@ -183,7 +188,9 @@ def boost_loss(block: Block, state: BoostState) -> BoostLoss:
     if held is None:
         return BoostLoss(np.array(((scores[0] - values[0]) ** 2).sum()))
     if len(scores) == 1:
-        return BoostLoss(np.array(-log_expit(np.where(held == 1, scores[0], -scores[0])).sum()))
+        wrong = np.where(held == 1, -scores[0], scores[0])
+        tail = np.log1p(np.exp(-np.abs(wrong)))
+        return BoostLoss(np.array((tail + np.maximum(wrong, 0.0)).sum()))
     own = scores[held, np.arange(len(held))]
     return BoostLoss(np.array((logsumexp(scores, axis=0) - own).sum()))
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from medmip.fold.bins import Bins
 from medmip.fold.block import Block, hashed
+from medmip.fold.draws import drawn_weights
 from medmip.fold.statistic import FloatArray, IntArray, Statistic, Sum, count_with, sum_over
-from medmip.fold.trees import Outcome, Tree, drawn_weights
+from medmip.fold.trees import Outcome, Tree
 
 
 @dataclass(frozen=True)

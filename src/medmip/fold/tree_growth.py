@@ -11,14 +11,12 @@ from scipy.special import xlogy
 
 from medmip.fold.bins import Bins
 from medmip.fold.cohort import Cohort
+from medmip.fold.leaves import LeafState, leaf_classes, leaf_numbers
 from medmip.fold.statistic import FloatArray
 from medmip.fold.trees import (
     ClassOutcome,
-    LeafState,
     Outcome,
     Tree,
-    leaf_classes,
-    leaf_numbers,
 )
 
 BoolArray = NDArray[np.bool_]

@@ -1,32 +1,28 @@
 """Trees in the making: where records lie in them, and sums by bin that steer their growth."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Annotated
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array
 
 from medmip.fold.bins import BinArray, Bins
-from medmip.fold.block import Block, hashed
+from medmip.fold.block import Block
+from medmip.fold.draws import weights_by_tree
 from medmip.fold.statistic import (
     FloatArray,
     IntArray,
     SearchSum,
     Statistic,
-    count_with,
-    sum_over,
 )
 
 Places = NDArray[np.int32]
 _TILE = 8192
 """Records whose cells are found together, so that they stay in the processor's cache."""
-REMEMBERED = 4
-"""Trees that grow together and whose places and weights a block has room for."""
-_PACKED = 2.0**39
-"""By so much the numbers of a tile's records stand above a sum: 2^13 times it is below 2^53."""
+_PACKED, _PACKED_RECORDS = 2.0**38, 2**14
+"""By so much the number of so many records stands above a sum: both together are below 2^53."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +103,7 @@ class Tree:
         for node, side in enumerate(self.sides):
             if side:
                 held = np.frombuffer(side, dtype=np.uint8)
-                following[node, : len(side)] = self.left[node] + held
+                following[node, : len(side)] = held.astype(np.int32) + self.left[node]
         return asked, following
 
 
@@ -194,7 +190,7 @@ def split_sums(block: Block, state: SplitSearch) -> SplitSums:
     """The sums of one block by node, covariate and bin."""
     codes = state.bins.codes(block)
     held, classes, values = state.outcome.of(block)
-    weighed = _weighed(block, state.seeds, len(state.trees))
+    weighed = weights_by_tree(block, state.seeds, len(state.trees))
     parts = []
     for index, (tree, nodes) in enumerate(zip(state.trees, state.nodes, strict=True)):
         if not nodes:
@@ -241,11 +237,20 @@ def sums_by_bin(
     numbers of records before the values; the last of them must be whole numbers then.
     """
     m = codes.shape[1] if features is None else features.shape[1]
-    total = np.zeros((len(values) + counted, slots * m * width))
-    chosen = np.flatnonzero(slot >= 0)
+    # Records of one slot after another: their sums stay near the processor.
+    order = np.argsort(slot.astype(np.int16 if slots < 2**15 else np.int32), kind="stable")
+    chosen = order[np.count_nonzero(slot < 0) :]
+    taken = [np.asarray(value, dtype=np.float64).take(chosen) for value in values]
+    packed = counted and len(chosen) <= _PACKED_RECORDS
+    packed = packed and float(np.abs(taken[-1]).sum()) < _PACKED / 2
+    if packed:
+        # Whole numbers leave room above them in a double for the number of records.
+        taken[-1] += _PACKED
+    elif counted:
+        taken.insert(0, np.ones(len(chosen)))
+    total = np.zeros((len(taken), slots * m * width))
     first = np.arange(0, slots * m * width, width, dtype=np.int32).reshape(slots, m)
-    ones = np.ones(min(_TILE, len(chosen)) * m)
-    ends = np.arange(0, ones.size + 1, m, dtype=np.int32)
+    ones, ends = _tile(m)
     for start in range(0, len(chosen), _TILE):
         rows = chosen[start : start + _TILE]
         here = slot.take(rows)
@@ -260,138 +265,16 @@ def sums_by_bin(
             (ones[: cells.size], cells.ravel(), ends[: len(rows) + 1]),
             shape=(slots * m * width, len(rows)),
         )
-        taken = [np.asarray(value, dtype=np.float64).take(rows) for value in values]
-        if counted:
-            last = taken.pop()
-            if float(np.abs(last).sum()) < _PACKED / 2:
-                # Whole numbers leave room above them in a double for the number of records.
-                both = table @ (last + _PACKED)
-                count = np.rint(both / _PACKED)
-                total[0] += count
-                both -= count * _PACKED
-                total[-1] += both
-            else:
-                total[0] += table @ np.ones(len(rows))
-                total[-1] += table @ last
-        for index, value in enumerate(taken, start=int(counted)):
-            total[index] += table @ value
+        for index, value in enumerate(taken):
+            total[index] += table @ value[start : start + _TILE]
+    if packed:
+        count = np.rint(total[-1:] / _PACKED)
+        total[-1:] -= count * _PACKED
+        total = np.concatenate([count, total])
     return np.ascontiguousarray(np.moveaxis(total.reshape(len(total), slots, m, width), 0, 1))
 
 
-_POISSON = np.cumsum([1.0, 1.0, 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040]) / np.e
-"""The chances of at most 0, 1, 2, … of a Poisson law of mean 1."""
-
-
-def drawn_weights(drawn: NDArray[np.uint64], seed: int) -> FloatArray:
-    """How often a tree's random sample holds each record, (n,), by a Poisson law of mean 1.
-
-    drawn (n,) is `hashed(block)`: a record's own values and the seed decide, so that the sample
-    is the same however records are divided. Records that are alike in every value are drawn alike.
-    Source: Hanley & MacGibbon, Computer Methods and Programs in Biomedicine 83 (2006) 57-62.
-    """
-    mixed = (drawn + np.uint64(1)) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed ^= np.uint64((seed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) % 2**64)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed ^= mixed >> np.uint64(shift)
-        mixed *= np.uint64(factor)
-    uniform = ((mixed >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
-    return np.searchsorted(_POISSON, uniform, side="right").astype(np.float64)
-
-
-@dataclass(frozen=True)
-class LeafState:
-    """Fitted trees whose leaves are counted; seeds as in SplitSearch."""
-
-    bins: Bins
-    outcome: Outcome
-    trees: tuple[Tree, ...]
-    seeds: tuple[int, ...] | None = None
-
-    @property
-    def most(self) -> int:
-        """The nodes of the tree that has the most."""
-        return max(len(tree.feature) for tree in self.trees)
-
-
-@dataclass(frozen=True)
-class LeafClasses(Statistic):
-    """Patients and weights by tree, node and class, (trees, m, k); none where a node is no leaf."""
-
-    patients: Annotated[IntArray, count_with(())]
-    sums: Annotated[FloatArray, sum_over("patients")]
-
-    def supported_parameters(self) -> int:
-        leaves = (self.sums.sum(axis=2) > 0).sum(axis=1)
-        return int(leaves.max()) * int(self.sums.shape[2] - 1)
-
-
-@dataclass(frozen=True)
-class LeafNumbers(Statistic):
-    """Patients by tree and node, (trees, m); none where a node is no leaf.
-
-    sums (trees, m, 3): of weights, of weighted outcomes and of their squares.
-    """
-
-    patients: Annotated[IntArray, count_with(())]
-    sums: Annotated[FloatArray, sum_over("patients")]
-
-    def supported_parameters(self) -> int:
-        return int((self.patients > 0).sum(axis=1).max())
-
-
-def leaf_classes(block: Block, state: LeafState) -> LeafClasses:
-    """The classes of one block's records in each leaf."""
-    held, classes, _ = state.outcome.of(block)
-    assert held is not None
-    shape = (len(state.trees), state.most, classes)
-    patients, sums = np.zeros(shape, dtype=np.int64), np.zeros(shape)
-    for index, place, weights in _leaves(block, state):
-        pairs, size = place * classes + held, state.most * classes
-        cell = np.where(weights > 0, pairs, -1)
-        patients[index] = block.cells(cell, size).reshape(shape[1:])
-        sums[index] = np.bincount(pairs, weights, minlength=size).reshape(shape[1:])
-    return LeafClasses(patients, sums)
-
-
-def leaf_numbers(block: Block, state: LeafState) -> LeafNumbers:
-    """The sums of one block's outcomes in each leaf."""
-    _, _, (value,) = state.outcome.of(block)
-    shape = (len(state.trees), state.most)
-    patients, sums = np.zeros(shape, dtype=np.int64), np.zeros((*shape, 3))
-    for index, place, weights in _leaves(block, state):
-        patients[index] = block.cells(np.where(weights > 0, place, -1), state.most)
-        for power, part in enumerate((weights, weights * value, weights * value * value)):
-            sums[index, :, power] = np.bincount(place, part, minlength=state.most)
-    return LeafNumbers(patients, sums)
-
-
-def _leaves(block: Block, state: LeafState) -> Iterable[tuple[int, IntArray, FloatArray]]:
-    """Each tree's number, its leaf of every record, and the records' weights."""
-    codes = state.bins.codes(block)
-    weighed = _weighed(block, state.seeds, len(state.trees))
-    for index, tree in enumerate(state.trees):
-        place = placed(block, codes, tree, f"place {index}").astype(np.int64)
-        yield index, place, weighed(index)
-
-
-def _weighed(
-    block: Block, seeds: tuple[int, ...] | None, trees: int
-) -> Callable[[int], FloatArray]:
-    """The weights (n,) of a block's records in a tree, remembered while few trees grow."""
-    drawn: list[NDArray[np.uint64]] = []
-
-    def weighed(index: int) -> FloatArray:
-        if seeds is None:
-            return np.ones(block.records)
-        name = f"weights {index}"
-        known = block.remembered(name)
-        if known is not None and known[0] == seeds[index]:
-            return known[1].astype(np.float64)
-        if not drawn:
-            drawn.append(hashed(block))
-        weights = drawn_weights(drawn[0], seeds[index])
-        if trees <= REMEMBERED:
-            block.remember(name, seeds[index], weights.astype(np.uint8))
-        return weights
-
-    return weighed
+@cache
+def _tile(m: int) -> tuple[FloatArray, Places]:
+    """Ones for every cell of a tile of records with m cells each, and where each record ends."""
+    return np.ones(_TILE * m), np.arange(0, _TILE * m + 1, m, dtype=np.int32)
