@@ -137,7 +137,7 @@ TASKS = (
     ),
     Task(
         "logistic regression, 20 covariates", "logistic_regression", ["outcome"], X,
-        {"positive_class": "yes", "residual_quartiles": False},
+        {"positive_class": "yes", "residual_quartiles": False, "calibration": False},
         {"scikit-learn": _sklearn_logistic, "statsmodels": _statsmodels_logit},
         0.35, "scikit-learn",
         r="glm.fit(cbind(1, x), y, family = binomial())",

@@ -25,6 +25,7 @@ from medmip.algorithms.declaration import (
     level_of,
     variable_field,
 )
+from medmip.algorithms.goodness import calibration_of
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.logistic_result import LogisticRegressionResult, OddsRatio
 from medmip.algorithms.logit_fit import Penalty, logit_fit
@@ -42,6 +43,7 @@ from medmip.fold.logit import (
     ClassMomentsState,
     ClassState,
     DevianceResiduals,
+    LogOdds,
     NewtonState,
     class_counts,
     class_moments,
@@ -86,6 +88,14 @@ class LogisticRegressionParameters(Parameters):
         title="Residual quartiles",
         description="How deviance residuals spread; without it a very large cohort is quicker.",
     )
+    calibration: bool = Field(
+        True,
+        title="Calibration",
+        description=(
+            "Whether predicted chances agree with what happened: Hosmer and Lemeshow's test and a "
+            "calibration belt, without weights; without it a very large cohort is quicker."
+        ),
+    )
 
 
 @algorithm(
@@ -96,8 +106,9 @@ class LogisticRegressionParameters(Parameters):
         "How covariates change the odds of one level of a nominal outcome against all others."
     ),
     discloses=(
-        "Coefficients, their errors and the quality of the fit over the whole cohort; no class and "
-        "no level that fewer patients than the minimum have."
+        "Coefficients, their errors and the quality of the fit over the whole cohort, and how many "
+        "patients of groups of similar risk have the outcome; no class, no level and no such group "
+        "that fewer patients than the minimum have."
     ),
     y=one(NOMINAL, "Outcome"),
     x=many(ANY, "Covariates"),
@@ -202,6 +213,15 @@ def logistic_regression(
             if parameters.residual_quartiles
             else None
         ),
+        calibration=(
+            calibration_of(
+                cohort,
+                fit.state,
+                with_belt=offset is None and parameters.penalty is Penalty.NONE,
+            )
+            if parameters.calibration and weighing is None
+            else None
+        ),
         iterations=fit.rounds,
         confidence=parameters.confidence,
         curves=curves.told(design, shift, estimates[1:], covariance[1:, 1:], parameters.confidence),
@@ -258,9 +278,7 @@ def _start(folded: ClassMoments, scale: FloatArray) -> FloatArray:
 
 
 def _residuals(cohort: Cohort, state: NewtonState, mean_deviance: float) -> ResidualQuantiles:
-    beta = (float(state.beta[0]), *state.slopes.tolist())
-    shift = tuple(state.shift.tolist())
-    values = DevianceResiduals(state.design, state.classes, shift, beta, state.offset)
+    values = DevianceResiduals(LogOdds.at(state))
     extremes = cohort.releases_extremes
     found = quantiles(
         cohort,

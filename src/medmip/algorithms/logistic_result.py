@@ -11,6 +11,7 @@ from medmip.algorithms.coefficients import (
 )
 from medmip.algorithms.curves import Curve, curve_views
 from medmip.algorithms.declaration import TrainedResult
+from medmip.algorithms.goodness import Calibration
 from medmip.algorithms.logit_fit import Penalty
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.views import Format, View, facts, table
@@ -61,6 +62,7 @@ class LogisticRegressionResult(TrainedResult):
     deviance_residuals: ResidualQuantiles | None
     iterations: int
     confidence: float
+    calibration: Calibration | None = None
     curves: tuple[Curve, ...] = ()
     weighing: Weighing | None = None
     offset: str | None = None
@@ -112,4 +114,6 @@ class LogisticRegressionResult(TrainedResult):
         ]
         if self.deviance_residuals is not None:
             views.append(self.deviance_residuals.table("Deviance residuals"))
+        if self.calibration is not None:
+            views += self.calibration.views(positive)
         return views
