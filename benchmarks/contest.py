@@ -131,7 +131,7 @@ TASKS = (
     ),
     Task(
         "linear regression, 20 covariates", "linear_regression", [Y], X,
-        {"residual_quartiles": False},
+        {"residual_quartiles": False, "diagnostics": False},
         {"scikit-learn": _sklearn_linear, "statsmodels": _statsmodels_ols}, 0.2, "scikit-learn",
         r="lm.fit(cbind(1, x), y)",
     ),

@@ -139,7 +139,7 @@ def logistic_regression(
             f"Every record of the cohort is {lone}",
             remedy="Choose another positive class, or widen the filter.",
         )
-    curves = curves_of(cohort, cohort.x, parameters, weights)
+    curves = curves_of(cohort, cohort.x, parameters, weighing)
     full = cohort.design(cohort.x, parameters.interactions, curves=curves.columns)
     everything = cohort.fold(class_moments, ClassMomentsState(full, classes), cells=full.labels)
     kept = full.estimable(everything.cells)
