@@ -172,13 +172,13 @@ TASKS = (
     ),
     Task(
         "linear regression, 20 covariates", "linear_regression", [Y], X,
-        {"residual_quartiles": False},
+        {"residual_quartiles": False, "diagnostics": False},
         {"scikit-learn": _sklearn_linear, "statsmodels": _statsmodels_ols}, 0.2, "scikit-learn",
         r="lm.fit(cbind(1, x), y)",
     ),
     Task(
         "logistic regression, 20 covariates", "logistic_regression", ["outcome"], X,
-        {"positive_class": "yes", "residual_quartiles": False},
+        {"positive_class": "yes", "residual_quartiles": False, "calibration": False},
         {"scikit-learn": _sklearn_logistic, "statsmodels": _statsmodels_logit},
         0.35, "scikit-learn",
         r="glm.fit(cbind(1, x), y, family = binomial())",

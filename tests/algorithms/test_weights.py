@@ -102,7 +102,8 @@ def by_r(need: Callable[..., str], tmp_path: Path) -> Callable[..., list[np.ndar
             "linear_regression",
             f"lm(y ~ {TERMS}, d, weights = w)",
             {"weights": "w"},
-            "s$sigma, s$r.squared, s$adj.r.squared, s$fstatistic[1], quantile(s$residuals[d$w > 0], .25)",
+            "s$sigma, s$r.squared, s$adj.r.squared, s$fstatistic[1], "
+            "quantile(s$residuals[d$w > 0], .25)",
         ),
         (
             "logistic_regression",

@@ -13,6 +13,7 @@ from scipy import stats
 from medmip.algorithms.declaration import CannotCompute
 from medmip.algorithms.names import Names
 from medmip.algorithms.views import Format, View, chart, table
+from medmip.algorithms.weights import Weighing
 from medmip.catalogue.variable import Variable
 from medmip.errors import RequestError
 from medmip.fold.cohort import Cohort
@@ -176,7 +177,10 @@ class Curves:
 
 
 def curves_of(
-    cohort: Cohort, covariates: Sequence[Variable], parameters: Curved, weights: str | None = None
+    cohort: Cohort,
+    covariates: Sequence[Variable],
+    parameters: Curved,
+    weighing: Weighing | None = None,
 ) -> Curves:
     """The curved columns that parameters ask for, with knots and origins from the cohort.
 
@@ -187,7 +191,8 @@ def curves_of(
     chosen = _chosen(covariates, parameters)
     if not chosen:
         return Curves({}, {})
-    edge = cohort.minimum / max(cohort.size.patients, 1)
+    weights = weighing.variable if weighing else None
+    edge = cohort.minimum / max(weighing.patients if weighing else cohort.size.patients, 1)
     low, high = max(_EDGE, edge), min(1 - _EDGE, 1 - edge)
     knots = [min(max(share, edge), 1 - edge) for share in _KNOT_SHARES[parameters.knots]]
     if low >= high:

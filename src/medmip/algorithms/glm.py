@@ -222,7 +222,7 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
     cohort = with_covariates(cohort, parameters, named)
     prior = Prior(parameters.weights, checked_offset(cohort, _offset(parameters)))
     weighing = weighing_of(cohort, prior.weights)
-    curves = curves_of(cohort, cohort.x, parameters, prior.weights)
+    curves = curves_of(cohort, cohort.x, parameters, weighing)
     covariates = covariates_of(
         cohort, parameters.interactions, curves=curves.columns, weighing=weighing
     )

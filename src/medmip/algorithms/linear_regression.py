@@ -34,6 +34,7 @@ from medmip.algorithms.declaration import (
     variable_field,
 )
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.residuals import Diagnostics, diagnostics_of
 from medmip.algorithms.role import ANY, NUMERIC, many, one
 from medmip.algorithms.views import Format, View, facts, table
 from medmip.algorithms.weights import (
@@ -51,6 +52,7 @@ from medmip.fold.least_squares import Collinear, LeastSquares, least_squares
 from medmip.fold.model import LinearModel, known_levels
 from medmip.fold.moments import MomentsState, moments
 from medmip.fold.quantiles import quantiles
+from medmip.fold.residuals import Standardised
 from medmip.fold.sandwich import SandwichState, sandwich, sandwich_sums
 from medmip.fold.statistic import FloatArray
 
@@ -102,6 +104,14 @@ class LinearRegressionParameters(Parameters):
         title="Residual quartiles",
         description="How the residuals spread; without it a very large cohort is quicker.",
     )
+    diagnostics: bool = Field(
+        True,
+        title="Diagnostics",
+        description=(
+            "Pictures of the standardised residuals: histogram, normal quantiles, spread by fitted "
+            "value; without them a very large cohort is quicker."
+        ),
+    )
 
 
 class LinearRegressionResult(TrainedResult):
@@ -133,6 +143,7 @@ class LinearRegressionResult(TrainedResult):
     confidence: float
     curves: tuple[Curve, ...] = ()
     weighing: Weighing | None = None
+    diagnostics: Diagnostics | None = None
     model: LinearModel
 
     def views(self, names: Names = CODES) -> list[View]:
@@ -184,6 +195,7 @@ class LinearRegressionResult(TrainedResult):
                 if len(terms) > 1
                 else []
             ),
+            *(self.diagnostics.views(names.axis(self.outcome)) if self.diagnostics else []),
             *(
                 [self.residuals.table("Weighted residuals" if self.weighing else "Residuals")]
                 if self.residuals
@@ -226,8 +238,9 @@ class Residuals:
         "with interactions."
     ),
     discloses=(
-        "Coefficients, their errors and the quality of the fit over the whole cohort; no value of "
-        "any patient, and no level that fewer patients than the minimum have."
+        "Coefficients, their errors, the quality of the fit over the whole cohort and how its "
+        "residuals spread over groups of patients; no value of any patient, and no level and no "
+        "such group of fewer patients than the minimum."
     ),
     y=one(NUMERIC, "Outcome"),
     x=many(ANY, "Covariates"),
@@ -246,7 +259,7 @@ def linear_regression(
     (outcome,), weights = cohort.y, parameters.weights
     cohort = with_covariates(cohort, parameters, {"weights": weights})
     weighing = weighing_of(cohort, weights)
-    curves = curves_of(cohort, cohort.x, parameters, weights)
+    curves = curves_of(cohort, cohort.x, parameters, weighing)
     full = cohort.design((*cohort.x, outcome), parameters.interactions, curves=curves.columns)
     everything = cohort.fold(moments, MomentsState(full, weights=weights), cells=full.labels)
     (last,) = full.columns_of(len(cohort.x))
@@ -275,11 +288,10 @@ def linear_regression(
     residuals = Residuals(
         design, (*fit.mean_x.tolist(), fit.mean_y), tuple(fit.slopes.tolist()), weights
     )
-    covariance, df_errors = variance * fit.covariance(float(folded.records)), df_residual
+    total = float(folded.records)
+    covariance, df_errors = variance * fit.covariance(total), df_residual
     if parameters.errors is not Errors.CLASSICAL:
-        covariance, df_errors = _robust(
-            cohort, design, fit, parameters, float(folded.records), df_residual
-        )
+        covariance, df_errors = _robust(cohort, design, fit, parameters, total, df_residual)
     explained = fit.total_sum - fit.residual_sum
     with np.errstate(divide="ignore"):
         f_statistic = float(np.divide(explained / p, variance)) if p else float("nan")
@@ -329,6 +341,11 @@ def linear_regression(
             df_errors,
         ),
         weighing=weighing,
+        diagnostics=(
+            _diagnostics(cohort, residuals, fit, total, float(np.sqrt(variance)), weighing)
+            if parameters.diagnostics
+            else None
+        ),
         model=LinearModel.of(
             outcome.code,
             "identity",
@@ -361,6 +378,28 @@ def _robust(
     sums = cohort.fold(sandwich_sums, state)
     df = int(sums.patients) - 1 if state.by_patient else df_residual
     return sandwich(state, sums), df
+
+
+def _diagnostics(
+    cohort: Cohort,
+    residuals: Residuals,
+    fit: LeastSquares,
+    total: float,
+    spread: float,
+    weighing: Weighing | None,
+) -> Diagnostics | None:
+    values = Standardised(
+        residuals.design,
+        residuals.means,
+        residuals.slopes,
+        tuple(tuple(row) for row in fit.inverse.tolist()),
+        total,
+        spread,
+        residuals.weights,
+    )
+    patients = weighing.patients if weighing else cohort.size.patients
+    deviation = float(np.sqrt(fit.total_sum / total))
+    return diagnostics_of(cohort, values, patients, fit.mean_y, deviation)
 
 
 def _residual_quantiles(cohort: Cohort, residuals: Residuals, spread: float) -> ResidualQuantiles:

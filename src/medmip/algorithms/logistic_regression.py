@@ -3,43 +3,35 @@
 from dataclasses import replace
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy import stats
 
 from medmip.algorithms.coefficients import (
     INTERCEPT,
-    Coefficient,
     ResidualQuantiles,
-    coefficient_table,
-    coefficients,
-    forest_plot,
-    reference_note,
 )
 from medmip.algorithms.covariates import check_columns
 from medmip.algorithms.curves import (
-    Curve,
     Degree,
     Knots,
     Polynomials,
     Splines,
-    curve_views,
     curves_of,
 )
 from medmip.algorithms.declaration import (
     CannotCompute,
     Parameters,
-    TrainedResult,
     algorithm,
     level_of,
     variable_field,
 )
+from medmip.algorithms.goodness import calibration_of
 from medmip.algorithms.linear_regression import Interaction
-from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.logistic_result import LogisticRegressionResult, OddsRatio
+from medmip.algorithms.logit_fit import Penalty, logit_fit
 from medmip.algorithms.role import ANY, NOMINAL, many, one
-from medmip.algorithms.views import Format, View, facts, table
 from medmip.algorithms.weights import (
     WEIGHTS,
-    Weighing,
     check_parameters,
     checked_offset,
     weighing_of,
@@ -51,13 +43,14 @@ from medmip.fold.logit import (
     ClassMomentsState,
     ClassState,
     DevianceResiduals,
+    LogOdds,
     NewtonState,
     class_counts,
     class_moments,
     newton_step,
 )
 from medmip.fold.model import LinearModel, Target, known_levels
-from medmip.fold.newton import MAX_ROUNDS, NotSettled, Separated, maximised
+from medmip.fold.newton import NotSettled, Separated, maximised
 from medmip.fold.quantiles import quantiles
 from medmip.fold.statistic import FloatArray
 from medmip.fold.weights import Offset
@@ -81,6 +74,12 @@ class LogisticRegressionParameters(Parameters):
     offset: str | None = variable_field(
         "x", "Offset", "A numeric variable that is added to the log odds as it is."
     )
+    penalty: Penalty = Field(
+        Penalty.NONE,
+        title="Penalty",
+        description="What is added to the likelihood.",
+        json_schema_extra={"labels": {penalty.value: penalty.label for penalty in Penalty}},
+    )
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
     )
@@ -89,94 +88,14 @@ class LogisticRegressionParameters(Parameters):
         title="Residual quartiles",
         description="How deviance residuals spread; without it a very large cohort is quicker.",
     )
-
-
-class OddsRatio(BaseModel):
-    """The factor by which one unit of a covariate multiplies the odds."""
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
-
-    term: str
-    ratio: float
-    lower: float
-    upper: float
-
-
-class LogisticRegressionResult(TrainedResult):
-    """A fitted logistic model; deviances as in R, null model: intercept alone."""
-
-    outcome: str
-    positive_class: str
-    n: int
-    positive: int
-    excluded: int
-    coefficients: tuple[Coefficient, ...]
-    odds_ratios: tuple[OddsRatio, ...]
-    references: dict[str, str]
-    dropped: tuple[str, ...]
-    df_model: int
-    df_residual: int
-    null_deviance: float
-    residual_deviance: float
-    log_likelihood: float
-    null_log_likelihood: float
-    aic: float
-    bic: float
-    r_squared_mcfadden: float
-    r_squared_cox_snell: float
-    likelihood_ratio_p_value: float
-    deviance_residuals: ResidualQuantiles | None
-    iterations: int
-    confidence: float
-    curves: tuple[Curve, ...] = ()
-    weighing: Weighing | None = None
-    offset: str | None = None
-    model: LinearModel
-
-    def views(self, names: Names = CODES) -> list[View]:
-        positive = names.level(self.outcome, self.positive_class)
-        fit: list[tuple[str, object, Format]] = [
-            ("Observations", self.n, "integer"),
-            (f"of them {positive}", self.positive, "integer"),
-            ("Dropped for missing values", self.excluded, "integer"),
-            *(self.weighing.facts(names) if self.weighing else []),
-            ("Null deviance", self.null_deviance, "number"),
-            ("Residual deviance", self.residual_deviance, "number"),
-            ("Residual degrees of freedom", self.df_residual, "integer"),
-            ("Likelihood-ratio p-value", self.likelihood_ratio_p_value, "pvalue"),
-            ("AIC", self.aic, "number"),
-            ("BIC", self.bic, "number"),
-            ("McFadden's R²", self.r_squared_mcfadden, "number"),
-            ("Cox & Snell's R²", self.r_squared_cox_snell, "number"),
-            ("Newton iterations", self.iterations, "integer"),
-        ]
-        percent = f"{100 * self.confidence:g} %"
-        note = reference_note(self.references, names)
-        views: list[View] = [
-            coefficient_table(self.coefficients, self.confidence, "z", names, note),
-            forest_plot(
-                self.coefficients,
-                self.confidence,
-                f"Coefficients for {names.variable(self.outcome)}: {positive}",
-                "Change in log odds for one unit",
-                names,
-            ),
-            table(
-                "Odds ratios",
-                [
-                    ("term", "Term", "text"),
-                    ("ratio", "Odds ratio", "number"),
-                    ("lower", f"{percent} lower", "number"),
-                    ("upper", f"{percent} upper", "number"),
-                ],
-                [part.model_dump() | {"term": names.term(part.term)} for part in self.odds_ratios],
-            ),
-            *curve_views(self.curves, self.confidence, "Odds ratio", names, ratio=True),
-            facts("Fit", fit),
-        ]
-        if self.deviance_residuals is not None:
-            views.append(self.deviance_residuals.table("Deviance residuals"))
-        return views
+    calibration: bool = Field(
+        True,
+        title="Calibration",
+        description=(
+            "Whether predicted chances agree with what happened: Hosmer and Lemeshow's test and a "
+            "calibration belt, without weights; without it a very large cohort is quicker."
+        ),
+    )
 
 
 @algorithm(
@@ -187,8 +106,9 @@ class LogisticRegressionResult(TrainedResult):
         "How covariates change the odds of one level of a nominal outcome against all others."
     ),
     discloses=(
-        "Coefficients, their errors and the quality of the fit over the whole cohort; no class and "
-        "no level that fewer patients than the minimum have."
+        "Coefficients, their errors and the quality of the fit over the whole cohort, and how many "
+        "patients of groups of similar risk have the outcome; no class, no level and no such group "
+        "that fewer patients than the minimum have."
     ),
     y=one(NOMINAL, "Outcome"),
     x=many(ANY, "Covariates"),
@@ -197,7 +117,7 @@ class LogisticRegressionResult(TrainedResult):
 def logistic_regression(
     cohort: Cohort, parameters: LogisticRegressionParameters
 ) -> LogisticRegressionResult:
-    """The maximum-likelihood fit of log odds = b0 + x'b.
+    """The maximum-likelihood fit of log odds = b0 + x'b, or that under Firth's penalty.
 
     Raises CannotCompute where only one class is there, where covariates are constant or
     collinear or separate the classes, naming them, or where the method does not converge.
@@ -219,7 +139,7 @@ def logistic_regression(
             f"Every record of the cohort is {lone}",
             remedy="Choose another positive class, or widen the filter.",
         )
-    curves = curves_of(cohort, cohort.x, parameters, weights)
+    curves = curves_of(cohort, cohort.x, parameters, weighing)
     full = cohort.design(cohort.x, parameters.interactions, curves=curves.columns)
     everything = cohort.fold(class_moments, ClassMomentsState(full, classes), cells=full.labels)
     kept = full.estimable(everything.cells)
@@ -234,40 +154,23 @@ def logistic_regression(
     shift, scale = folded.mean, np.sqrt(np.diag(folded.scatter) / folded.records)
     check_columns(design, folded, scale)
     start = NewtonState(design, shift, scale, classes, _start(folded, scale), offset)
-    try:
-        null, null_log_likelihood = _null(cohort, start, folded)
-        state, step, rounds = maximised(
-            cohort, newton_step, start, replace(start, beta=null), null_log_likelihood
-        )
-    except Separated as error:
-        raise CannotCompute(
-            "The covariates tell the classes apart without error, so no finite estimate exists: "
-            f"{error}",
-            remedy="Leave out the covariate that separates, or join levels.",
-        ) from None
-    except NotSettled:
-        raise CannotCompute(
-            f"The estimate did not settle within {MAX_ROUNDS} rounds",
-            remedy="Leave out covariates that hardly vary or that nearly determine each other.",
-        ) from None
-
-    scaled = np.linalg.inv(step.information)
+    null, null_log_likelihood = _null(cohort, start, folded)
     # From standardised columns back to the covariates' own units.
-    back = np.zeros((p + 1, p + 1))
-    back[0, 0] = 1.0
+    back = np.diag(np.concatenate([[1.0], 1.0 / scale]))
     back[0, 1:] = -shift / scale
-    back[1:, 1:] = np.diag(1.0 / scale)
-    estimates = back @ state.beta
-    covariance = back @ scaled @ back.T
-    fitted = coefficients(
-        (INTERCEPT, *design.labels),
-        estimates,
-        np.sqrt(np.diag(covariance)),
-        stats.norm(),
+    fit = logit_fit(
+        cohort,
+        start,
+        null,
+        null_log_likelihood,
+        back,
+        parameters.penalty,
         parameters.confidence,
     )
-    log_likelihood = float(step.log_likelihood)
-    ratio = 2 * (log_likelihood - null_log_likelihood)
+    estimates = back @ fit.state.beta
+    covariance = back @ fit.covariance @ back.T
+    log_likelihood, records = fit.log_likelihood, float(folded.records)
+    gain = 2 * (log_likelihood - null_log_likelihood)
     with np.errstate(over="ignore"):
         odds = tuple(
             OddsRatio(
@@ -276,7 +179,7 @@ def logistic_regression(
                 lower=float(np.exp(part.lower)),
                 upper=float(np.exp(part.upper)),
             )
-            for part in fitted
+            for part in fit.coefficients
             if part.term != INTERCEPT
         )
     return LogisticRegressionResult(
@@ -285,7 +188,8 @@ def logistic_regression(
         n=int(n),
         positive=int(positive),
         excluded=cohort.size.excluded,
-        coefficients=fitted,
+        penalty=parameters.penalty,
+        coefficients=fit.coefficients,
         odds_ratios=odds,
         references=full.references(everything.cells),
         dropped=tuple(
@@ -302,14 +206,23 @@ def logistic_regression(
         aic=2 * (p + 1) - 2 * log_likelihood,
         bic=np.log(n) * (p + 1) - 2 * log_likelihood,
         r_squared_mcfadden=1 - log_likelihood / null_log_likelihood,
-        r_squared_cox_snell=1 - float(np.exp(-ratio / n)),
-        likelihood_ratio_p_value=float(stats.chi2.sf(ratio, p)),
+        r_squared_cox_snell=1 - float(np.exp(-gain / records)),
+        likelihood_ratio_p_value=float(stats.chi2.sf(fit.ratio, p)),
         deviance_residuals=(
-            _residuals(cohort, state, -2 * log_likelihood / float(folded.records))
+            _residuals(cohort, fit.state, -2 * log_likelihood / records)
             if parameters.residual_quartiles
             else None
         ),
-        iterations=rounds,
+        calibration=(
+            calibration_of(
+                cohort,
+                fit.state,
+                with_belt=offset is None and parameters.penalty is Penalty.NONE,
+            )
+            if parameters.calibration and weighing is None
+            else None
+        ),
+        iterations=fit.rounds,
         confidence=parameters.confidence,
         curves=curves.told(design, shift, estimates[1:], covariance[1:, 1:], parameters.confidence),
         weighing=weighing,
@@ -338,7 +251,13 @@ def _null(cohort: Cohort, state: NewtonState, folded: ClassMoments) -> tuple[Flo
         return null, float(likelihood)
     none = np.zeros(0)
     alone = replace(state, design=state.design.select([]), shift=none, scale=none, beta=null[:1])
-    found, step, _ = maximised(cohort, newton_step, alone, alone, -np.inf)
+    try:
+        found, step, _ = maximised(cohort, newton_step, alone, alone, -np.inf)
+    except (Separated, NotSettled):
+        raise CannotCompute(
+            f"The offset {state.offset.variable} alone tells the classes apart",
+            remedy="Choose another offset.",
+        ) from None
     null[0] = found.beta[0]
     return null, float(step.log_likelihood)
 
@@ -359,9 +278,7 @@ def _start(folded: ClassMoments, scale: FloatArray) -> FloatArray:
 
 
 def _residuals(cohort: Cohort, state: NewtonState, mean_deviance: float) -> ResidualQuantiles:
-    beta = (float(state.beta[0]), *state.slopes.tolist())
-    shift = tuple(state.shift.tolist())
-    values = DevianceResiduals(state.design, state.classes, shift, beta, state.offset)
+    values = DevianceResiduals(LogOdds.at(state))
     extremes = cohort.releases_extremes
     found = quantiles(
         cohort,

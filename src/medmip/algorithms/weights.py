@@ -28,7 +28,7 @@ class Modelled(Protocol):
 
 
 class Weighing(BaseModel):
-    """Who counts: n records, whose weights add up to total and their logarithms to logs.
+    """Who counts: n records of so many patients, whose weights add up to total and their logarithms to logs.
 
     without is the number of records that a weight of zero leaves out; effective is Kish's number of
     equally weighed records that tell as much.
@@ -38,6 +38,7 @@ class Weighing(BaseModel):
 
     variable: str
     n: int
+    patients: int
     without: int
     total: float
     logs: float
@@ -113,6 +114,7 @@ def weighing_of(cohort: Cohort, variable: str | None) -> Weighing | None:
     return Weighing(
         variable=variable,
         n=n,
+        patients=int(sums.patients[1]),
         without=cohort.size.records - n,
         total=total,
         logs=float(sums.logs),

@@ -185,14 +185,24 @@ def newton_step(block: Block, state: NewtonState) -> NewtonStep:
 
 
 @dataclass(frozen=True)
-class DevianceResiduals:
-    """Each record's deviance residual under a fitted model, as the values of a quantile search."""
+class LogOdds:
+    """Each record's log odds under a fitted model, as the values of a quantile search.
+
+    shift is (p,), beta (p + 1,), of the columns in their own units; records without weight are
+    missing.
+    """
 
     design: Design
     classes: ClassState
     shift: tuple[float, ...]
     beta: tuple[float, ...]
     offset: Offset | None = None
+
+    @classmethod
+    def at(cls, state: NewtonState) -> "LogOdds":
+        """Those of a model at its present point."""
+        beta = (float(state.beta[0]), *state.slopes.tolist())
+        return cls(state.design, state.classes, tuple(state.shift.tolist()), beta, state.offset)
 
     def of(self, block: Block) -> FloatArray:
         x = block.matrix(self.design)
@@ -202,10 +212,22 @@ class DevianceResiduals:
             eta += slope * (x[:, index] - origin)
         if self.offset is not None:
             eta += self.offset.of(block)
-        positive = block.levels(self.classes.outcome) == self.classes.positive
+        if self.classes.weights is not None:
+            eta[~(block.column(self.classes.weights) > 0)] = np.nan
+        return eta[:, None]
+
+
+@dataclass(frozen=True)
+class DevianceResiduals:
+    """Each record's deviance residual under a fitted model, as the values of a quantile search."""
+
+    odds: LogOdds
+
+    def of(self, block: Block) -> FloatArray:
+        eta, classes = self.odds.of(block)[:, 0], self.odds.classes
+        positive = block.levels(classes.outcome) == classes.positive
         margin = np.where(positive, eta, -eta)
         deviance = np.log1p(np.exp(-np.abs(margin))) - np.minimum(margin, 0.0)
-        if self.classes.weights is not None:
-            weights = block.column(self.classes.weights)
-            deviance = np.where(weights > 0, deviance * weights, np.nan)
+        if classes.weights is not None:
+            deviance *= block.column(classes.weights)
         return (np.where(positive, 1.0, -1.0) * np.sqrt(2.0 * deviance))[:, None]

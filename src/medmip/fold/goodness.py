@@ -1,0 +1,146 @@
+"""How a logistic model's chances agree with what happened: groups of risk, and recalibration."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from scipy.special import expit
+
+from medmip.fold.block import Block
+from medmip.fold.cohort import Cohort
+from medmip.fold.logit import LogOdds
+from medmip.fold.statistic import (
+    FloatArray,
+    IntArray,
+    Rank,
+    Statistic,
+    Sum,
+    count_with,
+    sum_over,
+)
+
+_ROUNDS = 40
+_SETTLED = 1e-9
+"""No coefficient of a recalibration moves by more at the last step."""
+
+
+@dataclass(frozen=True)
+class RiskGroups:
+    """Groups of records by log odds: up to each of the ascending cuts, then beyond the last."""
+
+    odds: LogOdds
+    cuts: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class RiskRanks(Statistic):
+    """Patients by group of risk, without and with the positive class, (groups, 2)."""
+
+    patients: Rank
+
+
+@dataclass(frozen=True)
+class RiskSums(Statistic):
+    """Patients and records by group and class, and their sums of predicted chances, (groups, 2)."""
+
+    patients: Annotated[IntArray, count_with((0, 1))]
+    records: Annotated[FloatArray, sum_over("patients")]
+    expected: Annotated[FloatArray, sum_over("patients")]
+
+
+@dataclass(frozen=True)
+class RecalibrationState:
+    """Log odds as a polynomial of t = (the model's - center) / scale; gamma is (m + 1,)."""
+
+    odds: LogOdds
+    center: float
+    scale: float
+    gamma: FloatArray
+
+
+@dataclass(frozen=True)
+class RecalibrationStep(Statistic):
+    """Log-likelihood (), gradient (m + 1,), information (m + 1, m + 1)."""
+
+    log_likelihood: Sum
+    gradient: Sum
+    information: Sum
+
+    def supported_parameters(self) -> int:
+        return len(self.gradient)
+
+
+@dataclass(frozen=True)
+class Recalibration:
+    """The polynomial of greatest likelihood: gamma (m + 1,) and covariance (m + 1, m + 1)."""
+
+    gamma: FloatArray
+    covariance: FloatArray
+    log_likelihood: float
+
+
+def risk_ranks(block: Block, state: RiskGroups) -> RiskRanks:
+    """The patients of one block."""
+    cell, _ = _cells(block, state)
+    groups = len(state.cuts) + 1
+    return RiskRanks(block.cells(cell, 2 * groups).reshape(groups, 2))
+
+
+def risk_sums(block: Block, state: RiskGroups) -> RiskSums:
+    """The sums of one block."""
+    cell, chance = _cells(block, state)
+    groups = len(state.cuts) + 1
+    size = 2 * groups
+    return RiskSums(
+        patients=block.cells(cell, size).reshape(groups, 2),
+        records=np.bincount(cell, minlength=size).astype(np.float64).reshape(groups, 2),
+        expected=np.bincount(cell, chance, minlength=size).astype(np.float64).reshape(groups, 2),
+    )
+
+
+def _cells(block: Block, state: RiskGroups) -> tuple[IntArray, FloatArray]:
+    eta = state.odds.of(block)[:, 0]
+    positive = block.levels(state.odds.classes.outcome) == state.odds.classes.positive
+    cell: IntArray = 2 * np.searchsorted(np.array(state.cuts), eta, side="left") + positive
+    chance: FloatArray = expit(eta)
+    return cell, chance
+
+
+def recalibration_step(block: Block, state: RecalibrationState) -> RecalibrationStep:
+    """The sums of one block at one point."""
+    t = (state.odds.of(block)[:, 0] - state.center) / state.scale
+    columns = np.vander(t, len(state.gamma), increasing=True).T
+    eta = np.dot(state.gamma, columns)
+    positive = block.levels(state.odds.classes.outcome) == state.odds.classes.positive
+    side = 2.0 * positive - 1.0
+    return RecalibrationStep(
+        log_likelihood=np.array(-np.logaddexp(0.0, -side * eta).sum()),
+        gradient=np.dot(columns, side * expit(-side * eta)),
+        information=np.dot(columns * (expit(eta) * expit(-eta)), columns.T),
+    )
+
+
+def recalibrated(cohort: Cohort, state: RecalibrationState) -> Recalibration | None:
+    """The greatest likelihood of this degree by Newton's method; None where it is not found."""
+    step = cohort.fold(recalibration_step, state)
+    for _ in range(_ROUNDS):
+        try:
+            change = np.linalg.solve(step.information, step.gradient)
+        except np.linalg.LinAlgError:
+            return None
+        length, settled = 1.0, float(np.abs(change).max()) <= _SETTLED
+        while True:
+            gamma = state.gamma + length * change
+            tried = RecalibrationState(state.odds, state.center, state.scale, gamma)
+            found = cohort.fold(recalibration_step, tried)
+            slack = 1e-12 * abs(float(step.log_likelihood))
+            if settled or float(found.log_likelihood) >= float(step.log_likelihood) - slack:
+                break
+            length /= 2
+            if length < 1e-6:
+                return None
+        state, step = tried, found
+        if settled:
+            covariance = np.asarray(np.linalg.inv(step.information), dtype=np.float64)
+            return Recalibration(state.gamma, covariance, float(step.log_likelihood))
+    return None
