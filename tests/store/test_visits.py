@@ -21,6 +21,8 @@ from medmip.fold.encoding import encoded_blocks
 from medmip.fold.statistic import IntArray
 from medmip.privacy.guard import Refused
 from medmip.privacy.policy import Policy
+from medmip.store import selection_sql
+from medmip.store.duckdb_engine import DuckDBEngine
 from medmip.store.engine import Partition, Selection
 from medmip.store.filters import parse_filter
 from medmip.store.visits import How, Taken, Visits
@@ -344,6 +346,33 @@ def test_folds_are_of_patients(tmp_path: Path, stratum: str | None) -> None:
             assert patient is not None
             starts: IntArray = np.unique(patient, return_index=True)[1]
             assert records[starts].tolist() == one.tolist()
+
+
+def test_shares_of_patients_that_are_sorted_apart_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = drawn()
+    model = model_with(data)
+    visits = Visits.of(model, {"y": Taken(How.SLOPE)}, "age")
+    site = site_of(tmp_path, model, data)
+    selection = selected(site, model, visits, complete=True)
+
+    def told() -> tuple[list[float], list[list[bool]]]:
+        blocks = encoded_blocks(site.engine, selection, range(2))
+        values = [value for block in blocks for value in block.column("y").tolist()]
+        return values, [held.tolist() for held, _ in site.engine.rows(selection)]
+
+    whole = told()
+    monkeypatch.setattr(selection_sql, "CELLS_AT_ONCE", 100)
+    assert len(list(selection_sql.shares_of(selection, site.snapshots[0]))) > 3
+    assert told() == whole
+
+
+def test_what_does_not_fit_into_memory_stays_beside_the_data(tmp_path: Path) -> None:
+    engine = DuckDBEngine(tmp_path)
+    row = engine._connection.execute("SELECT current_setting('temp_directory')").fetchone()
+    assert row is not None
+    assert Path(row[0]).parent == tmp_path.resolve()
 
 
 def test_one_block_of_a_patient_however_long_the_scan(tmp_path: Path) -> None:

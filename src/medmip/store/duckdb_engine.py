@@ -18,6 +18,7 @@ from medmip.store.selection_sql import (
     ROW_COLUMN,
     SOURCE,
     columns,
+    shares_of,
     visits_of,
     where,
 )
@@ -44,14 +45,16 @@ class DuckDBEngine:
     def __init__(self, folder: Path, *, memory: str = "1GB", threads: int = 2) -> None:
         self._connection = duckdb.connect()
         self._lock = threading.Lock()
-        quoted = str(folder.resolve()).replace("'", "''")
+        quoted_folder = str(folder.resolve()).replace("'", "''")
         for setting in (
             f"SET memory_limit = '{memory}'",
             f"SET threads = {threads}",
             "SET preserve_insertion_order = true",
+            # What does not fit into memory is patients' data too, and stays in their folder.
+            f"SET temp_directory = '{quoted_folder}/.spill'",
             "SET autoinstall_known_extensions = false",
             "SET autoload_known_extensions = false",
-            f"SET allowed_directories = ['{quoted}']",
+            f"SET allowed_directories = ['{quoted_folder}']",
             "SET enable_external_access = false",
             "SET lock_configuration = true",
         ):
@@ -60,10 +63,10 @@ class DuckDBEngine:
     def scan(self, selection: Selection) -> Iterator[tuple[int, pa.RecordBatch]]:
         number = len(selection.numeric) + len(selection.nominal) + selection.repeated
         for index, snapshot in enumerate(selection.snapshots):
-            query = _records(selection, snapshot)
             records = max(LEAST_RECORDS, MOST_RECORDS // max(number, 1))
-            for batch in self._read(query, records):
-                yield index, batch
+            for query in _records(selection, snapshot):
+                for batch in self._read(query, records):
+                    yield index, batch
 
     def sizes(self, selection: Selection) -> tuple[Size, ...]:
         sizes = []
@@ -79,16 +82,9 @@ class DuckDBEngine:
     def rows(self, selection: Selection) -> tuple[tuple[BoolArray, IntArray | None], ...]:
         rows = []
         for snapshot in selection.snapshots:
-            if selection.visits is None:
-                kept = where(selection, snapshot, complete=selection.complete)
-                sql = f"SELECT {ROW_COLUMN} FROM {SOURCE} WHERE {kept.text}"  # noqa: S608
-                query = Sql(sql, (str(snapshot.path), *kept.parameters))
-            else:
-                joined = visits_of(selection, snapshot)
-                sql = f"SELECT {ROW_COLUMN} FROM visit SEMI JOIN patient USING ({PATIENT_COLUMN})"  # noqa: S608
-                query = Sql(f"{joined.text} {sql}", joined.parameters)
             held = np.zeros(snapshot.records, dtype=np.bool_)
-            held[self._read_all(query).column(0).to_numpy()] = True
+            for query in _rows(selection, snapshot):
+                held[self._read_all(query).column(0).to_numpy()] = True
             rows.append((held, self._patients(snapshot) if selection.longitudinal else None))
         return tuple(rows)
 
@@ -177,20 +173,37 @@ def _scrubbed(error: duckdb.Error) -> EngineFailure:
     )
 
 
-def _records(selection: Selection, snapshot: Snapshot) -> Sql:
-    """The records of a snapshot as the protocol's `scan` tells them."""
+def _records(selection: Selection, snapshot: Snapshot) -> Iterator[Sql]:
+    """Queries of a snapshot's records, one after another, as the protocol's `scan` tells them."""
     codes = (*selection.numeric, *selection.nominal)
     if selection.visits is not None:
-        joined = visits_of(selection, snapshot)
         named = ", ".join(f"v{index} AS {quoted(code)}" for index, code in enumerate(codes))
         sql = f"SELECT {named or '1 AS one'} FROM patient ORDER BY {PATIENT_COLUMN}"  # noqa: S608
-        return Sql(f"{joined.text} {sql}", joined.parameters)
+        yield from _joined(selection, snapshot, sql)
+        return
     told = columns(selection, snapshot)
     if selection.longitudinal:
         told.append(PATIENT_COLUMN)
     kept = where(selection, snapshot, complete=selection.complete)
     sql = f"SELECT {', '.join(told) or '1 AS one'} FROM read_parquet(?) WHERE {kept.text}"  # noqa: S608
-    return Sql(sql, (str(snapshot.path), *kept.parameters))
+    yield Sql(sql, (str(snapshot.path), *kept.parameters))
+
+
+def _rows(selection: Selection, snapshot: Snapshot) -> Iterator[Sql]:
+    """Queries of the row numbers of a snapshot's records that the selection keeps."""
+    if selection.visits is not None:
+        sql = f"SELECT {ROW_COLUMN} FROM visit SEMI JOIN patient USING ({PATIENT_COLUMN})"  # noqa: S608
+        yield from _joined(selection, snapshot, sql)
+        return
+    kept = where(selection, snapshot, complete=selection.complete)
+    sql = f"SELECT {ROW_COLUMN} FROM {SOURCE} WHERE {kept.text}"  # noqa: S608
+    yield Sql(sql, (str(snapshot.path), *kept.parameters))
+
+
+def _joined(selection: Selection, snapshot: Snapshot, sql: str) -> Iterator[Sql]:
+    for patients in shares_of(selection, snapshot):
+        joined = visits_of(selection, snapshot, patients)
+        yield Sql(f"{joined.text} {sql}", joined.parameters)
 
 
 def _named(selection: Selection, snapshot: Snapshot) -> Sql:

@@ -1,5 +1,7 @@
 """The SQL of a selection's share of one snapshot: its condition, its columns, its joined visits."""
 
+from collections.abc import Iterator
+
 from medmip.store.engine import PATIENT_COLUMN, Selection
 from medmip.store.filters import Sql, compile_filter, quoted
 from medmip.store.snapshots import Snapshot
@@ -7,6 +9,8 @@ from medmip.store.visits import How, Visits
 
 ROW_COLUMN = "file_row_number"
 CODE_COLUMN = "__code"
+CELLS_AT_ONCE = 4_000_000
+"""Values of visits that are sorted together: some tens of megabytes, so that nothing is spilled."""
 SOURCE = f"read_parquet(?, {ROW_COLUMN} = true)"
 
 
@@ -35,8 +39,10 @@ def columns(selection: Selection, snapshot: Snapshot) -> list[str]:
     ]
 
 
-def visits_of(selection: Selection, snapshot: Snapshot) -> Sql:
+def visits_of(selection: Selection, snapshot: Snapshot, patients: range | None = None) -> Sql:
     """The table `visit`, which the filter keeps, and `patient`, one record each; to begin a query.
+
+    patients are the numbers of those asked for, None for all.
 
     patient has the selection's variables as columns v0, v1, …, numeric ones first, without the
     patients that lack one where the selection is complete; `__patient`; and the patient's code.
@@ -46,6 +52,9 @@ def visits_of(selection: Selection, snapshot: Snapshot) -> Sql:
     if visits is None:
         raise ValueError("the selection keeps a patient's visits apart")
     condition = where(selection, snapshot, complete=False)
+    if patients is not None:
+        among = f"{condition.text} AND {PATIENT_COLUMN} >= ? AND {PATIENT_COLUMN} < ?"
+        condition = Sql(among, (*condition.parameters, patients.start, patients.stop))
     codes = (*selection.numeric, *selection.nominal)
     partition = selection.partition
     names = selection.identity[:1] if partition is None else (partition.patient,)
@@ -84,6 +93,15 @@ def visits_of(selection: Selection, snapshot: Snapshot) -> Sql:
             ) WHERE {held}
         )"""  # noqa: S608
     return Sql(text, (str(snapshot.path), *condition.parameters))
+
+
+def shares_of(selection: Selection, snapshot: Snapshot) -> Iterator[range]:
+    """The numbers of a snapshot's patients in shares whose visits are few enough to sort."""
+    width = len(selection.numeric) + len(selection.nominal) + 4
+    visits = max(snapshot.records / max(snapshot.patients, 1), 1.0)
+    share = max(int(CELLS_AT_ONCE / width / visits), 1)
+    for start in range(0, snapshot.patients, share):
+        yield range(start, min(start + share, snapshot.patients))
 
 
 def _order(visits: Visits, snapshot: Snapshot) -> tuple[str, str | None]:
