@@ -15,11 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cohort import home_at, published
-from benchmarks.contest import TASKS, Task, loaded, opened
+from benchmarks.cohort import NUMERIC, divided, home_at, published
+from benchmarks.contest import loaded, opened
 from benchmarks.memory import peak_memory
+from benchmarks.tasks import PLAIN, TASKS, Task, chosen, task_of
 
 RUNS = 5
+GROWING = (
+    "describe, 48 variables",
+    "linear regression, 20 covariates",
+    "logistic regression, 20 covariates",
+)
 OURS = "MIP"
 RESULTS = Path(__file__).with_name("results.md")
 
@@ -27,8 +33,8 @@ RESULTS = Path(__file__).with_name("results.md")
 def measure(home: Path, task: Task, contender: str, records: int, runs: int) -> dict[str, Any]:
     """Wall and CPU seconds of each run after one warm-up, and the process's peak memory in MB."""
     place = home_at(home)
-    if contender == OURS:
-        run = opened(place, records, task)
+    if contender in (OURS, PLAIN):
+        run = opened(place, records, task, task.sites if contender == OURS else 1)
     else:
         run = task.rivals[contender](loaded(place, records, task))
     run()
@@ -47,11 +53,15 @@ def measure_r(home: Path, task: Task, records: int, runs: int) -> dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "x"
         np.asfortranarray(data["x"]).T.tofile(raw)
-        (Path(folder) / "y").write_bytes(np.asarray(data.get("y", [0.0]), dtype=float).tobytes())
+        y = np.asarray(data.get("y", [0.0]), dtype=float)
+        if "event" in data["columns"]:
+            y = np.concatenate([y, data["columns"]["event"]])
+        y.tofile(Path(folder) / "y")
         shape = data["x"].shape
         script = f"""
 x <- matrix(readBin("{raw}", "double", {shape[0] * shape[1]}), {shape[0]}, {shape[1]})
-y <- readBin("{folder}/y", "double", {shape[0]})
+y <- readBin("{folder}/y", "double", {y.size})
+if (length(y) > nrow(x)) y <- matrix(y, nrow(x))
 set.seed(1); times <- matrix(0, {runs}, 2)
 invisible({{ {task.r} }})
 for (i in 1:{runs}) {{
@@ -72,66 +82,77 @@ cat(gsub("[^0-9]", "", grep("VmHWM", status, value = TRUE)))
     }
 
 
-def in_process(arguments: list[str]) -> dict[str, Any]:
+def in_process(task: Task, contender: str, home: Path, records: int, runs: int) -> dict[str, Any]:
     """Runs one contender in a fresh process."""
+    asked = {"--one": task.name, "--contender": contender, "--home": str(home)}
+    asked |= {"--records": str(records), "--runs": str(runs)}
+    words = [word for pair in asked.items() for word in pair]
     out = subprocess.run(
-        [sys.executable, "-m", "benchmarks", *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
+        [sys.executable, "-m", "benchmarks", *words], stdout=subprocess.PIPE, text=True, check=True
     ).stdout
     measured: dict[str, Any] = json.loads(out.splitlines()[-1])
     return measured
 
 
-def contest(home: Path, records: int, runs: int, rounds: int) -> list[str]:
-    """The table of all tasks: contenders take turns, so that a slow moment hits each alike."""
-    lines = [
-        "| task | contender | wall s (min / median) | CPU s | peak MB | MIP / contender | target |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    published(home_at(home), records)
-    for index, task in enumerate(TASKS):
-        contenders = [OURS, *task.rivals, *(["R"] if shutil.which("Rscript") and task.r else [])]
+HEADER = [
+    "| task | contender | wall s (min / median) | CPU s | peak MB | MIP / contender | target |",
+    "|---|---|---|---|---|---|---|",
+]
+
+
+def contest(home: Path, tasks: list[Task], records: int, runs: int, rounds: int) -> dict[str, Any]:
+    """The rows of each task: contenders take turns, so that a slow moment hits each alike."""
+    found = {}
+    for task in tasks:
+        published(home_at(home), task.size(records), visits=task.visits)
+        if task.sites > 1:
+            divided(home_at(home), task.size(records), task.sites)
+        contenders = [OURS, *task.contenders]
+        if task.r and shutil.which("Rscript"):
+            contenders.append("R")
         results: dict[str, dict[str, Any]] = {}
         for _ in range(rounds):
             for contender in contenders:
-                arguments = ["--one", str(index), "--contender", contender]
-                part = in_process(
-                    [
-                        *arguments,
-                        "--home",
-                        str(home),
-                        "--records",
-                        str(records),
-                        "--runs",
-                        str(runs),
-                    ]
-                )
+                part = in_process(task, contender, home, records, runs)
                 known = results.setdefault(contender, {"wall": [], "cpu": [], "peak": 0.0})
                 known["wall"] += part["wall"]
                 known["cpu"] += part["cpu"]
                 known["peak"] = max(known["peak"], part["peak"])
-        ours = median(results[OURS]["wall"])
-        fastest = min(
-            (name for name in contenders if name != OURS),
-            key=lambda name: median(results[name]["wall"]),
+        found[task.name] = rows_of(task, results, records)
+        print("\n".join(found[task.name]), flush=True)
+    return found
+
+
+def rows_of(task: Task, results: dict[str, dict[str, Any]], records: int) -> list[str]:
+    """A line of the table for each contender; the one that ours is judged against has a verdict."""
+    middle = {name: median(part["wall"]) for name, part in results.items()}
+    others = [name for name in results if name != OURS]
+    judged = task.against or min(others, key=middle.__getitem__, default="")
+    size = "" if task.size(records) == records else f" ({task.size(records):,} records)"
+    lines = []
+    for name, part in results.items():
+        ratio = middle[OURS] / middle[name]
+        verdict = f"≤ {task.target:g}: {'yes' if ratio <= task.target else 'NO'}"
+        lines.append(
+            f"| {task.name + size if name == OURS else ''} | {name} "
+            f"| {min(part['wall']):.4f} / {middle[name]:.4f} "
+            f"| {median(part['cpu']):.4f} | {part['peak']:.0f} "
+            f"| {'1' if name == OURS else f'{ratio:.2f}'} | {verdict if name == judged else ''} |"
         )
-        for name in contenders:
-            wall, cpu = results[name]["wall"], results[name]["cpu"]
-            judged = name == (task.against or fastest)
-            ratio = ours / median(wall)
-            verdict = (
-                f"≤ {task.target:g}: {'yes' if ratio <= task.target else 'NO'}" if judged else ""
-            )
-            label = task.name if name == OURS else ""
-            lines.append(
-                f"| {label} | {name} | {min(wall):.4f} / {median(wall):.4f} "
-                f"| {median(cpu):.4f} | {results[name]['peak']:.0f} "
-                f"| {'1' if name == OURS else f'{ratio:.2f}'} | {verdict} |"
-            )
-            print(lines[-1], flush=True)
     return lines
+
+
+def kept(page: str) -> tuple[dict[str, list[str]], list[str]]:
+    """The rows of each task in an earlier page, and its part on memory."""
+    found: dict[str, list[str]] = {}
+    head, _, memory = page.partition("\n## ")
+    for line in head.splitlines():
+        name = line.split("|")[1].strip() if line.startswith("| ") else ""
+        if name and name != "task":
+            found[name.split(" (")[0]] = []
+        if found and line.startswith("|"):
+            list(found.values())[-1].append(line)
+    return found, ["", *f"## {memory}".rstrip().splitlines()] if memory else []
 
 
 def growth(home: Path) -> list[str]:
@@ -139,27 +160,15 @@ def growth(home: Path) -> list[str]:
     lines = ["| task | peak MB at 1M | peak MB at 10M | ratio | ≤ 1.5 |", "|---|---|---|---|---|"]
     for records in (1_000_000, 10_000_000):
         published(home_at(home), records)
-    for index in (0, 3, 4):
+    for task in TASKS:
+        if task.name not in GROWING:
+            continue
         peaks = [
-            in_process(
-                [
-                    "--one",
-                    str(index),
-                    "--contender",
-                    OURS,
-                    "--home",
-                    str(home),
-                    "--records",
-                    str(records),
-                    "--runs",
-                    "1",
-                ]
-            )["peak"]
-            for records in (1_000_000, 10_000_000)
+            in_process(task, OURS, home, records, 1)["peak"] for records in (1_000_000, 10_000_000)
         ]
         ratio = peaks[1] / peaks[0]
         lines.append(
-            f"| {TASKS[index].name} | {peaks[0]:.0f} | {peaks[1]:.0f} | {ratio:.2f} "
+            f"| {task.name} | {peaks[0]:.0f} | {peaks[1]:.0f} | {ratio:.2f} "
             f"| {'yes' if ratio <= 1.5 else 'NO'} |"
         )
         print(lines[-1], flush=True)
@@ -168,40 +177,53 @@ def growth(home: Path) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "tasks", nargs="*", help="words of tasks' names, or algorithms; all tasks without any"
+    )
     parser.add_argument("--home", type=Path, default=Path(".home/bench"))
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--no-growth", action="store_true")
-    parser.add_argument("--one", type=int)
-    parser.add_argument("--contender", default=OURS)
-    arguments = parser.parse_args()
-    if arguments.one is not None:
-        task = TASKS[arguments.one]
-        measured = (
-            measure_r(arguments.home, task, arguments.records, arguments.runs)
-            if arguments.contender == "R"
-            else measure(
-                arguments.home, task, arguments.contender, arguments.records, arguments.runs
+    parser.add_argument("--no-growth", action="store_true", help="keep what is told of memory")
+    parser.add_argument("--dry", action="store_true", help="print only, and leave the page alone")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--contender", default=OURS, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.one is not None:
+        task, how = task_of(asked.one), measure_r if asked.contender == "R" else None
+        print(
+            json.dumps(
+                how(asked.home, task, asked.records, asked.runs)
+                if how
+                else measure(asked.home, task, asked.contender, asked.records, asked.runs)
             )
         )
-        print(json.dumps(measured))
         return
-    tables = contest(arguments.home, arguments.records, arguments.runs, arguments.rounds)
+    try:
+        tasks = chosen(asked.tasks)
+    except ValueError as error:
+        parser.error(str(error))
+    print("\n".join(HEADER), flush=True)
+    measured = contest(asked.home, tasks, asked.records, asked.runs, asked.rounds)
+    if asked.dry:
+        return
+    earlier, memory = kept(RESULTS.read_text() if RESULTS.exists() else "")
+    rows = earlier | measured
     report = [
         "# Benchmarks",
         "",
-        f"A generated cohort of {arguments.records:,} patients × 50 variables, already loaded; "
-        f"{arguments.rounds} × {arguments.runs} runs of each contender after a warm-up, in "
+        f"A generated cohort of {asked.records:,} patients × {NUMERIC + 4} variables, already "
+        f"loaded; {asked.rounds} × {asked.runs} runs of each contender after a warm-up, in "
         f"turns, each in its own process. Python {platform.python_version()}, "
         f"{os.cpu_count()} processors. "
         "Ratios of medians carry over to other machines; seconds do not.",
         "",
-        *tables,
+        *HEADER,
+        *(line for task in TASKS for line in rows.get(task.name, [])),
     ]
-    if not arguments.no_growth:
-        report += ["", "## Memory against the number of records", "", *growth(arguments.home)]
-    RESULTS.write_text("\n".join(report) + "\n")
+    if not asked.no_growth and not asked.tasks:
+        memory = ["", "## Memory against the number of records", "", *growth(asked.home)]
+    RESULTS.write_text("\n".join([*report, *memory]) + "\n")
 
 
 if __name__ == "__main__":
