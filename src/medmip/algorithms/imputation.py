@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from medmip.algorithms.covariates import covariates_of
 from medmip.algorithms.declaration import CannotCompute
 from medmip.algorithms.standardise import covariates, spreads
-from medmip.catalogue.variable import Variable
+from medmip.catalogue.variable import DATASET, Variable
 from medmip.fold.adjustment import Observed, Step
 from medmip.fold.classes import ClassesState, LevelState, level_counts, multinomial_step
 from medmip.fold.cohort import Cohort
@@ -61,8 +61,8 @@ class Imputation(BaseModel):
         max_length=1000,
         title="Variables",
         description=(
-            "The variables to impute; none named: every covariate. Records without a value of "
-            "any other variable, such as the outcome, are dropped."
+            "The variables to impute; none named: every covariate, or every variable where there "
+            "is no outcome. Records without a value of any other variable are dropped."
         ),
         json_schema_extra={"variables_of": ["x", "y"], "kinds": ["numeric", "nominal"]},
     )
@@ -87,7 +87,7 @@ class Imputation(BaseModel):
     def chosen(self, y: Sequence[Variable], x: Sequence[Variable]) -> tuple[Variable, ...]:
         """The variables to impute, of those in the roles."""
         if not self.variables:
-            return covariates(y, x)
+            return tuple(part for part in covariates(y, x) if part.code != DATASET)
         roles = {variable.code: variable for variable in (*x, *y)}
         return tuple(roles[code] for code in self.variables)
 
