@@ -156,6 +156,19 @@ def test_drawn_parameters_spread_as_their_posterior_says() -> None:
     assert cohort.size.records == 300
 
 
+def test_drawn_coefficients_of_levels_spread_as_their_likelihood_says() -> None:
+    data = {code: column for code, column in columns(500).items() if code in ("g", "y")}
+    known = indices(data) >= 0
+    data = {code: column[known] for code, column in data.items()}
+    part = cohort_of(data, y=["y"], x=["g"])
+    rng = np.random.default_rng(2)
+    draws = np.array([conditional(part, part.x[0], rng)[0].terms[0].weights for _ in range(250)])
+    fit = sm.MNLogit(indices(data), sm.add_constant(data["y"])).fit(disp=0, method="newton")
+    slopes, errors = np.asarray(fit.params)[1], np.asarray(fit.bse)[1]
+    assert draws.mean(axis=0) == pytest.approx(slopes, abs=4 * errors.max() / 250**0.5)
+    assert draws.std(axis=0) == pytest.approx(errors, rel=0.15)
+
+
 def result(data: dict[str, Any], preparation: dict[str, Any], **options: Any) -> PooledResult:
     found, _ = prepared(
         "linear_regression", data, preparation, y=["y"], x=["a", "b", "g"], **options

@@ -186,6 +186,36 @@ def test_a_trained_model_is_validated_and_applied(filled: Path, tmp_path: Path) 
     assert not list(filled.rglob(".apply-*"))
 
 
+def test_a_prepared_request_is_run_from_a_file_and_its_model_applied(
+    filled: Path, tmp_path: Path
+) -> None:
+    data = {"data_model": "dementia:1.0", "datasets": ["edsd-synthetic"]}
+    asked = {
+        "algorithm": "linear_regression",
+        "inputdata": data
+        | {"y": ["lefthippocampus"], "x": ["subjectageyears", "righthippocampus"]},
+        "preparation": {"imputation": {"method": "regression"}, "standardise": {}},
+    }
+    file = tmp_path / "request.json"
+    file.write_text(json.dumps(asked))
+    done = mip("run", "--request", str(file), home=filled)
+    assert done.returncode == 0, done.stderr
+    assert "Imputed values" in done.stdout
+    assert "Standardised" in done.stdout
+    identity = done.stdout.split()[-1]
+    new, output = tmp_path / "new.csv", tmp_path / "predicted.csv"
+    new.write_text("subjectcode,subjectageyears,righthippocampus\nA1,70,3.1\nA2,,3.0\n")
+    applied = mip("model-apply", identity, "--file", str(new), "--output", str(output), home=filled)
+    assert "2 of 2 records predicted" in applied.stdout, applied.stderr
+    first, second = (float(line.split(",")[1]) for line in output.read_text().splitlines()[1:])
+    assert 1 < second < first < 6
+    asked["preparation"] = {"combat": {}}
+    file.write_text(json.dumps(asked))
+    wrong = mip("run", "--request", str(file), home=filled)
+    assert wrong.returncode == 1
+    assert "preparation.combat.batch" in wrong.stderr
+
+
 def test_one_validation_at_a_time(filled: Path) -> None:
     arguments = ("--y", "lefthippocampus", "--x", "subjectageyears")
     both = ("--folds", "4", "--leave-one-dataset-out")

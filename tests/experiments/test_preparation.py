@@ -282,6 +282,7 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "preparation.imputation.variables[1]",
     ),
     ({"imputation": {"variables": ["rightamygdala"]}}, {}, "preparation.imputation.variables[0]"),
+    ({"imputation": {}}, {"x": ("dataset",)}, "preparation.imputation.variables"),
     ({"standardise": {"variables": [X[0], X[0]]}}, {}, "preparation.standardise.variables[1]"),
     ({"standardise": {"variables": ["gender"]}}, {}, "preparation.standardise.variables[0]"),
     ({"standardise": {}}, {"x": ("gender",)}, "preparation.standardise.variables"),

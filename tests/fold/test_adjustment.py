@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from medmip.experiments.preparation import Preparation
@@ -16,14 +18,17 @@ from medmip.fold.imputing import (
     Drawn,
     Fill,
     Filled,
+    GapState,
     Regressed,
     Weight,
+    gaps,
     uniform,
 )
 from medmip.privacy.guard import Refused
 from medmip.privacy.policy import Policy
 from medmip.store.engine import Selection
 from tests.analysis import ACCESS, cohort_of, model_of, site_of
+from tests.blocks import cohort_over
 
 
 def block(n: int = 6, *, adjustable: bool = True, seed: int = 0) -> Block:
@@ -159,6 +164,19 @@ def test_what_a_model_needs_is_followed_back() -> None:
 def test_steps_are_json() -> None:
     for step in (FILLED, REGRESSED, scaled(1.5)):
         assert type(step).model_validate_json(step.model_dump_json()) == step
+
+
+@settings(max_examples=30, deadline=None)
+@given(cuts=st.lists(st.integers(0, 40), max_size=6))
+def test_gaps_are_counted_by_patient_in_any_blocks(cuts: list[int]) -> None:
+    rng = np.random.default_rng(2)
+    a = np.where(rng.random(40) < 0.4, np.nan, 1.0)
+    patient = np.repeat(np.arange(20), 2)
+    whole = cohort_over({"a": a}, y=["a"], patient=patient)
+    cut = cohort_over({"a": a}, y=["a"], patient=patient, cuts=[2 * (cut // 2) for cut in cuts])
+    expected = [len(np.unique(patient[~np.isnan(a)])), len(np.unique(patient[np.isnan(a)]))]
+    for cohort in (whole, cut):
+        assert cohort.fold(gaps, GapState(("a",))).patients.tolist() == [expected]
 
 
 def columns(n: int = 200) -> dict[str, Any]:

@@ -273,3 +273,41 @@ def test_a_trained_model_predicts_for_given_values(client: TestClient) -> None:
     wrong = client.post(place, json={"records": [{"age": 70}]})
     assert wrong.status_code == 422
     assert wrong.json()["errors"][0]["path"] == "records[0].age"
+
+
+def test_a_prepared_model_predicts_where_a_value_is_missing(client: TestClient) -> None:
+    asked: dict[str, Any] = {
+        "algorithm": "linear_regression",
+        "inputdata": {
+            "data_model": "dementia:1.0",
+            "datasets": ["edsd-synthetic"],
+            "y": ["lefthippocampus"],
+            "x": ["subjectageyears", "righthippocampus"],
+        },
+        "preparation": {"imputation": {"method": "mean"}, "standardise": {}},
+    }
+    created = client.post("/api/v1/experiments", json=asked)
+    assert created.status_code == 202, created.text
+    identity = created.json()["id"]
+    done = ended(client, f"{API}/experiments/{identity}")
+    assert done["request"]["preparation"]["imputation"]["method"] == "mean"
+    filled, scaled = done["result"]["preparation"]["steps"]
+    mean = next(
+        part["number"] for part in filled["values"] if part["variable"] == "righthippocampus"
+    )
+    assert [part["variable"] for part in scaled["scales"]] == asked["inputdata"]["x"]
+    place = f"/api/v1/experiments/{identity}/predictions"
+    records = [{"subjectageyears": 70}, {"subjectageyears": 70, "righthippocampus": mean}]
+    one, other = client.post(place, json={"records": records}).json()
+    assert one["predicted"] == pytest.approx(other["predicted"], rel=1e-12)
+    assert 1 < one["predicted"] < 6
+    asked["preparation"] = {
+        "imputation": {"method": "multiple"},
+        "standardise": {"variables": ["y"]},
+    }
+    wrong = client.post("/api/v1/experiments", json=asked | {"algorithm": "kmeans"})
+    assert wrong.status_code == 422
+    paths = [error["path"] for error in wrong.json()["errors"]]
+    assert {"preparation.imputation.method", "preparation.standardise.variables[0]"} <= set(paths)
+    listed = client.get("/api/v1/algorithms").json()
+    assert {entry["name"]: entry["pools"] for entry in listed}["linear_regression"]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from medmip.algorithms.covariates import covariates_of
 from medmip.algorithms.declaration import CannotCompute
 from medmip.algorithms.standardise import covariates, spreads
-from medmip.catalogue.variable import Variable
+from medmip.catalogue.variable import DATASET, Variable
 from medmip.fold.adjustment import Observed, Step
 from medmip.fold.classes import ClassesState, LevelState, level_counts, multinomial_step
 from medmip.fold.cohort import Cohort
@@ -25,7 +25,7 @@ from medmip.fold.statistic import FloatArray
 _REMEDY = "Leave that variable out, or impute by means."
 
 
-class Method(StrEnum):
+class ImputationMethod(StrEnum):
     """How missing values are imputed."""
 
     MEAN = "mean"
@@ -36,9 +36,9 @@ class Method(StrEnum):
     def label(self) -> str:
         """What a form offers."""
         return {
-            Method.MEAN: "Mean, or most frequent level",
-            Method.REGRESSION: "Regression on the other covariates",
-            Method.MULTIPLE: "Multiple imputation by chained equations",
+            ImputationMethod.MEAN: "Mean, or most frequent level",
+            ImputationMethod.REGRESSION: "Regression on the other covariates",
+            ImputationMethod.MULTIPLE: "Multiple imputation by chained equations",
         }[self]
 
 
@@ -47,22 +47,22 @@ class Imputation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Impute missing values")
 
-    method: Method = Field(
-        Method.MEAN,
+    method: ImputationMethod = Field(
+        ImputationMethod.MEAN,
         title="Method",
         description=(
             "Mean and regression impute once, which makes errors look smaller than they are; "
             "multiple imputation carries the uncertainty into the result, for estimates."
         ),
-        json_schema_extra={"labels": {method.value: method.label for method in Method}},
+        json_schema_extra={"labels": {method.value: method.label for method in ImputationMethod}},
     )
     variables: tuple[str, ...] = Field(
         (),
         max_length=1000,
         title="Variables",
         description=(
-            "The variables to impute; none named: every covariate. Records without a value of "
-            "any other variable, such as the outcome, are dropped."
+            "The variables to impute; none named: every covariate, or every variable where there "
+            "is no outcome. Records without a value of any other variable are dropped."
         ),
         json_schema_extra={"variables_of": ["x", "y"], "kinds": ["numeric", "nominal"]},
     )
@@ -81,13 +81,13 @@ class Imputation(BaseModel):
         description="Rounds of the chained equations before each imputation.",
     )
     seed: int = Field(
-        1, ge=0, le=999, title="Seed", description="Chooses among random draws; the same, the same."
+        1, ge=0, le=999, title="Seed", description="The same seed makes the same random draws."
     )
 
     def chosen(self, y: Sequence[Variable], x: Sequence[Variable]) -> tuple[Variable, ...]:
         """The variables to impute, of those in the roles."""
         if not self.variables:
-            return covariates(y, x)
+            return tuple(part for part in covariates(y, x) if part.code != DATASET)
         roles = {variable.code: variable for variable in (*x, *y)}
         return tuple(roles[code] for code in self.variables)
 
@@ -111,9 +111,9 @@ class Imputation(BaseModel):
             if missing
         )
         match self.method:
-            case Method.MEAN:
+            case ImputationMethod.MEAN:
                 yield (_filled(cohort, variables),)
-            case Method.REGRESSION:
+            case ImputationMethod.REGRESSION:
                 filled = _filled(cohort, variables)
                 predictors = covariates(cohort.y, cohort.x)
                 # All models rest on the records filled with means: one pass, in no order.
@@ -122,7 +122,7 @@ class Imputation(BaseModel):
                     for variable in incomplete
                 ]
                 yield (filled, Regressed(models=tuple(models))) if models else (filled,)
-            case Method.MULTIPLE:
+            case ImputationMethod.MULTIPLE:
                 marginal = {variable.code: _marginal(cohort, variable) for variable in incomplete}
                 for number in range(self.imputations):
                     yield self._chain(cohort, incomplete, marginal, number)

@@ -7,7 +7,7 @@ import altair as alt
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from medmip.algorithms.imputation import Imputation, Method
+from medmip.algorithms.imputation import Imputation, ImputationMethod
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.views import Format, View, chart, facts, hidden_note, shown, table, unmasked
 from medmip.fold.adjustment import Scaled, Step
@@ -39,7 +39,7 @@ class Prepared(BaseModel):
 
     steps: tuple[KnownStep, ...]
     imputed: tuple[Imputed, ...] = ()
-    method: Method | None = None
+    method: ImputationMethod | None = None
     imputations: int = 0
     iterations: int = 0
     minimum: int
@@ -49,7 +49,7 @@ class Prepared(BaseModel):
         done: list[tuple[str, object, Format]] = []
         if self.method is not None:
             done.append(("Missing values", self.method.label, "text"))
-        if self.method is Method.MULTIPLE:
+        if self.method is ImputationMethod.MULTIPLE:
             done.append(("Imputations", self.imputations, "integer"))
             done.append(("Iterations of each", self.iterations, "integer"))
         views: list[View] = [self._imputed(names)] if self.imputed else []
@@ -96,7 +96,7 @@ def told(cohort: Cohort, imputation: Imputation | None, steps: Sequence[Step]) -
         for code, row in zip(codes, np.ma.asarray(counts), strict=True):
             observed, missing = unmasked(row)
             imputed.append(Imputed(variable=code, observed=observed, missing=missing))
-    multiple = imputation is not None and imputation.method is Method.MULTIPLE
+    multiple = imputation is not None and imputation.method is ImputationMethod.MULTIPLE
     return Prepared(
         steps=tuple(step for step in steps if not isinstance(step, Drawn)),
         imputed=tuple(imputed),

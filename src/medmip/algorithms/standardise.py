@@ -22,7 +22,10 @@ class Standardise(BaseModel):
         (),
         max_length=1000,
         title="Variables",
-        description="The numeric variables to standardise; none named: every numeric covariate.",
+        description=(
+            "The numeric variables to standardise; none named: every numeric covariate, or every "
+            "numeric variable where there is no outcome."
+        ),
         json_schema_extra={"variables_of": ["x", "y"], "kinds": ["numeric"]},
     )
 
@@ -58,7 +61,7 @@ class Standardise(BaseModel):
 
 
 def covariates(y: Sequence[Variable], x: Sequence[Variable]) -> tuple[Variable, ...]:
-    """The covariates of a request; of an analysis in one role alone, its variables."""
+    """The covariates of a request, or its variables where there are no covariates."""
     return tuple(x or y)
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from medmip.algorithms.combat import Combat
 from medmip.algorithms.declaration import Algorithm, Parameters, Result
-from medmip.algorithms.imputation import Imputation, Method
+from medmip.algorithms.imputation import Imputation, ImputationMethod
 from medmip.algorithms.pooled import pooled
 from medmip.algorithms.prepared import Prepared, told
 from medmip.algorithms.standardise import Standardise
@@ -47,7 +47,7 @@ class Preparation(BaseModel):
     @property
     def is_multiple(self) -> bool:
         """Whether the analysis is run on several imputations, and pooled."""
-        return self.imputation is not None and self.imputation.method is Method.MULTIPLE
+        return self.imputation is not None and self.imputation.method is ImputationMethod.MULTIPLE
 
     @property
     def beside(self) -> tuple[str, ...]:

@@ -40,6 +40,9 @@ def preparation_problems(
         problems += _imputation(
             preparation.imputation, preparation.is_multiple, algorithm, roles, names
         )
+        if y and not problems and not preparation.imputation.chosen(y, x):
+            text = "there is no covariate that could be imputed"
+            problems.append(FieldProblem("preparation.imputation.variables", text))
         problems += _unseen_outcome(preparation.imputation, outcomes, names, validation)
         if preparation.is_multiple and validation is not None:
             text = (

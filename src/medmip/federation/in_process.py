@@ -245,10 +245,19 @@ class InProcess:
         if self._groups is not None:
             groups = self._groups
             blocks = (block for whole in blocks if (block := whole.share(groups)).records)
-        if self._adjustments:
-            changes = self._adjustments
-            blocks = (block for raw in blocks if (block := raw.adjusted(changes)).records)
-        return fold_blocks(blocks, kernel, state, each=each)
+        return fold_blocks(blocks, self._adjusting(kernel), state, each=each)
+
+    def _adjusting(self, kernel: Callable[[Block, State], S]) -> Callable[[Block, State], S | None]:
+        """The kernel of adjusted blocks, so that threads share that work; None of no record."""
+        if not self._adjustments:
+            return kernel
+        changes = self._adjustments
+
+        def adjusting(raw: Block, state: State) -> S | None:
+            block = raw.adjusted(changes)
+            return kernel(block, state) if block.records else None
+
+        return adjusting
 
 
 @dataclass(frozen=True)

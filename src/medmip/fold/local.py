@@ -35,31 +35,33 @@ def _workers() -> ThreadPoolExecutor:
 
 def fold_blocks(
     blocks: Iterable[Block],
-    kernel: Callable[[Block, State], S],
+    kernel: Callable[[Block, State], S | None],
     state: State,
     *,
     each: Callable[[Block], None] | None = None,
 ) -> S | None:
     """The sum of kernel(block, state) over all blocks; None where there is no block.
 
+    A block of which the kernel makes None adds nothing.
     Blocks are added in their own order, whatever the threads do, so a rerun gives the same bits.
     each is called once a block in the calling thread; it raises Cancelled to stop.
     """
     total: S | None = None
     for part in _mapped(blocks, kernel, state, each):
-        total = part if total is None else total + part
+        if part is not None:
+            total = part if total is None else total + part
     return total
 
 
 def _mapped(
     blocks: Iterable[Block],
-    kernel: Callable[[Block, State], S],
+    kernel: Callable[[Block, State], S | None],
     state: State,
     each: Callable[[Block], None] | None,
-) -> Iterator[S]:
+) -> Iterator[S | None]:
     source = iter(blocks)
     workers = _workers()
-    waiting: deque[Future[S]] = deque()
+    waiting: deque[Future[S | None]] = deque()
     try:
         while True:
             for block in islice(source, _IN_FLIGHT - len(waiting)):

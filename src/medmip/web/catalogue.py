@@ -97,7 +97,7 @@ def router(service: ExperimentService) -> APIRouter:
 
     @routes.get("/preparation", operation_id="describePreparation", tags=["algorithms"])
     def describe_preparation() -> dict[str, Any]:
-        """What may be done to records before an analysis, as a JSON Schema: a form's declaration."""
+        """What may be done to records before an analysis, as a JSON Schema that makes a form."""
         return Preparation.model_json_schema()
 
     @routes.post(

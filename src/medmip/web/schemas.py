@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from medmip.algorithms.declaration import Algorithm
+from medmip.algorithms.pooled import poolable
 from medmip.algorithms.role import Role
 from medmip.catalogue.data_model import DataModel, Group
 from medmip.catalogue.variable import Variable
@@ -108,8 +109,9 @@ class RoleEntry(BaseModel):
 class AlgorithmEntry(BaseModel):
     """An algorithm's declaration; parameters is a JSON Schema.
 
-    predicts: its result holds a model, so that a request may ask for validation. repeated: it
-    needs a longitudinal data model.
+    predicts: its result holds a model, so that a request may ask for validation. pools: its
+    coefficients can be pooled over several imputations. repeated: it needs a longitudinal data
+    model.
     """
 
     name: str = Field(examples=["linear_regression"])
@@ -120,6 +122,7 @@ class AlgorithmEntry(BaseModel):
     version: str
     missing: Literal["drop", "keep"]
     predicts: bool
+    pools: bool
     repeated: bool
     y: RoleEntry | None
     x: RoleEntry | None
@@ -136,6 +139,7 @@ class AlgorithmEntry(BaseModel):
             version=algorithm.version,
             missing=algorithm.missing,
             predicts=algorithm.predicts,
+            pools=poolable(algorithm),
             repeated=algorithm.repeated,
             y=algorithm.y and RoleEntry.of(algorithm.y),
             x=algorithm.x and RoleEntry.of(algorithm.x),
