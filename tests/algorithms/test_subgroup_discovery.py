@@ -225,13 +225,15 @@ def test_a_level_is_withheld_whose_sibling_is_small() -> None:
     assert "fewer than 10 patients" in strict.views()[-1].note
 
 
-def test_a_conjunction_is_withheld_that_few_of_a_condition_lack() -> None:
+@pytest.mark.parametrize("complementary", [True, False])
+def test_a_conjunction_is_withheld_that_few_of_a_condition_lack(complementary: bool) -> None:
+    policy = Policy(overlap="off", complementary=complementary)
     data = cohort(400, 7)
     women = np.flatnonzero(data["sex"] == "F")
     data["smoking"][women] = "yes"
     data["smoking"][women[:4]] = "no"
     data["y"][women[:150]] = "ad"
-    ours = find(data, ["sex", "smoking"], parameters={"improving": False}, policy=STRICT)
+    ours = find(data, ["sex", "smoking"], parameters={"improving": False}, policy=policy)
     rules = [tuple(part.level for part in one.conditions) for one in ours.subgroups]
     assert ("F", "yes") not in rules
     assert ours.withheld
