@@ -28,10 +28,11 @@ class Modelled(Protocol):
 
 
 class Weighing(BaseModel):
-    """Who counts: n records of so many patients, whose weights add up to total and their logarithms to logs.
+    """Who counts: n records of so many patients.
 
-    without is the number of records that a weight of zero leaves out; effective is Kish's number of
-    equally weighed records that tell as much.
+    Their weights add up to total, the logarithms of these to logs; without is the number of
+    records that a weight of zero leaves out; effective is Kish's number of equally weighed records
+    that tell as much.
     """
 
     model_config = ConfigDict(frozen=True)
