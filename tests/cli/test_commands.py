@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnxruntime
 import pytest
 
 from medmip.catalogue.home import Home
@@ -214,6 +215,34 @@ def test_a_prepared_request_is_run_from_a_file_and_its_model_applied(
     wrong = mip("run", "--request", str(file), home=filled)
     assert wrong.returncode == 1
     assert "preparation.combat.batch" in wrong.stderr
+
+
+def test_a_model_is_exported_for_other_software(filled: Path, tmp_path: Path) -> None:
+    arguments = ("--y", "lefthippocampus", "--x", "subjectageyears,gender")
+    done = mip("run", "linear_regression", *COHORT, *arguments, home=filled)
+    identity = done.stdout.split()[-1]
+    graph, text = tmp_path / "model.onnx", tmp_path / "model.json"
+    told = mip("model-export", identity, "--output", str(graph), home=filled)
+    assert told.returncode == 0, told.stderr
+    session = onnxruntime.InferenceSession(graph.read_bytes())
+    assert {part.name for part in session.get_inputs()} == {"subjectageyears", "gender"}
+    assert mip("model-export", identity, "--output", str(text), home=filled).returncode == 0
+    assert json.loads(text.read_text())["kind"] == "linear"
+    wrong = mip("model-export", identity, "--output", str(tmp_path / "model.txt"), home=filled)
+    assert wrong.returncode != 0
+    assert ".json or .onnx" in wrong.stderr
+
+
+def test_algorithms_are_compared_and_a_penalty_is_learnt(filled: Path) -> None:
+    done = mip(
+        "run", "elastic_net", *COHORT, "--y", "lefthippocampus", "--x", "subjectageyears,gender",
+        "--grid", "penalty=[0.001, 0.5]", "--folds", "3", "--compare", "linear_regression",
+        home=filled,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Comparison" in done.stdout
+    assert "Choice of parameters" in done.stdout
+    assert "Coefficients" in done.stdout
 
 
 def test_one_validation_at_a_time(filled: Path) -> None:

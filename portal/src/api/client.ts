@@ -39,7 +39,7 @@ const OFFLINE: Problem = {
   errors: [],
 };
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function answered(method: string, path: string, body?: unknown): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(`/api/v1${path}`, {
@@ -58,6 +58,11 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
         : { ...OFFLINE, title: response.statusText, status: response.status },
     );
   }
+  return response;
+}
+
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const response = await answered(method, path, body);
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
@@ -84,5 +89,10 @@ export const api = {
   rename: (id: string, name: string) =>
     call<Experiment>('PATCH', `/experiments/${encodeURIComponent(id)}`, { name }),
   remove: (id: string) => call<undefined>('DELETE', `/experiments/${encodeURIComponent(id)}`),
+  modelFile: async (id: string, format: 'json' | 'onnx', analysis: number) => {
+    const query = `format=${format}&analysis=${analysis}`;
+    const response = await answered('GET', `/experiments/${encodeURIComponent(id)}/model?${query}`);
+    return response.blob();
+  },
   cancel: (id: string) => call<Experiment>('POST', `/experiments/${encodeURIComponent(id)}/cancel`),
 };

@@ -176,6 +176,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/experiments/{identity}/model": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Model
+         * @description The experiment's model as a file: as JSON, or as an ONNX graph for other software.
+         */
+        get: operations["exportModel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/experiments/{identity}/predictions": {
         parameters: {
             query?: never;
@@ -345,7 +365,7 @@ export interface paths {
         };
         /**
          * Describe Preparation
-         * @description What may be done to records before an analysis, as a JSON Schema: a form's declaration.
+         * @description What may be done to records before an analysis, as a JSON Schema that makes a form.
          */
         get: operations["describePreparation"];
         put?: never;
@@ -424,8 +444,9 @@ export interface components {
          * AlgorithmEntry
          * @description An algorithm's declaration; parameters is a JSON Schema.
          *
-         *     predicts: its result holds a model, so that a request may ask for validation. repeated: it
-         *     needs a longitudinal data model.
+         *     predicts: its result holds a model, so that a request may ask for validation. pools: its
+         *     coefficients can be pooled over several imputations. repeated: it needs a longitudinal data
+         *     model.
          */
         AlgorithmEntry: {
             /** Description */
@@ -448,6 +469,8 @@ export interface components {
             parameters: {
                 [key: string]: unknown;
             };
+            /** Pools */
+            pools: boolean;
             /** Predicts */
             predicts: boolean;
             /** Question */
@@ -1046,23 +1069,30 @@ export interface components {
              */
             iterations: number;
             /**
+             * Method
              * @description Mean and regression impute once, which makes errors look smaller than they are; multiple imputation carries the uncertainty into the result, for estimates.
              * @default mean
              */
-            method: components["schemas"]["Method"];
+            method: components["schemas"]["ImputationMethod"];
             /**
              * Seed
-             * @description Chooses among random draws; the same, the same.
+             * @description The same seed makes the same random draws.
              * @default 1
              */
             seed: number;
             /**
              * Variables
-             * @description The variables to impute; none named: every covariate. Records without a value of any other variable, such as the outcome, are dropped.
+             * @description The variables to impute; none named: every covariate, or every variable where there is no outcome. Records without a value of any other variable are dropped.
              * @default []
              */
             variables: string[];
         };
+        /**
+         * ImputationMethod
+         * @description How missing values are imputed.
+         * @enum {string}
+         */
+        ImputationMethod: "mean" | "regression" | "multiple";
         /**
          * Imputed
          * @description One variable's patients with and without a value; None where hidden.
@@ -1228,12 +1258,6 @@ export interface components {
             /** Value */
             value: number | null;
         };
-        /**
-         * Method
-         * @description How missing values are imputed.
-         * @enum {string}
-         */
-        Method: "mean" | "regression" | "multiple";
         /**
          * ModelEntry
          * @description A data model in the list.
@@ -1482,7 +1506,7 @@ export interface components {
              * @default 0
              */
             iterations: number;
-            method?: components["schemas"]["Method"] | null;
+            method?: components["schemas"]["ImputationMethod"] | null;
             /** Minimum */
             minimum: number;
             /** Steps */
@@ -1697,7 +1721,7 @@ export interface components {
         Standardise: {
             /**
              * Variables
-             * @description The numeric variables to standardise; none named: every numeric covariate.
+             * @description The numeric variables to standardise; none named: every numeric covariate, or every numeric variable where there is no outcome.
              * @default []
              */
             variables: string[];
@@ -2720,6 +2744,95 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exportModel: {
+        parameters: {
+            query?: {
+                format?: "json" | "onnx";
+                analysis?: number;
+            };
+            header?: never;
+            path: {
+                identity: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The model */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,5 +1,6 @@
-import { Anchor, Button, Card, CopyButton, Group, Progress, Stack, Text, Title, Tooltip } from '@mantine/core';
+import { Anchor, Button, Card, CopyButton, Group, Menu, Progress, Stack, Text, Title, Tooltip } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { Fragment } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 
 import { api, type Experiment } from '../api/client';
@@ -27,6 +28,12 @@ export function ExperimentScreen() {
     mutationFn: () => api.cancel(id),
     onSettled: () => client.invalidateQueries({ queryKey: ['experiment', id] }),
   });
+  const model = useMutation({
+    mutationFn: async ({ format, analysis }: Wanted) => {
+      const file = await api.modelFile(id, format, analysis);
+      save(file, `model-${id.slice(0, 8)}${analysis > 1 ? `-${analysis}` : ''}.${format}`);
+    },
+  });
   const experiment = query.data;
 
   if (!experiment) {
@@ -44,8 +51,9 @@ export function ExperimentScreen() {
       <BackToList />
       <Group justify="space-between" align="center" mt={4} wrap="nowrap">
         <ExperimentName experiment={experiment} />
-        <Actions experiment={experiment} />
+        <Actions experiment={experiment} onModel={(what) => model.mutate(what)} />
       </Group>
+      <ProblemAlert error={model.error} />
       <Group gap="sm" mb="lg">
         <StateBadge state={state ?? experiment.state} />
         <Text size="sm" c="dimmed">
@@ -110,8 +118,15 @@ function BackToList() {
   );
 }
 
-function Actions({ experiment }: { experiment: Experiment }) {
+interface Wanted {
+  format: 'json' | 'onnx';
+  analysis: number;
+}
+
+function Actions({ experiment, onModel }: { experiment: Experiment; onModel: (wanted: Wanted) => void }) {
   const navigate = useNavigate();
+  const answers = experiment.result ? [experiment.result, ...experiment.result.compared] : [];
+  const models = answers.flatMap(({ data, label }, place) => ('model' in data ? [{ label, analysis: place + 1 }] : []));
   return (
     <Group gap="xs" wrap="nowrap">
       <Button
@@ -133,6 +148,24 @@ function Actions({ experiment }: { experiment: Experiment }) {
           </Tooltip>
         )}
       </CopyButton>
+      {models.length > 0 && (
+        <Menu position="bottom-end">
+          <Menu.Target>
+            <Button size="xs" variant="default" leftSection={<Icon name="download" size={13} />}>
+              {t.model}
+            </Button>
+          </Menu.Target>
+          <Menu.Dropdown>
+            {models.map(({ label, analysis }) => (
+              <Fragment key={analysis}>
+                {models.length > 1 && <Menu.Label>{label}</Menu.Label>}
+                <Menu.Item onClick={() => onModel({ format: 'json', analysis })}>{t.asJson}</Menu.Item>
+                <Menu.Item onClick={() => onModel({ format: 'onnx', analysis })}>{t.asOnnx}</Menu.Item>
+              </Fragment>
+            ))}
+          </Menu.Dropdown>
+        </Menu>
+      )}
       <Button
         size="xs"
         variant="default"
@@ -175,10 +208,14 @@ function Provenance({ provenance }: { provenance: NonNullable<Experiment['proven
 }
 
 function download(experiment: Experiment) {
-  const url = URL.createObjectURL(new Blob([JSON.stringify(experiment, null, 2)], { type: 'application/json' }));
+  save(new Blob([JSON.stringify(experiment, null, 2)], { type: 'application/json' }), `experiment-${experiment.id}.json`);
+}
+
+function save(file: Blob, name: string) {
+  const url = URL.createObjectURL(file);
   const link = document.createElement('a');
   link.href = url;
-  link.download = `experiment-${experiment.id}.json`;
+  link.download = name;
   link.click();
   URL.revokeObjectURL(url);
 }

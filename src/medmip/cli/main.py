@@ -11,6 +11,7 @@ from medmip.cli.data import data_app
 from medmip.cli.experiment import experiment_app
 from medmip.cli.model import model_app
 from medmip.cli.model_apply import model_apply
+from medmip.cli.model_export import model_export
 from medmip.cli.policy import policy_app
 from medmip.cli.run import run
 from medmip.cli.serve import demo, doctor, serve
@@ -31,6 +32,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(algorithm_app, name="algorithm")
 app.command()(run)
 app.command("model-apply")(model_apply)
+app.command("model-export")(model_export)
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(audit_app, name="audit")
 app.add_typer(policy_app, name="policy")

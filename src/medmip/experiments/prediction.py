@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ from medmip.store.engine import Selection
 from medmip.store.snapshots import Snapshot
 from medmip.store.visits import Visits
 
+ModelFormat = Literal["json", "onnx"]
 MOST_RECORDS = 1000
 """Records that are predicted in one request."""
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
-from medmip.errors import MipError, NotFound
+from medmip.errors import Conflict, MipError, NotFound
 from medmip.experiments.comparison import outcome_of, trouble_of
 from medmip.experiments.experiment import (
     Experiment,
@@ -31,7 +31,13 @@ from medmip.experiments.experiment import (
 from medmip.experiments.logbook import logger
 from medmip.experiments.packages import algorithms_of
 from medmip.experiments.plan import Plan, Validator
-from medmip.experiments.prediction import Trained, predictions_for, predictions_of, trained_model
+from medmip.experiments.prediction import (
+    ModelFormat,
+    Trained,
+    predictions_for,
+    predictions_of,
+    trained_model,
+)
 from medmip.experiments.repository import Experiments
 from medmip.experiments.request import InputData, Request
 from medmip.federation.in_process import Site, open_cohort, preview_cohort
@@ -170,6 +176,26 @@ class ExperimentService:
             suppressed=0,
         )
         return table
+
+    def export(self, identity: str, form: ModelFormat, analysis: int = 1) -> bytes:
+        """An experiment's model as a file for other software; raises NotFound, Conflict.
+
+        analysis is the place of the analysis that trained the model, from 1.
+        """
+        experiment = self.get(identity)
+        trained = self._trained(experiment, analysis)
+        if form == "json":
+            return trained.model.model_dump_json(indent=2).encode()
+        if trained.steps or trained.visits is not None:
+            raise Conflict(
+                "The model's records were prepared, which an ONNX graph does not tell of",
+                remedy="Take it as JSON, or train it without preparation.",
+            )
+        from medmip.experiments.onnx_export import onnx_of  # noqa: PLC0415 - rarely needed, slow
+
+        used = experiment.request.analyses[analysis - 1].algorithm
+        origin = f"{used} of experiment {identity}, medmip {version('medmip')}"
+        return onnx_of(trained.model, self._model_of(experiment), origin)
 
     def _trained(self, experiment: Experiment, analysis: int) -> Trained:
         data_model = self._model_of(experiment)

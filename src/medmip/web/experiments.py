@@ -9,7 +9,8 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from medmip.experiments.experiment import Experiment, Outcome, State, Summary
-from medmip.experiments.request import InputData
+from medmip.experiments.prediction import ModelFormat
+from medmip.experiments.request import MOST_ANALYSES, InputData
 from medmip.experiments.request import Request as AnalysisRequest
 from medmip.experiments.service import ExperimentService
 from medmip.web.problems import problem_responses
@@ -117,6 +118,30 @@ def router(service: ExperimentService) -> APIRouter:
     def predict(identity: str, new: NewRecords) -> list[dict[str, str | float | None]]:
         """What the experiment's model predicts for given values; nothing of them is kept."""
         return service.predict(identity, new.records, new.analysis)
+
+    @routes.get(
+        "/experiments/{identity}/model",
+        operation_id="exportModel",
+        tags=["experiments"],
+        response_class=Response,
+        responses=problem_responses(404, 409, 422)
+        | {
+            200: {
+                "description": "The model",
+                "content": {"application/json": {}, "application/octet-stream": {}},
+            }
+        },
+    )
+    def model(
+        identity: str,
+        format: ModelFormat = "json",  # noqa: A002
+        analysis: Annotated[int, Query(ge=1, le=MOST_ANALYSES)] = 1,
+    ) -> Response:
+        """The experiment's model as a file: as JSON, or as an ONNX graph for other software."""
+        content = service.export(identity, format, analysis)
+        kind = "application/json" if format == "json" else "application/octet-stream"
+        name = f'attachment; filename="model-{identity[:8]}.{format}"'
+        return Response(content, media_type=kind, headers={"Content-Disposition": name})
 
     @routes.get(
         "/experiments/{identity}/events",
