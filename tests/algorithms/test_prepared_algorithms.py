@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from medmip.algorithms.declaration import Result
 from medmip.algorithms.registry import find, registry
 from medmip.authoring.check import Trial, _near
 from medmip.experiments.preparation import Preparation, analysed, prepared_spec
 from medmip.federation.in_process import CohortSpec, open_cohort
 from medmip.fold.block_cache import BlockCache
-from tests.algorithms.preparing import prepared
+from tests.algorithms.preparing import completions, prepared, values
 from tests.algorithms.test_imputation import asked, columns
 from tests.analysis import ACCESS, OPEN, model_of, site_of
 
@@ -55,11 +56,40 @@ def test_means_are_imputed_before_any_algorithm(name: str) -> None:
         datasets=["one", "two"],
     )
     assert [part.variable for part in done.imputed] == codes
+    assert far_apart(result, expected) == []
+
+
+@pytest.mark.parametrize("name", sorted(registry()))
+def test_volumes_are_harmonised_before_any_algorithm(name: str) -> None:
+    trial = Trial.of(registry()[name])
+    roles = tuple(dict.fromkeys((*trial.y, *trial.x)))
+    codes = [code for code in roles if trial.data[code].dtype.kind == "f"]
+    if not codes:
+        pytest.skip("takes no numbers here")
+    # Batch and preserved variable are read beside those of the roles.
+    combat = {"combat": {"preserve": ["c3"], "batch": "c2"}}
+    options: Any = {"y": trial.y, "x": trial.x, "datasets": ["one", "two"]}
+    cohort, (steps,) = completions(trial.data, combat, missing="keep", **options)
+    raw, made = values(cohort, codes), values(cohort, codes, steps)
+    assert not np.allclose(raw, made)
+    # Records come by dataset, and by patient within it.
+    patients = trial.data.get("subjectid", np.zeros(len(raw)))
+    order = np.lexsort((patients, trial.data["dataset"]))
+    assert np.array_equal(raw[:, 0], trial.data[codes[0]][order])
+    rows = np.empty_like(made)
+    rows[order] = made
+    by_hand = trial.data | dict(zip(codes, rows.T, strict=True))
+    expected = trial.run(data=by_hand, policy=OPEN)
+    result, _ = prepared(name, trial.data, combat, parameters=trial.parameters, **options)
+    assert far_apart(result, expected) == []
+
+
+def far_apart(result: Result, expected: Result) -> list[str]:
+    """Where two results differ."""
     found, wanted = (numbers(json.loads(part.model_dump_json())) for part in (result, expected))
     assert found.keys() == wanted.keys()
     scale = max((abs(value) for value in wanted.values()), default=1.0)
-    far = [place for place in found if not _near(found[place], wanted[place], scale)]
-    assert not far
+    return [place for place in found if not _near(found[place], wanted[place], scale)]
 
 
 def test_blocks_that_are_not_kept_are_prepared_anew_to_the_same(tmp_path: Path) -> None:

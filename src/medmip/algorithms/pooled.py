@@ -52,9 +52,6 @@ class PooledResult(Result):
             ),
         ]
         of = f" for {names.variable(self.outcome)}" if self.outcome else ""
-        axis = f"Change in {names.axis(self.outcome)}" if self.outcome else "Estimate"
-        if self.algorithm != "Linear regression":
-            axis = "Estimate"
         return [
             table(
                 "Pooled coefficients",
@@ -81,7 +78,7 @@ class PooledResult(Result):
                 ),
             ),
             forest_plot(
-                self.coefficients, self.confidence, f"Pooled coefficients{of}", axis, names
+                self.coefficients, self.confidence, f"Pooled coefficients{of}", "Estimate", names
             ),
             facts("Pooling", fit),
         ]
