@@ -193,6 +193,76 @@ def _logistic(data: dict[str, Any]) -> Pair:
     return ours, [*theirs.params, *theirs.bse, theirs.llf]
 
 
+def _weighted_spline(data: dict[str, Any]) -> Pair:
+    weight = 0.5 + (np.arange(len(data["cortex"])) % 4)
+    asked = {"weights": "weight", "splines": [X[0]], "knots": 4}
+    held = data | {"weight": weight}
+    found = _run("linear_regression", held, y=["cortex"], x=[*X, "weight"], parameters=asked)
+    (curve,) = found.curves
+    t, x = np.array(curve.knots), data[X[0]]
+    width = t[-1] - t[-2]
+    bent = [
+        (
+            np.clip(x - t[j], 0, None) ** 3
+            - np.clip(x - t[-2], 0, None) ** 3 * (t[-1] - t[j]) / width
+            + np.clip(x - t[-1], 0, None) ** 3 * (t[-2] - t[j]) / width
+        )
+        / (t[-1] - t[0]) ** 2
+        for j in range(2)
+    ]
+    plain = _design(data)
+    design = np.column_stack([plain[:, :2], *bent, plain[:, 2:]])
+    theirs = sm.WLS(data["cortex"], design, weights=weight).fit()
+    ours = [*_coefficients(found.coefficients), curve.nonlinear.statistic]
+    test = theirs.f_test(np.eye(design.shape[1])[2:4])
+    return ours, [*theirs.params, *theirs.bse, float(test.fvalue)]
+
+
+def _exposed(data: dict[str, Any]) -> Pair:
+    place = np.arange(len(data["visits"]))
+    held = data | {"weight": (place % 3).astype(float), "years": 1.0 + place % 5}
+    asked = {"family": "poisson", "weights": "weight", "exposure": "years"}
+    found = _run("glm", held, y=["visits"], x=[*X, "weight", "years"], parameters=asked)
+    kept = held["weight"] > 0
+    theirs = sm.GLM(
+        data["visits"][kept],
+        _design(data)[kept],
+        family=sm.families.Poisson(),
+        exposure=held["years"][kept],
+        var_weights=held["weight"][kept],
+    ).fit(tol=1e-14)
+    ours = [*_coefficients(found.coefficients), found.residual_deviance]
+    return ours, [*theirs.params, *theirs.bse, theirs.deviance]
+
+
+def _firth(data: dict[str, Any]) -> Pair:
+    asked = {"positive_class": "yes", "penalty": "firth"}
+    found = _run("logistic_regression", data, y=["died"], x=["sex"], parameters=asked)
+    a, b, c, d = (
+        float(((data["sex"] == sex) & ((data["died"] == "yes") == died)).sum()) + 0.5
+        for sex in LEVELS["sex"]
+        for died in (False, True)
+    )
+    ours = [part.estimate for part in found.coefficients]
+    return ours, [float(np.log(b / a)), float(np.log(a * d / (b * c)))]
+
+
+def _calibration(data: dict[str, Any]) -> Pair:
+    asked = {"positive_class": "yes"}
+    found = _run("logistic_regression", data, y=["died"], x=X, parameters=asked).calibration
+    y = (data["died"] == "yes").astype(float)
+    theirs = sm.Logit(y, _design(data)).fit(tol=1e-14, disp=False)
+    chance = theirs.predict()
+    group = np.searchsorted(np.quantile(chance, np.linspace(0.1, 0.9, 9)), chance)
+    seen, expected, size = (np.bincount(group, part) for part in (y, chance, np.ones(len(y))))
+    value = ((seen - expected) ** 2 / (expected * (1 - expected / size))).sum()
+    t = np.log(chance / (1 - chance))
+    powers = np.vander(t, found.belt.degree + 1, increasing=True)
+    again = sm.Logit(y, powers).fit(tol=1e-14, disp=False)
+    ratio = 2 * (again.llf - theirs.llf)
+    return [found.chi_square, found.belt.chi_square], [value, ratio]
+
+
 def _multinomial(data: dict[str, Any]) -> Pair:
     found = _run("multinomial_regression", data, y=["stage"], x=X)
     place = pd.Categorical(data["stage"], LEVELS["stage"]).codes
@@ -762,5 +832,37 @@ COMPARISONS = (
         "NumPy, statsmodels",
         ITERATED,
         _combat,
+    ),
+    Comparison(
+        "regression",
+        "linear_regression",
+        "weights and splines: b, SE, F",
+        "statsmodels",
+        CLOSED,
+        _weighted_spline,
+    ),
+    Comparison(
+        "regression",
+        "glm",
+        "weights and exposure: b, SE, deviance",
+        "statsmodels",
+        ITERATED,
+        _exposed,
+    ),
+    Comparison(
+        "regression",
+        "logistic_regression",
+        "Firth: odds ratio of a table",
+        "closed form",
+        ITERATED,
+        _firth,
+    ),
+    Comparison(
+        "regression",
+        "logistic_regression",
+        "calibration: Hosmer-Lemeshow χ², belt's ratio",
+        "statsmodels",
+        ITERATED,
+        _calibration,
     ),
 )

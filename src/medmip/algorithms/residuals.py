@@ -65,7 +65,7 @@ class Diagnostics(BaseModel):
             self._trend(outcome),
             self._bins(),
             table(
-                "Residuals by fitted value",
+                "Residuals by bin of fitted values",
                 [
                     ("records", "Records", "integer"),
                     ("fitted", "Fitted, mean", "number"),
