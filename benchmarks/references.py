@@ -14,10 +14,13 @@ import statsmodels.api as sm
 from scipy import stats
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
+from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.linear_model import ElasticNet
+from sklearn.linear_model import ElasticNet, LogisticRegression, PoissonRegressor
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+from sklearn.mixture import GaussianMixture
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
@@ -25,7 +28,10 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
+from medmip.algorithms.registry import find
 from medmip.algorithms.tree_cohort import tree_cohort
+from medmip.experiments.validate import LeaveOneDatasetOut, validated
+from medmip.store.engine import Partition
 from tests.algorithms.preparing import prepared
 from tests.analysis import analyse, cohort_of
 
@@ -563,6 +569,152 @@ def _combat(data: dict[str, Any]) -> Pair:
     return found, [*theirs.params, *theirs.bse]
 
 
+def _scatter(data: dict[str, Any]) -> Pair:
+    found = _run("scatter", data, y=["cortex", "volume"])
+    line = stats.linregress(data["volume"], data["cortex"])
+    counts, up, across = np.histogram2d(data["cortex"], data["volume"], 12)
+    place = np.clip(np.searchsorted(across, data["volume"], side="right") - 1, 0, 11)
+    means = [data["cortex"][place == mean.bin].mean() for mean in found.means]
+    (own,) = found.lines
+    ours = [own.slope, own.slope_std_error, own.r, *(mean.y for mean in found.means)]
+    ours += [*np.ravel(found.counts), *found.y_edges]
+    return ours, [line.slope, line.stderr, line.rvalue, *means, *counts.ravel(), *up]
+
+
+def _box_plot(data: dict[str, Any]) -> Pair:
+    found = _run("box_plot", data, y=["cost"], x=["stage"])
+    ours = [
+        value for box in found.boxes for value in (box.low, box.q1, box.median, box.q3, box.high)
+    ]
+    shares = [0.05, 0.25, 0.5, 0.75, 0.95]
+    groups = (data["cost"][data["stage"] == level] for level in LEVELS["stage"])
+    return ours, np.concatenate([np.quantile(group, shares) for group in groups])
+
+
+def _t_paired(data: dict[str, Any]) -> Pair:
+    found = _run("ttest_paired", data, y=["volume"], x=["cortex"])
+    theirs = stats.ttest_rel(data["volume"], data["cortex"])
+    low, high = theirs.confidence_interval()
+    ours = [found.t, found.df, found.p_value, found.lower, found.upper]
+    return ours, [theirs.statistic, theirs.df, theirs.pvalue, low, high]
+
+
+def _t_one(data: dict[str, Any]) -> Pair:
+    found = _run("ttest_onesample", data, y=["age"], parameters={"mu": 69.0})
+    theirs = stats.ttest_1samp(data["age"], 69.0)
+    low, high = theirs.confidence_interval()
+    ours = [found.t, found.df, found.p_value, found.lower, found.upper]
+    return ours, [theirs.statistic, theirs.df, theirs.pvalue, low - 69.0, high - 69.0]
+
+
+def _shrunken(data: dict[str, Any], outcome: str, **asked: Any) -> tuple[Any, Any]:
+    """Our standardised coefficients, and the standardised columns."""
+    names = ["age", "volume", "score"]
+    found = _run("elastic_net", data, y=[outcome], x=names, parameters=asked)
+    x = np.column_stack([data[name] for name in names])
+    return [row.standardised for row in found.coefficients], (x - x.mean(axis=0)) / x.std(axis=0)
+
+
+def _elastic_logistic(data: dict[str, Any]) -> Pair:
+    ours, z = _shrunken(data, "died", positive_class="yes", mixing=0.5, penalty=0.05)
+    theirs = LogisticRegression(
+        C=1 / (0.05 * len(z)), l1_ratio=0.5, solver="saga", tol=1e-13, max_iter=100_000
+    )
+    return ours, theirs.fit(z, data["died"]).coef_[0]
+
+
+def _elastic_poisson(data: dict[str, Any]) -> Pair:
+    ours, z = _shrunken(data, "visits", family="poisson", mixing=0.0, penalty=0.2)
+    theirs = PoissonRegressor(alpha=0.2, solver="newton-cholesky", tol=1e-12)
+    return ours, theirs.fit(z, data["visits"]).coef_
+
+
+def _kmeans(data: dict[str, Any]) -> Pair:
+    names = ["age", "volume", "score"]
+    asked = {"k": 3, "standardise": False, "tolerance": 0.0}
+    found = _run("kmeans", data, y=names, parameters=asked)
+    theirs = KMeans(3, init=np.array(found.centres), n_init=1, tol=0)
+    theirs.fit(np.column_stack([data[name] for name in names]))
+    return [*np.ravel(found.centres), found.within], [
+        *theirs.cluster_centers_.ravel(),
+        theirs.inertia_,
+    ]
+
+
+def _mixture(data: dict[str, Any]) -> Pair:
+    """From where ours begins: the clusters of k-means, and one spread for all."""
+    names = ["age", "volume", "cortex"]
+    x = np.column_stack([data[name] for name in names])
+    # Half the patients moved away, so that there is a mixture to find.
+    x[::2] += 4 * x.std(axis=0)
+    moved = dict(zip(names, x.T, strict=True))
+    found = _run(
+        "gaussian_mixture", moved, y=names, parameters={"k": 2, "tolerance": 1e-12, "floor": 1e-6}
+    )
+    start = _run(
+        "kmeans", moved, y=names, parameters={"k": 2, "tolerance": 1e-3, "max_iterations": 1000}
+    )
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    theirs = GaussianMixture(
+        2,
+        tol=1e-12,
+        max_iter=10_000,
+        means_init=np.array(start.standardised_centres),
+        weights_init=np.array(start.sizes) / start.n,
+        precisions_init=np.stack([np.eye(3) / (start.within / z.size + 1e-6)] * 2),
+    ).fit(z)
+    order = np.argsort(-theirs.weights_, kind="stable")
+    means = theirs.means_[order] * x.std(axis=0) + x.mean(axis=0)
+    likelihood = theirs.score(z) * len(z) - len(z) * np.log(x.std(axis=0)).sum()
+    ours = [value for part in found.components for value in (part.weight, *part.mean)]
+    expected = np.column_stack([theirs.weights_[order], means]).ravel()
+    return [*ours, found.log_likelihood], [*expected, likelihood]
+
+
+def _mca(data: dict[str, Any]) -> Pair:
+    names = ["sex", "stage", "died"]
+    found = _run("mca", data, y=names, parameters={"axes": 2})
+    z = np.column_stack([data[name] == level for name in names for level in LEVELS[name]]).astype(
+        float
+    )
+    p = z / z.sum()
+    rows, columns = p.sum(axis=1), p.sum(axis=0)
+    expected = np.outer(rows, columns)
+    _, sizes, turns = np.linalg.svd((p - expected) / np.sqrt(expected), full_matrices=False)
+    number = z.shape[1] - len(names)
+    ours = [*(part.inertia for part in found.inertias)]
+    ours += [abs(part.coordinates[0]) for part in found.categories]
+    first = np.abs(turns[0] / np.sqrt(columns) * sizes[0])
+    return ours, [*sizes[:number] ** 2, *first]
+
+
+def _validation(data: dict[str, Any]) -> Pair:
+    """Each of two datasets held out; levels alone, so that few chances differ and none share."""
+    held = np.where(np.arange(600) % 3 == 0, "one", "two")
+    patients = np.array([f"P{index:03d}" for index in range(600)])
+    seen = data | {"dataset": held, "subjectcode": patients}
+    cohort = cohort_of(
+        seen, y=["died"], x=["sex", "stage"], levels=LEVELS,
+        partition=Partition(0, 0, "subjectcode"),
+    )  # fmt: skip
+    algorithm = find("logistic_regression")
+    asked = algorithm.parameters(positive_class="yes")
+    found = validated(cohort, algorithm, asked, LeaveOneDatasetOut(kind="leave_one_dataset_out"))
+    pairs = (("sex", "M"), ("stage", "mild"), ("stage", "severe"))
+    x = np.column_stack([data[name] == level for name, level in pairs]).astype(float)
+    truth, chances = data["died"] == "yes", np.zeros(600)
+    for name in ("one", "two"):
+        model = LogisticRegression(C=np.inf, tol=1e-12, solver="newton-cholesky")
+        model.fit(x[held != name], truth[held != name])
+        chances[held == name] = model.predict_proba(x[held == name])[:, 1]
+    ours = [found.measure(name).value for name in ("AUC", "Brier score", "Log loss")]
+    return ours, [
+        roc_auc_score(truth, chances),
+        brier_score_loss(truth, chances),
+        log_loss(truth, chances),
+    ]
+
+
 COMPARISONS = (
     Comparison(
         "description",
@@ -864,5 +1016,85 @@ COMPARISONS = (
         "statsmodels",
         ITERATED,
         _calibration,
+    ),
+    Comparison(
+        "description",
+        "scatter",
+        "b, SE, r, binned means, cells",
+        "SciPy, NumPy",
+        CLOSED,
+        _scatter,
+    ),
+    Comparison(
+        "description",
+        "box_plot",
+        "quantiles by group",
+        "NumPy",
+        CLOSED,
+        _box_plot,
+    ),
+    Comparison(
+        "tests",
+        "ttest_paired",
+        "t, df, p, limits",
+        "SciPy",
+        CLOSED,
+        _t_paired,
+    ),
+    Comparison(
+        "tests",
+        "ttest_onesample",
+        "t, df, p, limits",
+        "SciPy",
+        CLOSED,
+        _t_one,
+    ),
+    Comparison(
+        "regression",
+        "elastic_net",
+        "b (logistic)",
+        "scikit-learn",
+        ITERATED,
+        _elastic_logistic,
+    ),
+    Comparison(
+        "regression",
+        "elastic_net",
+        "b (Poisson ridge)",
+        "scikit-learn",
+        ITERATED,
+        _elastic_poisson,
+    ),
+    Comparison(
+        "unsupervised",
+        "kmeans",
+        "centres, spread within",
+        "scikit-learn",
+        ITERATED,
+        _kmeans,
+    ),
+    Comparison(
+        "unsupervised",
+        "gaussian_mixture",
+        "shares, means, ℓ",
+        "scikit-learn",
+        ITERATED,
+        _mixture,
+    ),
+    Comparison(
+        "unsupervised",
+        "mca",
+        "inertias, first axis",
+        "NumPy",
+        CLOSED,
+        _mca,
+    ),
+    Comparison(
+        "validation",
+        "logistic_regression",
+        "AUC, Brier score, log loss",
+        "scikit-learn",
+        ITERATED,
+        _validation,
     ),
 )

@@ -30,15 +30,6 @@ def pandas_histogram(data: Data) -> Run:
     return lambda: series.value_counts(bins=20, sort=False)
 
 
-def numpy_histogram2d(data: Data) -> Run:
-    up, across = (np.ascontiguousarray(data["x"][:, index]) for index in (0, 1))
-    return lambda: (
-        np.histogram2d(up, across, 12),
-        np.corrcoef(up, across),
-        np.polyfit(across, up, 1),
-    )
-
-
 def pandas_boxes(data: Data) -> Run:
     frame = _frame(data)
     groups = _categories(data["columns"]["cohort_group"])
@@ -141,8 +132,10 @@ def sklearn_elastic_net(data: Data) -> Run:
     from sklearn.linear_model import enet_path
 
     def run() -> Any:
-        y = data["y"] - data["y"].mean()
-        return enet_path(_standardised(data), y, l1_ratio=0.5, eps=1e-3, n_alphas=60, tol=1e-8)
+        x, y = _standardised(data), data["y"] - data["y"].mean()
+        strongest = np.abs(x.T @ y).max() / (0.5 * len(y))
+        alphas = strongest * np.logspace(0, -3, 60)
+        return enet_path(x, y, l1_ratio=0.5, alphas=alphas, tol=1e-8)
 
     return run
 

@@ -70,10 +70,6 @@ TASKS = (
         r="hist(x[, 1], 20, plot = FALSE)",
     ),
     Task(
-        "scatter by cells, line and means", "scatter", ALL[:2], [], {},
-        {"numpy": rivals.numpy_histogram2d},
-    ),
-    Task(
         "box plots, 5 variables by 3 groups", "box_plot", ALL[:5], ["cohort_group"], {},
         {"pandas": rivals.pandas_boxes},
     ),
