@@ -53,7 +53,7 @@ export function ResultTable({ table }: { table: TableView }) {
                   return (
                     <Table.Td
                       key={column.key}
-                      className={`${format === 'text' ? '' : 'number'} ${isSuppressed(value) ? 'faint' : ''}`}
+                      className={`${format === 'text' ? '' : 'number'} ${isSuppressed(value) ? 'faint' : ''} ${isLong(value) ? 'long' : ''}`}
                       title={isSuppressed(value) ? texts.suppressed : typeof value === 'number' ? String(value) : undefined}
                     >
                       {shownValue(value, format)}
@@ -81,6 +81,11 @@ function isFormat(value: unknown): value is string {
 /** A count too small to be released, told as "<10". */
 function isSuppressed(value: unknown): boolean {
   return typeof value === 'string' && /^<\s?\d+$/.test(value);
+}
+
+/** Text that would else be squeezed into a column of single words. */
+function isLong(value: unknown): boolean {
+  return typeof value === 'string' && value.length > 24;
 }
 
 function plain(value: unknown): string {

@@ -214,7 +214,7 @@ def _drawing(
         base.mark_rect(fillOpacity=0, stroke="#555").encode(
             x=x("x"), x2="x2:Q", y=y("y"), y2="y2:Q"
         ),
-        base.mark_text(dy=-6, fontSize=11, fontWeight="bold").encode(
+        base.mark_text(dy=-6, fontSize=11, fontWeight="bold", limit=104).encode(
             x=x("middle"), y=y("at"), text="told:N"
         ),
         base.mark_text(dy=7, fontSize=10).encode(x=x("middle"), y=y("at"), text="records:Q"),
