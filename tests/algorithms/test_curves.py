@@ -213,6 +213,35 @@ def test_cox_equals_columns_by_hand() -> None:
     assert found.curves[1].nonlinear.statistic == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("name", ["ordinal_regression", "mixed_model"])
+def test_other_regressions_equal_columns_given_by_hand(name: str) -> None:
+    data = cohort()
+    data["grade"] = np.array(["g1", "g2", "g3"])[np.digitize(data["y"], [-0.5, 0.8])]
+    patient = np.arange(RECORDS) // 4
+    data["subjectid"] = np.array([f"P{index:04d}" for index in patient])
+    data["visitid"] = np.array([f"V{index:04d}" for index in range(RECORDS)])
+    outcome = "grade" if name == "ordinal_regression" else "y"
+    asked = {"splines": ["age"], "knots": 3}
+    found = analyse(
+        name,
+        data,
+        y=[outcome],
+        x=["age", "sex"],
+        parameters=asked,
+        parts=[np.flatnonzero(patient % 3 == part) for part in range(3)],
+    )
+    (curve,) = found.curves
+    data["bent"] = basis(data["age"], curve.knots)[:, 1]
+    plain = analyse(name, data, y=[outcome], x=["age", "bent", "sex"])
+    for one, other in zip(found.coefficients, plain.coefficients, strict=True):
+        assert one.estimate == pytest.approx(other.estimate, rel=1e-6)
+        assert one.std_error == pytest.approx(other.std_error, rel=1e-6)
+    rows = {row.term: row for row in found.coefficients}
+    assert curve.nonlinear.statistic == pytest.approx(rows["age'"].statistic ** 2, rel=1e-8)
+    assert curve.overall.df == 2
+    assert "Effect of age" in [view.title for view in found.views()]
+
+
 @pytest.mark.parametrize("name, more", [("linear_regression", {}), ("glm", {})])
 def test_views_show_tests_and_curves(name: str, more: dict[str, Any]) -> None:
     data = cohort()

@@ -137,6 +137,15 @@ def test_each_class_of_a_group_is_large_or_empty() -> None:
     assert low == sorted(low)
 
 
+def test_groups_are_joined_until_no_site_hides_one() -> None:
+    policy = Policy(overlap="off")
+    found = fit(cohort(), policy=policy, parts=5).calibration
+    assert 2 < len(found.groups) < len(fit(cohort(), policy=policy).calibration.groups)
+    assert sum(group.records for group in found.groups) == RECORDS
+    expected = sum(group.expected for group in found.groups)
+    assert expected == pytest.approx(sum(group.observed for group in found.groups), rel=1e-6)
+
+
 def test_few_patients_of_a_class_leave_no_groups() -> None:
     data = cohort(records=200)
     data["died"] = np.where(np.arange(200) < 12, "yes", "no")

@@ -105,6 +105,25 @@ def test_no_bin_tells_of_fewer_than_the_minimum() -> None:
     assert "<10" in told["Standardised residuals"].note
 
 
+def test_bins_are_wider_where_a_site_would_hide_some() -> None:
+    policy = Policy(overlap="off")
+    whole, split = (fit(cohort(600), policy=policy, parts=way).diagnostics for way in (1, 4))
+    assert len(whole.spread) == 20
+    assert len(split.spread) in (5, 10)
+    assert sum(point.records for point in split.spread) == 600
+
+
+def test_site_of_few_patients_hides_all_bins_but_no_view_fails() -> None:
+    rows = np.arange(600)
+    parts = [rows[:585], rows[585:]]
+    policy = Policy(overlap="off", patients_per_parameter=0)
+    data = cohort(600)
+    data["g"] = np.where(rows >= 585, "x", data["g"])
+    found = fit(data, policy=policy, parts=parts)
+    assert len(found.diagnostics.spread) < 5
+    assert "Residuals against normal quantiles" in [view.title for view in found.views()]
+
+
 def test_quantiles_are_no_patients_residuals_in_full() -> None:
     found = fit(cohort()).diagnostics
     assert all(point.residual == round(point.residual, 3) for point in found.quantiles)

@@ -57,6 +57,14 @@ class Fitted(Statistic):
 
 
 @dataclass(frozen=True)
+class FittedToSome(Fitted):
+    patients: Sum
+
+    def resting_patients(self):
+        return int(self.patients)
+
+
+@dataclass(frozen=True)
 class Range(Statistic):
     low: Min
     high: Max
@@ -242,6 +250,14 @@ class TestRelease:
         with pytest.raises(Refused, match="at least 30 patients") as refused:
             guard.release(ACCESS, Fitted(np.eye(10)), 29)
         assert rule_of(refused) == "patients_per_parameter"
+
+    def test_a_model_is_held_to_the_patients_that_it_rests_on(self):
+        guard, _ = guard_of()
+        guard.release(ACCESS, FittedToSome(np.eye(10), np.array(30.0)), 1000)
+        with pytest.raises(Refused, match="the cohort has 29"):
+            guard.release(ACCESS, FittedToSome(np.eye(10), np.array(29.0)), 1000)
+        with pytest.raises(Refused, match="the cohort has 20"):
+            guard.release(ACCESS, FittedToSome(np.eye(10), np.array(30.0)), 20)
 
     def test_minima_and_maxima_are_refused(self):
         guard, _ = guard_of()

@@ -15,6 +15,7 @@ from medmip.fold.goodness import (
     Recalibration,
     RecalibrationState,
     RiskGroups,
+    RiskSums,
     recalibrated,
     recalibration_step,
     risk_ranks,
@@ -71,9 +72,9 @@ class Belt(BaseModel):
 class Calibration(BaseModel):
     """How chances agree with what happened, in the records that the model was fitted to.
 
-    groups are tenths by chance, joined where fewer patients than the minimum have, or have not,
-    the positive class. chi_square, df and p_value are Hosmer & Lemeshow's, None where fewer than
-    three groups are left; belt is None where no recalibration can be estimated.
+    groups are tenths by chance, joined where at some site fewer patients than the minimum have, or
+    have not, the positive class. chi_square, df and p_value are Hosmer & Lemeshow's, None where
+    fewer than three groups are left; belt is None where no recalibration can be estimated.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -186,11 +187,8 @@ def calibration_of(cohort: Cohort, state: NewtonState, *, with_belt: bool) -> Ca
     cuts = np.unique(found[: GROUPS - 1])
     # Records at the highest value lie beyond no cut.
     patients = cohort.fold(risk_ranks, RiskGroups(odds, tuple(cuts.tolist()))).patients
-    kept = _joined(patients, cuts, cohort.minimum)
-    if not kept:
-        return None
-    sums = cohort.fold(risk_sums, RiskGroups(odds, tuple(kept)))
-    if np.ma.getmaskarray(sums.patients).any():
+    sums = _told(cohort, odds, cuts, patients)
+    if sums is None:
         return None
     records, expected = sums.records.sum(axis=1), sums.expected.sum(axis=1)
     groups = tuple(
@@ -212,6 +210,18 @@ def calibration_of(cohort: Cohort, state: NewtonState, *, with_belt: bool) -> Ca
         p_value=test[2],
         belt=_belt(cohort, odds, low, high) if with_belt and low < high else None,
     )
+
+
+def _told(cohort: Cohort, odds: LogOdds, cuts: FloatArray, patients: IntArray) -> RiskSums | None:
+    """The sums of the finest groups of which no site masks any; None where there are no two."""
+    for times in (1, 2, 4, 8, 16):
+        kept = _joined(patients, cuts, times * cohort.minimum)
+        if not kept:
+            return None
+        sums = cohort.fold(risk_sums, RiskGroups(odds, tuple(kept)))
+        if not np.ma.getmaskarray(sums.patients).any():
+            return sums
+    return None
 
 
 def _joined(patients: IntArray, cuts: FloatArray, minimum: int) -> list[float]:

@@ -397,9 +397,10 @@ def _diagnostics(
         spread,
         residuals.weights,
     )
-    patients = weighing.patients if weighing else cohort.size.patients
+    held = weighing or cohort.size
+    records = weighing.n if weighing else cohort.size.records
     deviation = float(np.sqrt(fit.total_sum / total))
-    return diagnostics_of(cohort, values, patients, fit.mean_y, deviation)
+    return diagnostics_of(cohort, values, records, held.patients, fit.mean_y, deviation)
 
 
 def _residual_quantiles(cohort: Cohort, residuals: Residuals, spread: float) -> ResidualQuantiles:

@@ -16,6 +16,15 @@ from medmip.algorithms.coefficients import (
     reference_note,
 )
 from medmip.algorithms.covariates import covariates_of
+from medmip.algorithms.curves import (
+    Curve,
+    Degree,
+    Knots,
+    Polynomials,
+    Splines,
+    curve_views,
+    curves_of,
+)
 from medmip.algorithms.declaration import (
     CannotCompute,
     Parameters,
@@ -75,6 +84,10 @@ class MixedModelParameters(Parameters):
         description="Pairs or triples of covariates whose products enter the model.",
         json_schema_extra={"variables_of": "x"},
     )
+    polynomials: Polynomials = ()
+    degree: Degree = 2
+    splines: Splines = ()
+    knots: Knots = 4
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
     )
@@ -107,6 +120,7 @@ class MixedModelResult(TrainedResult):
     likelihood_ratio: float
     likelihood_ratio_p_value: float
     confidence: float
+    curves: tuple[Curve, ...] = ()
     model: LinearModel
 
     def views(self, names: Names = CODES) -> list[View]:
@@ -163,6 +177,9 @@ class MixedModelResult(TrainedResult):
                 if singular
                 else "",
             ),
+            *curve_views(
+                self.curves, self.confidence, f"Difference in {names.axis(self.outcome)}", names
+            ),
             facts("Fit", fit),
         ]
 
@@ -202,7 +219,13 @@ def mixed_model(cohort: Cohort, parameters: MixedModelParameters) -> MixedModelR
         )
     slope = _slope(cohort, parameters.slope)
     q = 1 if slope is None else 2
-    covariates = covariates_of(cohort, parameters.interactions, besides=1 + q * (q + 1) // 2)
+    curves = curves_of(cohort, cohort.x, parameters)
+    covariates = covariates_of(
+        cohort,
+        parameters.interactions,
+        besides=1 + q * (q + 1) // 2,
+        curves=curves.columns,
+    )
     design = Design(
         (*covariates.design.terms, (outcome.code,)),
         (*covariates.design.columns, *cohort.design((outcome,)).columns),
@@ -224,8 +247,8 @@ def mixed_model(cohort: Cohort, parameters: MixedModelParameters) -> MixedModelR
     back = covariates.back * scale[-1]
     estimates = back @ fitted.beta
     estimates[0] += folded.mean[-1]
-    errors = np.sqrt(np.diag(back @ np.linalg.inv(sums.products[:-1, :-1]) @ back.T))
-    errors *= np.sqrt(fitted.variance)
+    covariance = fitted.variance * back @ np.linalg.inv(sums.products[:-1, :-1]) @ back.T
+    errors = np.sqrt(np.diag(covariance))
     between = state.covariance * variance
     if place is not None:
         turn = np.array([[1.0, -folded.mean[place] / scale[place]], [0.0, 1.0 / scale[place]]])
@@ -266,6 +289,13 @@ def mixed_model(cohort: Cohort, parameters: MixedModelParameters) -> MixedModelR
         likelihood_ratio=ratio,
         likelihood_ratio_p_value=_p_value(ratio, q),
         confidence=parameters.confidence,
+        curves=curves.told(
+            covariates.design,
+            covariates.mean,
+            estimates[1:],
+            covariance[1:, 1:],
+            parameters.confidence,
+        ),
         model=LinearModel.of(
             outcome.code,
             "identity",

@@ -13,6 +13,15 @@ from medmip.algorithms.coefficients import (
     reference_note,
 )
 from medmip.algorithms.covariates import covariates_of
+from medmip.algorithms.curves import (
+    Curve,
+    Degree,
+    Knots,
+    Polynomials,
+    Splines,
+    curve_views,
+    curves_of,
+)
 from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.names import CODES, Names
@@ -33,6 +42,10 @@ class OrdinalParameters(Parameters):
         description="Pairs or triples of covariates whose products enter the model.",
         json_schema_extra={"variables_of": "x"},
     )
+    polynomials: Polynomials = ()
+    degree: Degree = 2
+    splines: Splines = ()
+    knots: Knots = 4
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
     )
@@ -83,6 +96,7 @@ class OrdinalResult(TrainedResult):
     likelihood_ratio_p_value: float
     iterations: int
     confidence: float
+    curves: tuple[Curve, ...] = ()
     model: LinearModel
 
     def views(self, names: Names = CODES) -> list[View]:
@@ -147,6 +161,9 @@ class OrdinalResult(TrainedResult):
                     for part in self.thresholds
                 ],
             ),
+            *curve_views(
+                self.curves, self.confidence, "Odds ratio of a higher level", names, ratio=True
+            ),
             facts("Fit", fit),
         ]
 
@@ -181,7 +198,8 @@ def ordinal_regression(cohort: Cohort, parameters: OrdinalParameters) -> Ordinal
             remedy="Choose another outcome, or widen the filter.",
         )
     cuts = len(present) - 1
-    covariates = covariates_of(cohort, parameters.interactions, besides=cuts)
+    curves = curves_of(cohort, cohort.x, parameters)
+    covariates = covariates_of(cohort, parameters.interactions, besides=cuts, curves=curves.columns)
     n, p = covariates.n, len(covariates.scale)
     held = counts.records[present]
     null_likelihood = float((held * np.log(held / n)).sum())
@@ -212,7 +230,8 @@ def ordinal_regression(cohort: Cohort, parameters: OrdinalParameters) -> Ordinal
     back = np.diag(np.concatenate([1.0 / covariates.scale, np.ones(cuts)]))
     back[p:, :p] = covariates.mean / covariates.scale
     estimates = back @ state.beta
-    errors = np.sqrt(np.diag(back @ np.linalg.inv(step.information) @ back.T))
+    covariance = back @ np.linalg.inv(step.information) @ back.T
+    errors = np.sqrt(np.diag(covariance))
     log_likelihood = float(step.log_likelihood)
     chosen = [levels[index] for index in present]
     found = coefficients(
@@ -257,6 +276,13 @@ def ordinal_regression(cohort: Cohort, parameters: OrdinalParameters) -> Ordinal
         likelihood_ratio_p_value=float(stats.chi2.sf(2 * (log_likelihood - null_likelihood), p)),
         iterations=rounds,
         confidence=parameters.confidence,
+        curves=curves.told(
+            covariates.design,
+            covariates.mean,
+            estimates[:p],
+            covariance[:p, :p],
+            parameters.confidence,
+        ),
         model=LinearModel.of(
             outcome.code,
             "cumulative",

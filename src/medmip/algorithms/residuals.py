@@ -13,7 +13,8 @@ from medmip.fold.residuals import ResidualBins, Standardised, residual_sums
 EDGES = tuple(edge / 2 for edge in range(-6, 7))
 """Between bins of standardised residuals."""
 _QUANTILES = 99
-_GROUPS = 20
+_GROUPS = (20, 10, 5)
+"""Bins of fitted values: the first of these of which no site masks any, or the last."""
 _EXACT = 1e-12
 """Residuals that are smaller than this share of the outcome's spread are rounding."""
 _DIGITS = 3
@@ -46,11 +47,13 @@ class Diagnostics(BaseModel):
     """How residuals, each in units of its own standard error, are distributed.
 
     counts (edges + 1) are records by bin of residual, None where suppressed; the outer bins are
-    open. quantiles are as many as leave the minimum of patients between two, rounded.
+    open. quantiles are as many as leave the minimum of patients between two, rounded. spread leaves
+    out bins that a site masks.
     """
 
     model_config = ConfigDict(frozen=True)
 
+    records: int
     edges: tuple[float, ...]
     counts: tuple[int | None, ...]
     quantiles: tuple[QuantilePoint, ...]
@@ -59,11 +62,14 @@ class Diagnostics(BaseModel):
 
     def views(self, outcome: str) -> list[View]:
         """Histogram, quantiles and spread; outcome is the outcome's label with its unit."""
+        shape = [self._quantiles(), self._bins()]
+        if any(count is not None for count in self.counts):
+            shape.insert(0, self._histogram())
+        if not self.spread:
+            return shape
         return [
-            self._histogram(),
-            self._quantiles(),
+            *shape,
             self._trend(outcome),
-            self._bins(),
             table(
                 "Residuals by bin of fitted values",
                 [
@@ -78,9 +84,8 @@ class Diagnostics(BaseModel):
         ]
 
     def _expected(self) -> list[float]:
-        total = sum(count for count in self.counts if count is not None)
         below = stats.norm.cdf([-np.inf, *self.edges, np.inf])
-        expected: list[float] = (total * np.diff(below)).tolist()
+        expected: list[float] = (self.records * np.diff(below)).tolist()
         return expected
 
     def _names(self) -> list[str]:
@@ -186,9 +191,14 @@ class Diagnostics(BaseModel):
 
 
 def diagnostics_of(
-    cohort: Cohort, values: Standardised, patients: int, mean: float, deviation: float
+    cohort: Cohort,
+    values: Standardised,
+    records: int,
+    patients: int,
+    mean: float,
+    deviation: float,
 ) -> Diagnostics | None:
-    """The diagnostics of a fit to so many patients; mean and deviation are the outcome's.
+    """The diagnostics of a fit to so many records and patients; mean and deviation are the outcome's.
 
     None where patients are too few for four groups, or where the fit leaves no residuals.
     """
@@ -205,10 +215,13 @@ def diagnostics_of(
     )[:, 0]
     if not np.isfinite(found).all():
         return None
-    groups = min(_GROUPS, parts)
-    chosen = [round(parts * index / groups) - 1 for index in range(1, groups)]
-    cuts = np.unique(found[1, chosen])
-    sums = cohort.fold(residual_sums, ResidualBins(values, EDGES, tuple(cuts.tolist())))
+    for groups in _GROUPS:
+        wanted = min(groups, parts)
+        chosen = [round(parts * index / wanted) - 1 for index in range(1, wanted)]
+        cuts = np.unique(found[1, chosen])
+        sums = cohort.fold(residual_sums, ResidualBins(values, EDGES, tuple(cuts.tolist())))
+        if not np.ma.getmaskarray(sums.fitted).any():
+            break
     spread = []
     for row in np.ma.asarray(sums.sums):
         records, fitted, residual, root = row
@@ -222,9 +235,8 @@ def diagnostics_of(
                 root=float(root / records),
             )
         )
-    if not spread:
-        return None
     return Diagnostics(
+        records=records,
         edges=EDGES,
         counts=tuple(unmasked(np.ma.asarray(sums.records))),
         quantiles=tuple(
