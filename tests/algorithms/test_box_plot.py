@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medmip.algorithms.declaration import CannotCompute
-from medmip.fold.group_values import GroupColumns, GroupSumState, group_sums
+from medmip.fold.group_values import GroupSumState, group_sums
 from medmip.fold.quantiles import quantiles
+from medmip.fold.value_grid import Columns
 from medmip.privacy.policy import Policy
 from tests.algorithms.samples import brains, splits
 from tests.analysis import analyse
@@ -80,9 +81,10 @@ def test_blocks_in_any_split_give_the_same(values: list[tuple[float, int]], cut:
     for cuts in ([], [min(cut, len(values))]):
         cohort = cohort_over({"v": column}, y=["v"], x=["g"], codes=codes, cuts=cuts)
         sums = cohort.fold(group_sums, GroupSumState(("v",), "g", np.full((1, 3), 0.5)))
-        grouped = GroupColumns("v", "g", (0, 1, 2))
-        spread = np.full(3, 100.0)
-        cut_points = quantiles(cohort, grouped, (0.1, 0.5), center=np.zeros(3), spread=spread)
+        cut_points = quantiles(
+            cohort, Columns(("v",)), (0.1, 0.5), center=np.zeros(1), spread=np.full(1, 100.0),
+            datasets=3, group="g",
+        )  # fmt: skip
         found.append((sums, cut_points))
     (one, points), (other, same) = found
     assert np.array_equal(one.records, other.records)

@@ -1,5 +1,6 @@
 """Box plots: quartiles, whiskers and means of numeric variables by the levels of a nominal one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -11,9 +12,10 @@ from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import NOMINAL, NUMERIC, many
 from medmip.algorithms.views import View, chart, hidden_note, shown, table
 from medmip.fold.cohort import Cohort
-from medmip.fold.group_values import GroupColumns, GroupSumState, group_sums
+from medmip.fold.group_values import GroupSumState, group_sums
 from medmip.fold.quantiles import quantiles
-from medmip.fold.statistic import FloatArray, IntArray
+from medmip.fold.statistic import FloatArray
+from medmip.fold.value_grid import Columns
 
 _QUARTILES = (0.25, 0.5, 0.75)
 
@@ -208,59 +210,84 @@ def box_plot(cohort: Cohort, parameters: BoxPlotParameters) -> BoxPlotResult:
         )
     hidden = np.ma.getmaskarray(np.ma.asarray(sums.records))
     patients = np.ma.filled(np.ma.asarray(sums.patients), 0)
-    boxes: list[Box] = []
-    for index, variable in enumerate(cohort.y):
-        told = np.flatnonzero(records[index] > 0)
-        found = _figures(
-            cohort,
-            GroupColumns(variable.code, group, tuple(told.tolist())),
-            _shares(cohort, patients[index, told], parameters.whisker),
-            mean[index, told],
-            sd[index, told],
+    shares = [
+        tuple(_share(cohort, count, parameters.whisker) for count in row)
+        for row in patients.tolist()
+    ]
+    figures: dict[tuple[int, int], dict[str, float | None]] = {}
+    # Variables with the same whiskers are searched together.
+    for common in dict.fromkeys(shares):
+        places = [index for index, own in enumerate(shares) if own == common]
+        found = _quantiles(cohort, places, group, common, mean[places], sd[places], records[places])
+        figures |= found
+    boxes = [
+        Box(
+            variable=code,
+            group=name,
+            n=None if hidden[index, place] else int(records[index, place]),
+            **_moments(mean[index, place], sd[index, place]),
+            **figures.get((index, place), {}),
         )
-        places = dict(zip(told.tolist(), found, strict=True))
-        for place, name in enumerate(names):
-            if place in places:
-                n = int(records[index, place])
-                boxes.append(Box(variable=variable.code, group=name, n=n, **places[place]))
-            else:
-                n_or_none = None if hidden[index, place] else 0
-                boxes.append(Box(variable=variable.code, group=name, n=n_or_none))
+        for index, code in enumerate(codes)
+        for place, name in enumerate(names)
+    ]
     return BoxPlotResult(
         group=group, whisker=parameters.whisker, boxes=tuple(boxes), minimum=cohort.minimum
     )
 
 
-def _shares(cohort: Cohort, patients: IntArray, whisker: float) -> list[float | None]:
-    """The share beyond each whisker in each group; None where whiskers would be inside the box."""
+def _share(cohort: Cohort, patients: int, whisker: float) -> float | None:
+    """The share beyond each whisker of a group; None where whiskers would be inside the box."""
     if cohort.releases_extremes:
-        return [whisker] * len(patients)
-    shares = [max(whisker, cohort.minimum / count) for count in patients.tolist()]
-    return [share if share <= _QUARTILES[0] else None for share in shares]
+        return whisker
+    share = max(whisker, cohort.minimum / max(patients, 1))
+    return share if share <= _QUARTILES[0] else None
 
 
-def _figures(
+def _moments(mean: float, sd: float) -> dict[str, float | None]:
+    told = {"mean": float(mean), "sd": float(sd)}
+    return {key: value if np.isfinite(value) else None for key, value in told.items()}
+
+
+def _quantiles(
     cohort: Cohort,
-    columns: GroupColumns,
-    shares: list[float | None],
+    places: Sequence[int],
+    group: str | None,
+    shares: Sequence[float | None],
     mean: FloatArray,
     sd: FloatArray,
-) -> list[dict[str, float | None]]:
-    """The figures of one variable's boxes, one for each column; mean and sd are (columns,)."""
-    if not columns.levels:
-        return []
+    records: FloatArray,
+) -> dict[tuple[int, int], dict[str, float | None]]:
+    """The quantiles by variable and group of the variables in these places.
+
+    shares (g,) are those beyond the whiskers; mean, sd, records are (variables, g).
+    """
     ends = [share for share in shares if share is not None]
     different = sorted({*ends, *(1 - share for share in ends), *_QUARTILES})
-    found = quantiles(cohort, columns, different, center=mean, spread=np.nan_to_num(sd))[:, 0]
-    figures: list[dict[str, float | None]] = []
-    for index, share in enumerate(shares):
-        places = dict(zip(("q1", "median", "q3"), _QUARTILES, strict=True))
+    told = records > 0
+    # One grid serves all groups of a variable: about their middle, as wide as they lie apart.
+    held = np.maximum(records.sum(axis=1), 1.0)
+    center = (records * np.nan_to_num(mean)).sum(axis=1) / held
+    apart = np.where(told, np.nan_to_num(mean) - center[:, None], 0.0)
+    spread = np.sqrt((records * (apart**2 + np.nan_to_num(sd) ** 2)).sum(axis=1) / held)
+    found = quantiles(
+        cohort,
+        Columns(tuple(cohort.y[place].code for place in places)),
+        different,
+        center=center,
+        spread=spread,
+        datasets=len(shares) if group else 0,
+        group=group,
+        wanted=np.column_stack([told, np.zeros(len(told), dtype=np.bool_)]) if group else told,
+    )
+    figures: dict[tuple[int, int], dict[str, float | None]] = {}
+    for row, column in np.argwhere(told).tolist():
+        at = dict(zip(("q1", "median", "q3"), _QUARTILES, strict=True))
+        share = shares[column]
         if share is not None:
-            places |= {"low": share, "high": 1 - share}
-        spread = float(sd[index])
+            at |= {"low": share, "high": 1 - share}
         own: dict[str, float | None] = {
-            key: float(found[index, different.index(place)]) for key, place in places.items()
+            key: float(found[row, column, different.index(place)]) for key, place in at.items()
         }
-        own |= {"mean": float(mean[index]), "sd": spread if np.isfinite(spread) else None}
-        figures.append(own | {"share": share})
+        figures[places[row], column] = own | {"share": share}
     return figures

@@ -99,8 +99,9 @@ def _moments(
     block: Block, outcome: str, groups: IntArray, size: int, shift: FloatArray | None
 ) -> GroupMoments:
     """Moments by group; groups is (n,), -1 for no group."""
-    chosen = groups >= 0
-    values, held = block.column(outcome)[chosen], groups[chosen]
+    values, held, chosen = block.column(outcome), groups, groups >= 0
+    if not chosen.all():
+        values, held = values[chosen], groups[chosen]
     records = np.bincount(held, minlength=size).astype(np.float64)
     if shift is None:
         sums = np.bincount(held, values, minlength=size)

@@ -1,4 +1,4 @@
-"""The values of a numeric variable in the groups of a nominal one, and their sums."""
+"""Sums of numeric variables in the groups of a nominal one, missing values apart."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -7,29 +7,6 @@ import numpy as np
 
 from medmip.fold.block import Block
 from medmip.fold.statistic import FloatArray, IntArray, Statistic, count_with, sum_over
-
-
-@dataclass(frozen=True)
-class GroupColumns:
-    """A variable's values as a column for each of these level indices of a nominal variable.
-
-    Without a nominal variable all values are one column. It serves a search for quantiles.
-    """
-
-    variable: str
-    group: str | None
-    levels: tuple[int, ...]
-
-    def of(self, block: Block) -> FloatArray:
-        """(n, levels), NaN where a record is in another group."""
-        values = block.column(self.variable)
-        if self.group is None:
-            return values[:, None]
-        codes = block.levels(self.group)
-        found = np.full((block.records, len(self.levels)), np.nan, order="F")
-        for index, level in enumerate(self.levels):
-            np.copyto(found[:, index], values, where=codes == level)
-        return found
 
 
 @dataclass(frozen=True)
@@ -70,17 +47,26 @@ def group_sums(block: Block, state: GroupSumState) -> GroupSums:
     size = state.shift.shape[1]
     patients = np.zeros(state.shift.shape, dtype=np.int64)
     records, total, square = (np.zeros(state.shift.shape) for _ in range(3))
+    groups = (
+        np.zeros(block.records, dtype=np.int64)
+        if state.group is None
+        else block.levels(state.group).astype(np.int64)
+    )
+    whole = bool((groups >= 0).all())
+    everyone: IntArray | None = None
     for index, variable in enumerate(state.variables):
         values = block.column(variable)
-        present = ~np.isnan(values)
-        if state.group is None:
-            groups = np.where(present, 0, -1)
+        if whole and not np.isnan(values.sum()):
+            cells, held = groups, values
+            if everyone is None:
+                everyone = block.cells(groups, size)
+            patients[index] = everyone
         else:
-            groups = np.where(present, block.levels(state.group), -1)
-        held = groups >= 0
-        cells = groups[held]
-        centred = values[held] - state.shift[index][cells]
-        patients[index] = block.cells(groups, size)
+            chosen = np.where(np.isnan(values), -1, groups)
+            patients[index] = block.cells(chosen, size)
+            place = np.flatnonzero(chosen >= 0)
+            cells, held = chosen[place], values[place]
+        centred = held - state.shift[index][cells]
         records[index] = np.bincount(cells, minlength=size)
         total[index] = np.bincount(cells, centred, minlength=size)
         square[index] = np.bincount(cells, centred * centred, minlength=size)

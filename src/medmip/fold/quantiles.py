@@ -19,16 +19,18 @@ def quantiles(
     center: FloatArray,
     spread: FloatArray,
     datasets: int = 0,
+    group: str | None = None,
     wanted: NDArray[np.bool_] | None = None,
 ) -> FloatArray:
     """Quantiles of k columns at these shares, (k, datasets + 1, shares), the last part pooled.
 
     center and spread (k,), about the mean and standard deviation, only make the search fast.
+    Where group names a nominal variable, its levels, as many as datasets says, are the parts.
     wanted, (k, datasets + 1), leaves parts out. NaN where a part has no value or is left out.
     The definition is number 7 of Hyndman & Fan, The American Statistician 50 (1996) 361-365,
     as in R and NumPy; the values at the ranks that it interpolates are found to the last bit.
     """
-    grid = grid_for(values, shares, center, spread, datasets)
+    grid = grid_for(values, shares, center, spread, datasets, group)
     counts = cohort.fold(grid_counts, grid).counts
     if datasets:
         counts = np.concatenate([counts, counts.sum(axis=1, keepdims=True)], axis=1)

@@ -1,7 +1,8 @@
 """Ranks by counts: bins that hold many patients each, and how many of a group lie in them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -10,12 +11,15 @@ from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
 from medmip.fold.moments import MomentsState, moments
 from medmip.fold.quantiles import quantiles
+from medmip.fold.scratch import scratch
 from medmip.fold.statistic import Cells, FloatArray, IntArray, Rank, Statistic, Sum
 from medmip.fold.value_grid import Columns
 
 _MOST = 400
 _LEAST = 8
 """Bins of a variable, at the most and at the least."""
+_CELLS = 2**14
+"""Cells of the grid by which a value's bin is found."""
 
 Borders = tuple[tuple[float, ...], ...]
 
@@ -39,9 +43,54 @@ class RankState:
 
     def bin_of(self, index: int, block: Block) -> IntArray:
         """The bin of each record's value of a variable: borders belong to the bin below."""
-        values = block.column(self.variables[index])
-        found: IntArray = np.searchsorted(self.borders[index], values, side="left").astype(np.int64)
+        return self._steps[index].bin_of(block.column(self.variables[index]))
+
+    @cached_property
+    def _steps(self) -> tuple["_Steps", ...]:
+        return tuple(_Steps.of(np.array(borders)) for borders in self.borders)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Borders (b,) with a grid of equal cells over them, in most of which no border lies.
+
+    below (cells,) is the number of borders in earlier cells; -1 where the cell itself has some,
+    so that its values are looked up among the borders.
+    """
+
+    borders: FloatArray
+    scale: float
+    below: IntArray
+
+    @classmethod
+    def of(cls, borders: FloatArray) -> "_Steps":
+        with np.errstate(all="ignore"):
+            width = float(borders[-1] - borders[0]) if len(borders) else 0.0
+            scale = (_CELLS - 2) / width if width > 0 else 0.0
+        steps = cls(borders, scale if np.isfinite(scale) else 0.0, np.empty(0, dtype=np.int64))
+        if not steps.scale:
+            return steps
+        held = np.bincount(steps._cell(borders), minlength=_CELLS)
+        return replace(steps, below=np.where(held > 0, -1, np.cumsum(held)))
+
+    def bin_of(self, values: FloatArray) -> IntArray:
+        """How many borders are below each value, (n,)."""
+        if not self.scale:
+            return np.searchsorted(self.borders, values, side="left").astype(np.int64)
+        found: IntArray = self.below.take(self._cell(values))
+        near = np.flatnonzero(found < 0)
+        found[near] = np.searchsorted(self.borders, values[near], side="left")
         return found
+
+    def _cell(self, values: FloatArray) -> IntArray:
+        # Rounded as it is, this never falls where values rise, which is all that is needed.
+        with np.errstate(over="ignore"):
+            place = values - self.borders[0]
+            place *= self.scale
+            place += 1.0
+        np.clip(place, 0.0, _CELLS - 1.0, out=place)
+        cells: IntArray = place.astype(np.int64)
+        return cells
 
 
 @dataclass(frozen=True)
@@ -101,10 +150,12 @@ def rank_counts(block: Block, state: RankState) -> RankCounts:
         place[:] = -1
         for index, level in enumerate(state.levels):
             place[held == level] = index
-    chosen = place >= 0
+    chosen = None if (place >= 0).all() else np.flatnonzero(place >= 0)
+    start = (place if chosen is None else place[chosen]) * state.bins
     counts = np.zeros((len(state.variables), groups, state.bins), dtype=np.int64)
     for index in range(len(state.variables)):
-        cells = place[chosen] * state.bins + state.bin_of(index, block)[chosen]
+        cells = state.bin_of(index, block)
+        cells = start + (cells if chosen is None else cells[chosen])
         found = np.bincount(cells, minlength=groups * state.bins)
         counts[index] = found.reshape(groups, state.bins)
     return RankCounts(block.cells(place, groups), counts)
@@ -112,12 +163,9 @@ def rank_counts(block: Block, state: RankState) -> RankCounts:
 
 def rank_products(block: Block, state: RankScores) -> RankProducts:
     """Products of one block's scores."""
-    ranks = np.stack(
-        [
-            state.scores[index][state.state.bin_of(index, block)]
-            for index in range(len(state.scores))
-        ]
-    )
+    ranks = scratch(len(state.scores), block.records)
+    for index, scores in enumerate(state.scores):
+        scores.take(state.state.bin_of(index, block), out=ranks[index], mode="clip")
     return RankProducts(np.array(float(block.records)), np.dot(ranks, ranks.T))
 
 

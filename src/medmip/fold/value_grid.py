@@ -49,7 +49,8 @@ class Columns:
 class Grid:
     """Equal cells over each column: cell (value - origin) * scale, the outer ones without end.
 
-    origin and scale are (k,). datasets is the number of datasets told apart, 0 where pooled.
+    origin and scale are (k,). datasets is the number of datasets told apart, 0 where pooled; where
+    group names a nominal variable, its levels are told apart in their place.
     """
 
     values: Values
@@ -57,6 +58,7 @@ class Grid:
     scale: tuple[float, ...]
     cells: int
     datasets: int = 0
+    group: str | None = None
 
     def cell_of(self, column: int | IntArray, values: FloatArray) -> IntArray:
         """The cell of each value, (n,), of one column or of a column each; a missing one's is 0.
@@ -91,7 +93,7 @@ def grid_counts(block: Block, grid: Grid) -> GridCounts:
     """How many of one block's values fall in each cell."""
     values = grid.values.of(block)
     counts = np.zeros((values.shape[1], max(grid.datasets, 1), grid.cells), dtype=np.int64)
-    for part, rows in parts_of(block, grid.datasets):
+    for part, rows in parts_of(block, grid.datasets, grid.group):
         for column in range(values.shape[1]):
             chosen = values[:, column] if rows is None else values[rows, column]
             counts[column, part] = np.bincount(grid.cell_of(column, chosen), minlength=grid.cells)
@@ -105,6 +107,7 @@ def grid_for(
     center: FloatArray,
     spread: FloatArray,
     datasets: int,
+    group: str | None = None,
 ) -> Grid:
     """The grid in which to look for quantiles at these shares; center and spread are (k,)."""
     # A quantile lies within sqrt(p / (1 - p)) standard deviations of the mean (Cantelli).
@@ -116,14 +119,17 @@ def grid_for(
         width = 2 * reach * spread / cells
         scale = np.where((width > 0) & np.isfinite(1 / width) & np.isfinite(center), 1 / width, 0)
         origin = np.where(scale > 0, center - reach * spread, 0.0)
-    return Grid(values, tuple(origin.tolist()), tuple(scale.tolist()), cells, datasets)
+    return Grid(values, tuple(origin.tolist()), tuple(scale.tolist()), cells, datasets, group)
 
 
-def parts_of(block: Block, datasets: int) -> list[tuple[int, NDArray[np.bool_] | None]]:
-    """Each dataset that a block has records of, and which they are, None for all."""
+def parts_of(
+    block: Block, datasets: int, group: str | None = None
+) -> list[tuple[int, NDArray[np.bool_] | None]]:
+    """Each dataset, or level of a group, that a block has, and which records, None for all."""
     if not datasets:
         return [(0, None)]
-    present = np.unique(block.dataset).tolist()
-    if len(present) == 1:
-        return [(present[0], None)]
-    return [(part, block.dataset == part) for part in present]
+    codes = block.dataset if group is None else block.levels(group)
+    present = np.flatnonzero(np.bincount(codes + 1, minlength=1)) - 1
+    if len(present) == 1 and present[0] >= 0:
+        return [(int(present[0]), None)]
+    return [(part, codes == part) for part in present.tolist() if part >= 0]

@@ -16,6 +16,8 @@ from medmip.fold.value_grid import Grid, parts_of
 
 _BINS = 2**17
 """Bins of each later round over all intervals."""
+_LEAST, _MOST = 2**5, 2**14
+"""Bins of each prefix that is searched for."""
 
 
 @dataclass(frozen=True)
@@ -79,15 +81,36 @@ class _Found:
     times: FloatArray
 
 
-_known: WeakKeyDictionary[Block, tuple[Intervals, _Found]] = WeakKeyDictionary()
+@dataclass(frozen=True)
+class _Known:
+    """What a search found in a block, and what of it the last round's prefixes began."""
+
+    intervals: Intervals
+    whole: _Found
+    state: SearchState
+    part: _Found
+
+    def within(self, state: SearchState) -> bool:
+        """Whether every prefix of another round extends one of the last round's."""
+        if state.prefixes.shape[0] != self.state.prefixes.shape[0]:
+            return False
+        if not np.array_equal(state.shift + state.digit, self.state.shift):
+            return False
+        begun = state.prefixes >> self.state.digit[:, None]
+        same = begun[:, :, None] == self.state.prefixes[:, None, :]
+        same &= (self.state.numbers >= 0)[:, None, :]
+        return bool((same.any(axis=2) | (state.numbers < 0)).all())
+
+
+_known: WeakKeyDictionary[Block, _Known] = WeakKeyDictionary()
 """What the last search found in a block that is kept in memory; saves reading it every round."""
 _KEPT_SHARE = 0.25
-"""A block's finds are kept up to this share of its own size."""
+"""A block's finds are kept up to this share of its own size, and a round's beside them."""
 
 
 def bin_counts(block: Block, state: SearchState) -> BinCounts:
     """How many of one block's values fall in each bin of the prefixes searched for."""
-    found = _found(block, state.intervals)
+    found, whole = _found(block, state)
     lead = found.offset >> state.shift[found.interval]
     prefix = lead >> state.digit[found.interval]
     place = (lead - (prefix << state.digit[found.interval])).astype(np.int64)
@@ -95,10 +118,13 @@ def bin_counts(block: Block, state: SearchState) -> BinCounts:
     for choice in range(state.prefixes.shape[1]):
         same = prefix == state.prefixes[found.interval, choice]
         row = np.where(same, np.maximum(row, state.numbers[found.interval, choice]), row)
-    held = row >= 0
+    held = np.flatnonzero(row >= 0)
+    part = _Found(found.interval[held], found.offset[held], found.times[held])
+    if whole is not None:
+        _known[block] = _Known(state.intervals, whole, state, part)
     counts = np.bincount(
         row[held] * state.bins + place[held],
-        weights=found.times[held],
+        weights=part.times,
         minlength=(int(state.numbers.max()) + 1) * state.bins,
     )
     return BinCounts(counts.astype(np.int64).reshape(-1, state.bins))
@@ -163,32 +189,40 @@ def _offsets(
     rank = rank.copy()
     while bits.any():
         searched = np.flatnonzero(bits[interval] > 0)
-        pairs = sorted({(int(interval[i]), int(prefix[i])) for i in searched})
-        order = {pair: number for number, pair in enumerate(pairs)}
-        digit = np.minimum(bits, int(np.clip(_BINS // len(pairs), 2**6, 2**14)).bit_length() - 1)
+        within, begun = interval[searched], prefix[searched]
+        order = np.lexsort((begun, within))
+        first = np.ones(len(order), dtype=np.bool_)
+        first[1:] = np.diff(within[order]) > 0
+        first[1:] |= begun[order][1:] != begun[order][:-1]
+        number = np.empty(len(order), dtype=np.int64)
+        number[order] = np.cumsum(first) - 1
+        pairs = within[order][first], begun[order][first]
+        room = int(np.clip(_BINS // len(pairs[0]), _LEAST, _MOST))
+        digit = np.minimum(bits, room.bit_length() - 1)
         bits = bits - digit
         state = _search(intervals, pairs, bits, digit)
         below = np.cumsum(cohort.fold(bin_counts, state).counts, axis=1)
-        for i in searched.tolist():
-            row = below[order[int(interval[i]), int(prefix[i])]]
-            chosen = int(np.searchsorted(row, rank[i], side="right"))
-            rank[i] -= int(row[chosen - 1]) if chosen else 0
-            prefix[i] = int(prefix[i]) << int(digit[interval[i]]) | chosen
+        for some in np.array_split(
+            np.arange(len(searched)), 1 + len(searched) * state.bins // _BINS
+        ):
+            ranks, rows = rank[searched[some]], below[number[some]]
+            chosen = np.count_nonzero(rows <= ranks[:, None], axis=1)
+            before = rows[np.arange(len(some)), chosen - 1]
+            rank[searched[some]] = ranks - np.where(chosen > 0, before, 0)
+            longer = prefix[searched[some]] << digit[within[some]].astype(np.uint64)
+            prefix[searched[some]] = longer | chosen.astype(np.uint64)
     return prefix
 
 
 def _search(
-    intervals: Intervals, pairs: Sequence[tuple[int, int]], shift: IntArray, digit: IntArray
+    intervals: Intervals, pairs: tuple[IntArray, KeyArray], shift: IntArray, digit: IntArray
 ) -> SearchState:
-    by_interval: dict[int, list[tuple[int, int]]] = {}
-    for number, (interval, prefix) in enumerate(pairs):
-        by_interval.setdefault(interval, []).append((prefix, number))
-    width = max(len(held) for held in by_interval.values())
-    prefixes = np.zeros((len(intervals.cell), width), dtype=np.uint64)
+    """The round for these prefixes, given by ascending interval."""
+    interval, prefix = pairs
+    choice = np.arange(len(interval)) - np.searchsorted(interval, interval)
+    prefixes = np.zeros((len(intervals.cell), int(choice.max()) + 1), dtype=np.uint64)
     numbers = np.full(prefixes.shape, -1, dtype=np.int64)
-    for interval, held in by_interval.items():
-        for choice, (prefix, number) in enumerate(held):
-            prefixes[interval, choice], numbers[interval, choice] = prefix, number
+    prefixes[interval, choice], numbers[interval, choice] = prefix, np.arange(len(interval))
     return SearchState(
         intervals,
         shift.astype(np.uint64),
@@ -199,14 +233,16 @@ def _search(
     )
 
 
-def _found(block: Block, intervals: Intervals) -> _Found:
+def _found(block: Block, state: SearchState) -> tuple[_Found, _Found | None]:
+    """What a round has to look at in a block, and all of the search's finds where they are kept."""
+    intervals = state.intervals
     known = _known.get(block)
-    if known is not None and (known[0] is intervals or known[0] == intervals):
-        return known[1]
+    if known is not None and (known.intervals is intervals or known.intervals == intervals):
+        return (known.part if known.within(state) else known.whole), known.whole
     grid = intervals.grid
     values = grid.values.of(block)
     pieces = []
-    for part, rows in parts_of(block, grid.datasets):
+    for part, rows in parts_of(block, grid.datasets, grid.group):
         for column in range(values.shape[1]):
             looked = [
                 intervals.tables[column, kind]
@@ -221,8 +257,8 @@ def _found(block: Block, intervals: Intervals) -> _Found:
     times = np.concatenate([piece[2] for piece in pieces] or [np.empty(0)])
     found = _Found(interval, keys - intervals.first_keys[interval], times)
     if interval.nbytes + keys.nbytes + times.nbytes <= _KEPT_SHARE * block.nbytes:
-        _known[block] = (intervals, found)
-    return found
+        return found, found
+    return found, None
 
 
 def _different(
