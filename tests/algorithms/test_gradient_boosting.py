@@ -191,3 +191,20 @@ def test_views_show_importance_and_the_loss_by_round() -> None:
     ]
     assert sum(part.importance for part in found.importance) == pytest.approx(1.0)
     assert found.importance[-1].variable == "noise"
+
+
+@pytest.mark.parametrize("name", ["gradient_boosting", "random_forest"])
+def test_visits_of_few_patients_make_no_leaf_of_their_own(name: str) -> None:
+    rng = np.random.default_rng(2)
+    patient = np.repeat(np.arange(60), 10)
+    few = patient < 6
+    data = {
+        "subjectid": np.array([f"P{index:03d}" for index in patient]),
+        "a": np.where(few, 5.0, 0.0) + rng.normal(size=600),
+        "y": np.where(few, 100.0, 0.0) + rng.normal(size=600),
+    }
+    asked = {"depth": 1} | ({"rounds": 1} if name == "gradient_boosting" else {"trees": 1})
+    free = analyse(name, data, y=["y"], x=["a"], parameters=asked)
+    assert free.leaves == 2
+    held = analyse(name, data, y=["y"], x=["a"], parameters=asked, policy=GUARDED)
+    assert held.leaves < 2
