@@ -111,32 +111,42 @@ def test_a_block_remembers_scores_and_finds_the_same_without() -> None:
     assert whole.joining == "logit"
 
 
-def test_no_leaf_is_of_fewer_patients_than_the_minimum() -> None:
+@pytest.mark.parametrize("y", ["ill", "stage"])
+def test_no_leaf_and_no_class_of_it_is_of_a_few_patients(y: str) -> None:
     data = patients()
     asked = {"rounds": 10, "depth": 6, "least": 1}
-    held = fit(data, "ill", NUMERIC + NOMINAL, parameters=asked, policy=GUARDED)
-    free = fit(data, "ill", NUMERIC + NOMINAL, parameters=asked)
-    sizes = [_sizes(data, found.model) for found in (held, free)]
-    assert min(sizes[0]) >= 10
-    assert min(sizes[1]) < 10
+    held = fit(data, y, NUMERIC + NOMINAL, parameters=asked, policy=GUARDED)
+    free = fit(data, y, NUMERIC + NOMINAL, parameters=asked)
+    assert held.leaves > 3 * held.trees
+    assert min(_sizes(data, y, held.model)) >= 10
+    assert min(_sizes(data, y, free.model)) < 10
 
 
-def _sizes(data: dict[str, Any], model: Any) -> list[int]:
+def _sizes(data: dict[str, Any], y: str, model: Any) -> list[int]:
+    """How many of a class are in a leaf, where anybody is."""
     bins = model._bins
     codes, _ = bins.of(block_of(data, NUMERIC + NOMINAL))
     return [
         size
         for tree in model.trees
-        for size in np.bincount(tree.by_bins(bins).places(codes)).tolist()
+        for level in np.unique(data[y])
+        for size in np.bincount(tree.by_bins(bins).places(codes)[data[y] == level]).tolist()
         if size
     ]
 
 
+def test_in_many_hospitals_each_holds_enough_of_every_class() -> None:
+    data = patients(2000)
+    x, asked = NUMERIC + NOMINAL, {"rounds": 3, "depth": 4}
+    held = fit(data, "ill", x, parameters=asked, policy=GUARDED, parts=3)
+    for part in np.array_split(np.arange(2000), 3):
+        own = {code: values[part] for code, values in data.items()}
+        assert min(_sizes(own, "ill", held.model)) >= 10
+
+
 def test_small_numbers_of_the_confusion_are_hidden() -> None:
-    data = patients()
-    data["age"] = data["age"] + 60 * (data["ill"] == "yes")
-    data["ill"][:3] = "yes"
-    found = fit(data, "ill", ["age"], parameters={"rounds": 5}, policy=GUARDED)
+    asked = {"rounds": 50, "learning_rate": 0.5}
+    found = fit(patients(300), "ill", NUMERIC, parameters=asked, policy=GUARDED)
     assert None in [count for row in found.confusion for count in row]
     assert found.accuracy is None
     assert "Confusion matrix" not in [view.title for view in found.views()]
@@ -191,3 +201,20 @@ def test_views_show_importance_and_the_loss_by_round() -> None:
     ]
     assert sum(part.importance for part in found.importance) == pytest.approx(1.0)
     assert found.importance[-1].variable == "noise"
+
+
+@pytest.mark.parametrize("name", ["gradient_boosting", "random_forest"])
+def test_visits_of_few_patients_make_no_leaf_of_their_own(name: str) -> None:
+    rng = np.random.default_rng(2)
+    patient = np.repeat(np.arange(60), 10)
+    few = patient < 6
+    data = {
+        "subjectid": np.array([f"P{index:03d}" for index in patient]),
+        "a": np.where(few, 5.0, 0.0) + rng.normal(size=600),
+        "y": np.where(few, 100.0, 0.0) + rng.normal(size=600),
+    }
+    asked = {"depth": 1} | ({"rounds": 1} if name == "gradient_boosting" else {"trees": 1})
+    free = analyse(name, data, y=["y"], x=["a"], parameters=asked)
+    assert free.leaves == 2
+    held = analyse(name, data, y=["y"], x=["a"], parameters=asked, policy=GUARDED)
+    assert held.leaves < 2

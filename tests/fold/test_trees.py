@@ -115,14 +115,19 @@ def test_trees_of_many_nodes_lead_everywhere() -> None:
     assert len({int(tree.places(np.array([[c, 0]], dtype=np.uint8))[0]) for c in range(4)}) == 4
 
 
-def test_counts_beside_whole_numbers_equal_counts_apart() -> None:
+@pytest.mark.parametrize("records", [3000, 20_000])
+def test_counts_beside_whole_numbers_equal_counts_apart(records: int) -> None:
     rng = np.random.default_rng(4)
-    codes = rng.integers(0, 9, (3000, 3)).astype(np.uint8)
-    slot = rng.integers(-1, 4, 3000)
-    small, large = np.rint(1e6 * rng.normal(size=3000)), np.rint(1e12 * rng.normal(size=3000))
-    for values in ([small], [large], [large, small]):
-        apart = sums_by_bin(codes, slot, 4, 9, [np.ones(3000), *values])
-        assert np.array_equal(sums_by_bin(codes, slot, 4, 9, values, counted=True), apart)
+    codes = rng.integers(0, 9, (records, 3)).astype(np.uint8)
+    slot = rng.integers(-1, 4, records)
+    small, large = np.rint(1e6 * rng.normal(size=records)), np.rint(1e12 * rng.normal(size=records))
+    one = np.ones(records)
+    two, three = (rng.integers(0, 2, records).astype(float) for _ in range(2))
+    for values in ([small], [large], [large, small], [small, large], [small, small], []):
+        for counts in ([], [one], [one, two], [one, two, three]):
+            if values or counts:
+                apart = sums_by_bin(codes, slot, 4, 9, [*counts, *values])
+                assert np.array_equal(sums_by_bin(codes, slot, 4, 9, values, counts=counts), apart)
 
 
 def test_a_block_remembers_no_more_than_it_has_room_for() -> None:

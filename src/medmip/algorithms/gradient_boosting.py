@@ -150,9 +150,9 @@ class GradientBoostingResult(TrainedResult):
     description="Many small trees in a row, each mending what those before it left: of a class or "
     "a number.",
     discloses=(
-        "Questions at rounded values and, for each leaf of every tree, a mean over at least the "
-        "minimum of patients; the loss of each round; numbers of records by class and likeliest "
-        "class."
+        "Questions at rounded values and, for each leaf of every tree, a mean; no leaf, and no "
+        "class in a leaf, of fewer patients than the minimum; the loss of each round; numbers of "
+        "records by class and likeliest class."
     ),
     y=one(ANY, "Outcome"),
     x=many(ANY, "Covariates"),
@@ -180,7 +180,6 @@ def gradient_boosting(
             f"{parameters.depth} may have more than {MOST_LEAVES} leaves",
             remedy="Ask for fewer rounds or a lesser depth.",
         )
-    rule = BoostRule(max(parameters.least, cohort.minimum), cohort.minimum, parameters.l2)
     state = BoostState(
         ready.bins,
         ready.outcome,
@@ -188,6 +187,10 @@ def gradient_boosting(
         (),
         digits_for(ready.n),
         (Tree(),) * scores,
+        counted=cohort.minimum > 1,
+    )
+    rule = BoostRule(
+        max(parameters.least, cohort.minimum), cohort.minimum, parameters.l2, state.second
     )
     state = replace(state, base=_base(cohort, ready, state))
     losses = [float(cohort.fold(boost_loss, state).loss)]
@@ -216,7 +219,7 @@ def _base(cohort: Cohort, ready: TreeCohort, state: BoostState) -> tuple[float, 
     """The scores that fit best without any tree."""
     if isinstance(ready.outcome, NumberOutcome):
         sums: Any = cohort.fold(boost_leaves, state).sums
-        return (float(-sums[0, 0, 1] / sums[0, 0, 0]),)
+        return (float(-sums[0, 0, 0, 1] / sums[0, 0, 0, 0]),)
     logs = np.log(ready.counts / ready.counts.sum())
     if len(logs) == 2:
         return (float(np.log(ready.counts[1] / ready.counts[0])),)
@@ -227,9 +230,8 @@ def _round(
     cohort: Cohort, state: BoostState, rule: BoostRule, depth: int
 ) -> list[tuple[Tree, FloatArray]]:
     """The trees of one round, each with the guarded sums of its nodes."""
-    second = not isinstance(state.outcome, NumberOutcome)
-    step = 2.0**-state.digits
-    units = np.array([1.0, step, step]) if second else np.ones(2)
+    units = np.ones(state.channels)
+    units[1:3] = 2.0**-state.digits if state.second else 1.0
 
     def search(
         trees: tuple[Tree, ...], nodes: tuple[tuple[int, ...], ...], _: object
@@ -243,9 +245,10 @@ def _round(
     trees = [part.tree for part in growing]
     while True:
         found = cohort.fold(boost_leaves, replace(state, trees=tuple(trees)))
-        masks = np.ma.getmaskarray(found.patients)
+        masks = np.asarray(np.ma.getmaskarray(found.patients).any(axis=2))
         if not masks.any():
-            sums = np.asarray(found.sums) * units
+            sums = np.asarray(found.sums).sum(axis=2)
+            sums = sums * units[: sums.shape[2]]
             return [
                 (tree, added(tree, part[: len(tree.feature)]))
                 for tree, part in zip(trees, sums, strict=True)
@@ -254,7 +257,9 @@ def _round(
             trees = [joined(tree, mask) for tree, mask in zip(trees, masks, strict=True)]
         except TooFew:
             raise CannotCompute(
-                "A hospital has fewer patients than the minimum", remedy="Leave it out."
+                f"{state.outcome.variable} has a class of fewer patients than the minimum in a "
+                "hospital",
+                remedy="Filter that level out.",
             ) from None
 
 

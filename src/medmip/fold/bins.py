@@ -21,8 +21,10 @@ MOST = 128
 _CELLS = 4096
 _REACH = 6.0
 """Standard deviations on either side of the mean that the first grid covers."""
-_LOOKS = 4
-"""Grids laid at the most, each over the middle of the one before."""
+_LOOKS = 5
+"""Grids laid at the most, each over a cell of those before that holds too many records."""
+_SEVERAL = 8
+"""So many cells with records show whether a full one is of neighbours or of one value."""
 
 
 @dataclass(frozen=True)
@@ -116,82 +118,121 @@ def bins_of(
     )
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Lines:
-    """One column's equal cells, by round numbers: cell i begins at (first + i) * width."""
+    """Equal cells over a column, by round numbers: cell i begins at (first + i) * width."""
 
     first: int
     width: float
 
     @classmethod
     def over(cls, low: float, high: float) -> "_Lines":
-        width = _round_up((high - low) / (_CELLS - 2))
-        return cls(math.floor(low / width), width)
+        """Cells that cover this range, and at least one on either side."""
+        width = _round_up((high - low) / (_CELLS - 4))
+        return cls(math.floor(low / width + 1e-9) - 1, width)
 
-    def at(self, cell: int) -> float:
-        """Where a cell begins."""
-        return round((self.first + cell) * self.width, _digits(self.width))
+    def at(self, cells: IntArray) -> FloatArray:
+        """Where cells begin."""
+        digits = _digits(self.width)
+        return np.array([round(int(self.first + cell) * self.width, digits) for cell in cells])
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of a column: cells from low to high, with counts of records, (c,) each."""
+
+    low: FloatArray
+    high: FloatArray
+    counts: IntArray
+
+    @classmethod
+    def of(cls, counts: IntArray, lines: _Lines) -> "_Known":
+        """The cells of a first grid that hold anybody."""
+        filled = np.flatnonzero(counts)
+        low, high = lines.at(filled), lines.at(filled + 1)
+        low[filled == 0], high[filled == _CELLS - 1] = -np.inf, np.inf
+        return cls(low, high, counts[filled])
+
+    def heavy(self, most: int) -> int | None:
+        """The fullest cell that holds more than a bin should and may be divided; None without one.
+
+        A full cell that stands alone among many is of one value that many share.
+        """
+        full = (self.counts > self.counts.sum() / most) & np.isfinite(self.high - self.low)
+        if len(self.counts) >= _SEVERAL:
+            near = self.low[1:] <= self.high[:-1]
+            full &= np.append(near, False) | np.insert(near, 0, False)
+        if not full.any():
+            return None
+        return int(np.where(full, self.counts, -1).argmax())
+
+    def divided(self, cell: int, counts: IntArray, lines: _Lines) -> "_Known":
+        """The same with the cells of a finer grid in the place of one."""
+        finer = np.flatnonzero(counts)
+        low, high = lines.at(finer), lines.at(finer + 1)
+        inside = (low >= self.low[cell]) & (high <= self.high[cell])
+        if not inside.any():
+            return self
+        parts = (
+            (self.low, low[inside]),
+            (self.high, high[inside]),
+            (self.counts, counts[finer[inside]]),
+        )
+        return _Known(*(np.concatenate([old[:cell], new, old[cell + 1 :]]) for old, new in parts))
 
 
 def _edges(
     cohort: Cohort, codes: tuple[str, ...], most: int, mean: FloatArray, spread: FloatArray
 ) -> list[tuple[float, ...]]:
-    found: list[tuple[float, ...]] = [()] * len(codes)
-    varying = [index for index in range(len(codes)) if spread[index] > 1e-14 * abs(mean[index])]
-    lines = {
-        index: _Lines.over(
-            mean[index] - _REACH * spread[index], mean[index] + _REACH * spread[index]
-        )
-        for index in varying
+    low, high = mean - _REACH * spread, mean + _REACH * spread
+    asked = {
+        index: _Lines.over(float(low[index]), float(high[index]))
+        for index in range(len(codes))
+        if spread[index] > 1e-14 * abs(mean[index])
     }
-    for look in range(_LOOKS):
-        if not varying:
+    known: dict[int, _Known] = {}
+    cells: dict[int, int] = {}
+    for _ in range(_LOOKS):
+        if not asked:
             break
         grid = Grid(
-            Columns(tuple(codes[index] for index in varying)),
-            tuple(lines[index].at(0) for index in varying),
-            tuple(1.0 / lines[index].width for index in varying),
+            Columns(tuple(codes[index] for index in asked)),
+            tuple(float(lines.at(np.array([0]))[0]) for lines in asked.values()),
+            tuple(1.0 / lines.width for lines in asked.values()),
             _CELLS,
         )
         counts = cohort.fold(grid_counts, grid).counts[:, 0]
-        coarse = []
-        for index, row in zip(varying, counts, strict=True):
-            found[index] = _borders(row, lines[index], most, cohort.minimum)
-            nearer = _nearer(row, lines[index], most)
-            if nearer is not None and look + 1 < _LOOKS:
-                lines[index] = nearer
-                coarse.append(index)
-        varying = coarse
-    return found
+        finer: dict[int, _Lines] = {}
+        for (index, lines), row in zip(asked.items(), counts, strict=True):
+            if index in known:
+                known[index] = known[index].divided(cells[index], row, lines)
+            else:
+                known[index] = _Known.of(row, lines)
+            heavy = known[index].heavy(most)
+            if heavy is not None:
+                cells[index] = heavy
+                bounds = float(known[index].low[heavy]), float(known[index].high[heavy])
+                finer[index] = _Lines.over(*bounds)
+        asked = finer
+    return [
+        _borders(known[index], most, cohort.minimum) if index in known else ()
+        for index in range(len(codes))
+    ]
 
 
-def _borders(counts: IntArray, lines: _Lines, most: int, minimum: int) -> tuple[float, ...]:
+def _borders(known: _Known, most: int, minimum: int) -> tuple[float, ...]:
     """Borders that divide the records of a column's cells evenly."""
-    upto = np.cumsum(counts)
-    filled = np.flatnonzero(counts)
+    upto = np.cumsum(known.counts)
     n, done = int(upto[-1]), 0
     borders: list[float] = []
     while len(borders) < most - 1:
         share = max(minimum, math.ceil((n - done) / (most - len(borders))))
         cell = int(np.searchsorted(upto, done + share))
-        if n - int(upto[min(cell, _CELLS - 1)]) < minimum or cell >= filled[-1]:
+        if cell >= len(upto) - 1 or n - int(upto[cell]) < minimum:
             break
         done = int(upto[cell])
-        following = int(filled[np.searchsorted(filled, cell, side="right")])
-        borders.append(_roundest(lines.at(cell + 1), lines.at(following)))
+        borders.append(_roundest(float(known.high[cell]), float(known.low[cell + 1])))
     return tuple(borders)
-
-
-def _nearer(counts: IntArray, lines: _Lines, most: int) -> _Lines | None:
-    """Finer lines over the middle of the records, where a cell holds more than a bin should."""
-    n = int(counts.sum())
-    if counts.max() <= n / most:
-        return None
-    upto = np.cumsum(counts)
-    low, high = (int(np.searchsorted(upto, share * n)) for share in (0.5 / most, 1 - 0.5 / most))
-    if high - low > _CELLS // 4:
-        return None
-    return _Lines.over(lines.at(low - 1), lines.at(high + 2))
 
 
 def _round_up(width: float) -> float:

@@ -19,44 +19,61 @@ from medmip.fold.statistic import (
     sum_over,
 )
 from medmip.fold.tree_growth import Rule
-from medmip.fold.trees import NumberOutcome, Outcome, Tree, placed, slots_of, sums_by_bin
+from medmip.fold.trees import (
+    ClassOutcome,
+    NumberOutcome,
+    Outcome,
+    Tree,
+    placed,
+    slots_of,
+    sums_by_bin,
+)
 
 Loss = Literal["squared error", "binomial", "multinomial"]
 _LEAST_CURVATURE = 1e-3
 """Second derivatives that a child must hold, as scikit-learn's and LightGBM's do."""
 _FEW = 2**16
 """Records up to which derivatives keep more digits, for speed does not matter there."""
-_DIGITS = 24
-"""Binary digits of a derivative of many records: as many as scikit-learn keeps, and so few that
-their sums leave room for the number of records."""
+_DIGITS = 23
+"""Binary digits of a derivative of many records: about as many as scikit-learn keeps, and so few
+that their sums leave room for the number of records."""
 
 
 @dataclass(frozen=True)
 class BoostRule(Rule):
-    """Newton's gain: sums are records, first derivatives and, unless they are 1, second ones.
+    """Newton's gain: sums are records, first derivatives, second ones unless they are 1, and the
+    records of every class but the first where none of a few may be in a leaf.
 
     l2 is added to the second derivatives of every node.
     Source: Chen & Guestrin, KDD 2016, 785-794, equation 7, without its factor of one half.
     """
 
     l2: float = 0.0
+    second: bool = False
+
+    def weight(self, sums: FloatArray) -> FloatArray:
+        """The second derivatives."""
+        return np.asarray(sums[2] if self.second else sums[0])
 
     def score(self, sums: FloatArray) -> FloatArray:
-        weight = sums[-1] if len(sums) == 3 else sums[0]
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(np.where(sums[0] > 0, sums[1] ** 2 / (weight + self.l2), 0.0))
+            scored = sums[1] ** 2 / (self.weight(sums) + self.l2)
+            return np.asarray(np.where(sums[0] > 0, scored, 0.0))
 
     def order(self, sums: FloatArray) -> FloatArray | None:
-        return np.asarray(sums[1] / (sums[-1] if len(sums) == 3 else sums[0]))
+        return np.asarray(sums[1] / self.weight(sums))
 
     def allowed(self, sums: FloatArray) -> NDArray[np.bool_]:
-        weight = sums[-1] if len(sums) == 3 else sums[0]
-        return np.asarray((sums[0] >= self.least) & (weight >= _LEAST_CURVATURE))
+        enough = (sums[0] >= self.least) & (self.weight(sums) >= _LEAST_CURVATURE)
+        others = sums[3 if self.second else 2 :]
+        if len(others):
+            every = np.concatenate([others, (sums[0] - others.sum(axis=0))[None]])
+            enough &= ((every == 0) | (every >= self.minimum)).all(axis=0)
+        return np.asarray(enough)
 
     def values(self, sums: FloatArray, rate: float) -> FloatArray:
         """What a tree adds to the score in each node, (m,), from sums (m, channels)."""
-        weight = sums[:, -1] if sums.shape[1] == 3 else sums[:, 0]
-        return np.asarray(-rate * sums[:, 1] / (weight + self.l2))
+        return np.asarray(-rate * sums[:, 1] / (self.weight(sums.T) + self.l2))
 
 
 @dataclass(frozen=True)
@@ -76,7 +93,8 @@ class BoostState:
 
     base (k,) are the scores before any tree; every round, and the growing trees, hold a tree for
     each score. Derivatives are summed in whole steps of 2^-digits, so that sums are exact in any
-    order; those of a number's squared error in the outcome's own steps.
+    order; those of a number's squared error in the outcome's own steps. counted tells the search
+    of the classes' records in each bin.
     """
 
     bins: Bins
@@ -86,6 +104,18 @@ class BoostState:
     digits: int
     trees: tuple[Tree, ...]
     nodes: tuple[tuple[int, ...], ...] = ()
+    counted: bool = False
+
+    @property
+    def second(self) -> bool:
+        """Whether second derivatives differ from 1."""
+        return isinstance(self.outcome, ClassOutcome)
+
+    @property
+    def channels(self) -> int:
+        """The sums of a bin: records, derivatives, perhaps the records of classes."""
+        others = self.outcome.channels - 1 if self.second and self.counted else 0
+        return 2 + self.second + others
 
     @property
     def loss(self) -> Loss:
@@ -116,23 +146,23 @@ def steps_for(outcome: NumberOutcome, spread: float, records: int) -> NumberOutc
 
 @dataclass(frozen=True)
 class BoostSums(Statistic):
-    """Records, first and perhaps second derivatives, (nodes, channels, covariates, bins)."""
+    """The channels of a state by bin, (nodes, channels, covariates, bins)."""
 
     sums: SearchSum
 
 
 @dataclass(frozen=True)
 class BoostLeaves(Statistic):
-    """Patients by tree and node, (trees, m); none where a node is no leaf.
+    """Patients by tree, node and class, (trees, m, k); none where a node is no leaf; k may be 1.
 
-    sums (trees, m, channels): of records and derivatives.
+    sums (trees, m, k, 2 or 3): of records and derivatives.
     """
 
     patients: Annotated[IntArray, count_with(())]
     sums: Annotated[FloatArray, sum_over("patients")]
 
     def supported_parameters(self) -> int:
-        return int((self.patients > 0).sum(axis=1).max())
+        return int((self.patients.sum(axis=2) > 0).sum(axis=1).max())
 
 
 @dataclass(frozen=True)
@@ -154,12 +184,18 @@ def boost_sums(block: Block, state: BoostState) -> BoostSums:
     """The sums of one block by node, covariate and bin."""
     codes = state.bins.codes(block)
     derivatives = _derivatives(block, state, codes)
+    held, classes, _ = state.outcome.of(block)
+    counts = [np.ones(block.records)]
+    if held is not None and state.counted:
+        counts += [(held == index).astype(np.float64) for index in range(1, classes)]
     parts = []
     for index, (tree, nodes) in enumerate(zip(state.trees, state.nodes, strict=True)):
         if nodes:
             slot = slots_of(placed(block, codes, tree, f"place {index}"), nodes, len(tree.feature))
             width, values = state.bins.width, list(derivatives[index])
-            parts.append(sums_by_bin(codes, slot, len(nodes), width, values, counted=True))
+            sums = sums_by_bin(codes, slot, len(nodes), width, values, counts=counts)
+            order = [0, *range(len(counts), sums.shape[1]), *range(1, len(counts))]
+            parts.append(sums[:, order] if len(counts) > 1 else sums)
     return BoostSums(np.concatenate(parts))
 
 
@@ -167,17 +203,21 @@ def boost_leaves(block: Block, state: BoostState) -> BoostLeaves:
     """The derivatives of one block's records in each leaf of the growing trees."""
     codes = state.bins.codes(block)
     derivatives = _derivatives(block, state, codes)
-    shape = (len(state.trees), state.most)
+    held, classes, _ = state.outcome.of(block)
+    shape, size = (len(state.trees), state.most, classes), state.most * classes
     patients = np.zeros(shape, dtype=np.int64)
     sums = np.zeros((*shape, 1 + derivatives.shape[1]))
     for index, tree in enumerate(state.trees):
-        place = placed(block, codes, tree, f"place {index}").astype(np.int64)
-        sums[index, :, 0] = np.bincount(place, minlength=state.most)
+        cell = placed(block, codes, tree, f"place {index}").astype(np.int64)
+        if held is not None:
+            cell = cell * classes + held
+        records = np.bincount(cell, minlength=size)
+        sums[index, ..., 0] = records.reshape(shape[1:])
         for channel, values in enumerate(derivatives[index], start=1):
-            sums[index, :, channel] = np.bincount(place, values, minlength=state.most)
-        patients[index] = (
-            sums[index, :, 0] if block.patient is None else block.cells(place, state.most)
-        )
+            found = np.bincount(cell, values, minlength=size)
+            sums[index, ..., channel] = found.reshape(shape[1:])
+        counted = records if block.patient is None else block.cells(cell, size)
+        patients[index] = counted.reshape(shape[1:])
     return BoostLeaves(patients, sums)
 
 

@@ -229,28 +229,35 @@ def sums_by_bin(
     values: Sequence[FloatArray],
     features: IntArray | None = None,
     *,
-    counted: bool = False,
+    counts: Sequence[FloatArray] = (),
 ) -> FloatArray:
     """Sums of each of c values by slot, covariate and bin, (slots, c, m, width).
 
-    codes is (n, p), slot (n,) with -1 for records left out, features (slots, m). counted puts the
-    numbers of records before the values; the last of them must be whole numbers then.
+    codes is (n, p), slot (n,) with -1 for records left out, features (slots, m). Sums of counts,
+    0 or 1 for each record, come before those of the values, which must be whole numbers then.
     """
     m = codes.shape[1] if features is None else features.shape[1]
     # Records of one slot after another: their sums stay near the processor.
     order = np.argsort(slot.astype(np.int16 if slots < 2**15 else np.int32), kind="stable")
     chosen = order[np.count_nonzero(slot < 0) :]
     taken = [np.asarray(value, dtype=np.float64).take(chosen) for value in values]
-    packed = counted and len(chosen) <= _PACKED_RECORDS
-    packed = packed and float(np.abs(taken[-1]).sum()) < _PACKED / 2
-    if packed:
-        # Whole numbers leave room above them in a double for the number of records.
-        taken[-1] += _PACKED
-    elif counted:
-        taken.insert(0, np.ones(len(chosen)))
+    ones = [np.asarray(value, dtype=np.float64).take(chosen) for value in counts]
+    # Whole numbers leave room above them in a double for a number of records.
+    packed = len(counts) if len(chosen) <= _PACKED_RECORDS else 0
+    packed = next(
+        (
+            index
+            for index, value in enumerate(taken[:packed])
+            if float(np.abs(value).sum()) >= _PACKED / 2
+        ),
+        min(packed, len(taken)),
+    )
+    for index, one in enumerate(ones[:packed]):
+        taken[index] += _PACKED * one
+    taken += ones[packed:]
     total = np.zeros((len(taken), slots * m * width))
     first = np.arange(0, slots * m * width, width, dtype=np.int32).reshape(slots, m)
-    ones, ends = _tile(m)
+    filled, ends = _tile(m)
     for start in range(0, len(chosen), _TILE):
         rows = chosen[start : start + _TILE]
         here = slot.take(rows)
@@ -262,15 +269,14 @@ def sums_by_bin(
         )
         # A sparse product adds up without holding Python's lock, so that threads share the work.
         table = csc_array(
-            (ones[: cells.size], cells.ravel(), ends[: len(rows) + 1]),
+            (filled[: cells.size], cells.ravel(), ends[: len(rows) + 1]),
             shape=(slots * m * width, len(rows)),
         )
         for index, value in enumerate(taken):
             total[index] += table @ value[start : start + _TILE]
-    if packed:
-        count = np.rint(total[-1:] / _PACKED)
-        total[-1:] -= count * _PACKED
-        total = np.concatenate([count, total])
+    above = np.rint(total[:packed] / _PACKED)
+    total[:packed] -= above * _PACKED
+    total = np.concatenate([above, total[len(values) :], total[: len(values)]])
     return np.ascontiguousarray(np.moveaxis(total.reshape(len(total), slots, m, width), 0, 1))
 
 
