@@ -341,6 +341,19 @@ def test_patients_without_weight_support_no_parameter(name: str) -> None:
         fit(name, data, {"weights": "w"}, policy=policy)
 
 
+def test_site_without_any_weight_adds_nothing() -> None:
+    data = cohort()
+    rows = np.arange(RECORDS)
+    data["w"] = (rows < 300).astype(float)
+    policy = Policy(overlap="off")
+    found = fit("poisson", data, {"weights": "w"}, policy=policy, parts=[rows[:300], rows[300:]])
+    alone = {code: values[:300] for code, values in data.items()}
+    expected = fit("poisson", alone, {}, policy=policy)
+    assert [row.estimate for row in found.coefficients] == pytest.approx(
+        [row.estimate for row in expected.coefficients], rel=1e-8
+    )
+
+
 def test_level_is_small_by_those_who_have_weight() -> None:
     data = cohort()
     rare = np.arange(RECORDS) < 30

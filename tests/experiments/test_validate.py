@@ -119,6 +119,21 @@ def test_linear_regression_is_judged_as_scikit_learn_does() -> None:
     assert (rmse.lower or np.nan) < (rmse.value or np.nan) < (rmse.upper or np.nan)
 
 
+def test_curves_and_offsets_are_judged_on_records_that_set_no_knot() -> None:
+    data = columns()
+    data["y"] = np.sin(2 * data["a"]) + 0.3 * np.random.default_rng(1).normal(size=RECORDS)
+    straight, curved = (
+        judged("linear_regression", data, "y", Folds(folds=4), asked).measure("R²").value
+        for asked in ({}, {"splines": ["a"], "knots": 7})
+    )
+    assert straight is not None
+    assert curved is not None
+    assert curved > straight + 0.2
+    asked = {"positive_class": "yes", "offset": "b", "polynomials": ["a"]}
+    found = judged("logistic_regression", data, "c", Folds(folds=4), asked)
+    assert found.n == RECORDS
+
+
 def test_logistic_regression_is_judged_as_scikit_learn_does() -> None:
     data = columns()
     found = judged("logistic_regression", data, "c", Folds(folds=4), {"positive_class": "yes"})

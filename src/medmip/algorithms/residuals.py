@@ -198,9 +198,10 @@ def diagnostics_of(
     mean: float,
     deviation: float,
 ) -> Diagnostics | None:
-    """The diagnostics of a fit to so many records and patients; mean and deviation are the outcome's.
+    """The diagnostics of a fit to so many records and patients.
 
-    None where patients are too few for four groups, or where the fit leaves no residuals.
+    mean and deviation are the outcome's. None where patients are too few for four groups, or where
+    the fit leaves no residuals.
     """
     parts = min(_QUANTILES + 1, patients // cohort.minimum)
     if parts < 4 or not values.spread > _EXACT * deviation:
@@ -224,15 +225,15 @@ def diagnostics_of(
             break
     spread = []
     for row in np.ma.asarray(sums.sums):
-        records, fitted, residual, root = row
-        if records is np.ma.masked or not records:
+        held, fitted, residual, root = row
+        if held is np.ma.masked or not held:
             continue
         spread.append(
             SpreadPoint(
-                records=int(records),
-                fitted=float(fitted / records),
-                residual=float(residual / records),
-                root=float(root / records),
+                records=int(held),
+                fitted=float(fitted / held),
+                residual=float(residual / held),
+                root=float(root / held),
             )
         )
     return Diagnostics(

@@ -75,7 +75,8 @@ class WeightSums(Statistic):
     wanted: Shift
 
     def supported_parameters(self) -> int:
-        return int(self.wanted)
+        # A site where nobody has a weight adds nothing, and so gives nobody away.
+        return int(self.wanted) if self.patients[1] else 0
 
     def resting_patients(self) -> int | None:
         return int(self.patients[1])
