@@ -133,8 +133,8 @@ class _Lines:
 
     def at(self, cells: IntArray) -> FloatArray:
         """Where cells begin."""
-        digits = _digits(self.width)
-        return np.array([round(int(self.first + cell) * self.width, digits) for cell in cells])
+        begins: FloatArray = np.round((self.first + cells) * self.width, _digits(self.width))
+        return begins
 
 
 @dataclass(frozen=True)

@@ -185,9 +185,9 @@ def boost_sums(block: Block, state: BoostState) -> BoostSums:
     codes = state.bins.codes(block)
     derivatives = _derivatives(block, state, codes)
     held, classes, _ = state.outcome.of(block)
-    counts = [np.ones(block.records)]
+    counts = [np.ones(block.records, dtype=np.bool_)]
     if held is not None and state.counted:
-        counts += [(held == index).astype(np.float64) for index in range(1, classes)]
+        counts += [held == index for index in range(1, classes)]
     parts = []
     for index, (tree, nodes) in enumerate(zip(state.trees, state.nodes, strict=True)):
         if nodes:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from medmip.fold.statistic import (
 )
 
 Places = NDArray[np.int32]
-_TILE = 8192
+_TILE = 2**14
 """Records whose cells are found together, so that they stay in the processor's cache."""
 _PACKED, _PACKED_RECORDS = 2.0**38, 2**14
 """By so much the number of so many records stands above a sum: both together are below 2^53."""
@@ -131,7 +132,8 @@ class ClassOutcome:
 
     def of(self, block: Block) -> tuple[IntArray, int, list[FloatArray]]:
         """A record's class, how many there are, and what is summed beside its weight."""
-        held: IntArray = np.array(self.places, dtype=np.int64)[block.levels(self.variable)]
+        places = np.array(self.places, dtype=np.int64)
+        held: IntArray = places.take(block.levels(self.variable), mode="wrap")
         return held, self.channels, []
 
 
@@ -226,10 +228,10 @@ def sums_by_bin(
     slot: IntArray,
     slots: int,
     width: int,
-    values: Sequence[FloatArray],
+    values: Sequence[NDArray[Any]],
     features: IntArray | None = None,
     *,
-    counts: Sequence[FloatArray] = (),
+    counts: Sequence[NDArray[Any]] = (),
 ) -> FloatArray:
     """Sums of each of c values by slot, covariate and bin, (slots, c, m, width).
 
@@ -238,22 +240,21 @@ def sums_by_bin(
     """
     m = codes.shape[1] if features is None else features.shape[1]
     # Records of one slot after another: their sums stay near the processor.
+    # Short numbers are sorted by their digits, which is ten times as fast.
     order = np.argsort(slot.astype(np.int16 if slots < 2**15 else np.int32), kind="stable")
     chosen = order[np.count_nonzero(slot < 0) :]
-    taken = [np.asarray(value, dtype=np.float64).take(chosen) for value in values]
-    ones = [np.asarray(value, dtype=np.float64).take(chosen) for value in counts]
+    taken = [value.take(chosen).astype(np.float64) for value in values]
+    ones = [value.take(chosen).astype(np.float64) for value in counts]
     # Whole numbers leave room above them in a double for a number of records.
-    packed = len(counts) if len(chosen) <= _PACKED_RECORDS else 0
-    packed = next(
-        (
-            index
-            for index, value in enumerate(taken[:packed])
-            if float(np.abs(value).sum()) >= _PACKED / 2
-        ),
-        min(packed, len(taken)),
-    )
-    for index, one in enumerate(ones[:packed]):
-        taken[index] += _PACKED * one
+    packed = 0
+    if len(chosen) <= _PACKED_RECORDS:
+        for index, value in enumerate(taken[: len(ones)]):
+            most = max(float(value.max(initial=0.0)), -float(value.min(initial=0.0)))
+            if most * len(chosen) >= _PACKED / 2:
+                break
+            np.multiply(ones[index], _PACKED, out=ones[index])
+            np.add(value, ones[index], out=value)
+            packed += 1
     taken += ones[packed:]
     total = np.zeros((len(taken), slots * m * width))
     first = np.arange(0, slots * m * width, width, dtype=np.int32).reshape(slots, m)
