@@ -118,6 +118,9 @@ def request_of(
         roles["x"] = [nominal[0], numeric[0]]
     if algorithm.name == "gaussian_mixture":
         parameters["k"] = 1
+    if algorithm.name == "random_forest":
+        # Of hundreds of means, one comes near to somebody's value by chance.
+        parameters["trees"] = 8
     for name in fields.get("required", []):
         field = fields["properties"][name]
         if "level_of" in field:
