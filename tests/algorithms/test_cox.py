@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from statsmodels.duration.hazard_regression import PHReg
 
 from medmip.algorithms.declaration import CannotCompute
-from medmip.fold.cox import RiskState, RiskSums, concordance, risk_sums, spans_of
+from medmip.fold.cox import (
+    RiskState,
+    RiskSums,
+    _by_pair,
+    _by_span,
+    concordance,
+    risk_sums,
+    spans_of,
+)
 from medmip.fold.survival import FollowUp, step_counts
 from medmip.privacy.guard import Refused
 from medmip.privacy.policy import Policy
@@ -306,3 +314,16 @@ def test_views_show_ratios_tests_and_the_baseline() -> None:
         "Fit",
         f"Baseline of {outcome}",
     ]
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10_000), size=st.integers(1, 7), records=st.integers(1, 60))
+def test_sums_by_span_equal_sums_by_pair(seed: int, size: int, records: int) -> None:
+    rng = np.random.default_rng(seed)
+    z, weights = rng.normal(size=(3, records)), rng.exponential(size=records)
+    span = rng.integers(-1, size, records)
+    came = (rng.random(records) < 0.5) & (span >= 0)
+    ways = (_by_span, _by_pair)
+    one, other = (way(z, weights, span, came, size) for way in ways)
+    for ours, theirs in zip(one, other, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-12, abs=1e-12)

@@ -182,5 +182,5 @@ def test_view_shows_groups_and_belt() -> None:
     table = views["Calibration by group of risk"]
     assert len(table.rows) == 10
     assert "Hosmer-Lemeshow" in table.note
-    assert "degree" in views["Calibration"].note
-    assert "Observed by predicted chance" in views["Calibration"].alt
+    assert "degree" in views["Calibration belt"].note
+    assert "Observed by predicted chance" in views["Calibration belt"].alt

@@ -189,7 +189,7 @@ def test_predictions_are_validated(page: Page, address: str, picture: Picture) -
         "4-fold cross-validation"
     )
     expect(page.get_by_text("ROC curve", exact=True)).to_be_visible()
-    expect(page.get_by_text("Calibration", exact=True)).to_be_visible()
+    expect(page.locator("figcaption").get_by_text("Calibration", exact=True)).to_be_visible()
     picture("17-validated")
     page.get_by_role("button", name="Edit and run again").click()
     expect(page.get_by_role("combobox", name="Validation")).to_have_value("Cross-validation")

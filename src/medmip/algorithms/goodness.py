@@ -158,7 +158,7 @@ class Calibration(BaseModel):
         )
         told = ", ".join(f"{row['share']:.3g} % at {row['chance']:.3g} %" for row in rows)
         return chart(
-            "Calibration",
+            "Calibration belt",
             drawing.properties(width="container", height=320),
             f"Observed by predicted chance: {told}",
             " ".join(notes),

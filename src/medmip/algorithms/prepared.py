@@ -63,7 +63,7 @@ class Prepared(BaseModel):
             if isinstance(step, Scaled):
                 done.append(("Variables standardised", len(step.scales), "integer"))
                 views.append(_scales(step, names, self.imputations))
-        return [facts("Preparation", done), *views]
+        return [*([facts("Preparation", done)] if done else []), *views]
 
     def _imputed(self, names: Names) -> View:
         rows = [
