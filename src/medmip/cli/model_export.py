@@ -1,11 +1,14 @@
 """`mip model-export`: a trained model as a file for other software."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medmip.cli.options import HomeOption, opened
+
+if TYPE_CHECKING:
+    from medmip.experiments.prediction import ModelFormat
 
 
 def model_export(
@@ -23,7 +26,7 @@ def model_export(
     from medmip.errors import RequestError
     from medmip.experiments.service import ExperimentService
 
-    forms = {".json": "json", ".onnx": "onnx"}
+    forms: dict[str, ModelFormat] = {".json": "json", ".onnx": "onnx"}
     if output.suffix not in forms:
         raise RequestError(
             "has no ending that names a format",
@@ -34,7 +37,7 @@ def model_export(
         raise RequestError("is in no folder that exists", where=str(output))
     service = ExperimentService(opened(home))
     try:
-        content = service.export(experiment, forms[output.suffix], analysis)  # type: ignore[arg-type]
+        content = service.export(experiment, forms[output.suffix], analysis)
     finally:
         service.close()
     write_atomically(output, content)

@@ -158,17 +158,20 @@ def _names(plan: Plan) -> Names:
 def _labels(analyses: Sequence[PlannedAnalysis]) -> list[str]:
     """A name for each analysis; those of one algorithm are told apart by their parameters."""
     labels = [analysis.algorithm.label for analysis in analyses]
-    told = []
-    for analysis, label in zip(analyses, labels, strict=True):
-        if labels.count(label) > 1:
-            given = analysis.parameters.model_dump(mode="json", exclude_unset=True)
-            words = told_all(given, _titles(analysis)) or "as set out"
-            label = f"{label} ({words})"  # noqa: PLW2901 - the longer name takes its place
-        told.append(label)
+    told = [
+        f"{label} ({_chosen(analysis)})" if labels.count(label) > 1 else label
+        for analysis, label in zip(analyses, labels, strict=True)
+    ]
     return [
         label if told.count(label) == 1 else f"{place}. {label}"
         for place, label in enumerate(told, 1)
     ]
+
+
+def _chosen(analysis: PlannedAnalysis) -> str:
+    """The parameters that were given, in words."""
+    given = analysis.parameters.model_dump(mode="json", exclude_unset=True)
+    return told_all(given, _titles(analysis)) or "as set out"
 
 
 def _titles(analysis: PlannedAnalysis) -> dict[str, str]:
