@@ -1,5 +1,6 @@
 """The state database: experiments, the ledger, earlier cohorts; SQLite in the home by default."""
 
+import contextlib
 import os
 import sqlite3
 from importlib.resources import files
@@ -85,8 +86,10 @@ def open_state(home: Home, url: str | None = None) -> Engine:
     url names another database than the home's own, such as `postgresql+psycopg:///mip`.
     """
     if url is None:
-        descriptor = os.open(home.state_db, os.O_CREAT | os.O_RDWR, 0o600)
-        os.close(descriptor)
+        # Only a new file is opened here: closing one that SQLite has open in this process would
+        # drop its locks (https://www.sqlite.org/howtocorrupt.html, 2.2) and ruin the database.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(home.state_db, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     engine = create_engine(url or f"sqlite:///{home.state_db}", pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
