@@ -23,12 +23,12 @@ from medmip.algorithms.views import View
 from medmip.catalogue.home import Home
 from medmip.errors import RequestError
 from medmip.experiments.experiment import State
-from medmip.experiments.logbook import write_log_to
 from medmip.experiments.repository import Experiments
 from medmip.experiments.request import InputData, Request
 from medmip.experiments.service import ATTEMPTS, ExperimentService
 from medmip.fold.cohort import Cohort
 from medmip.fold.moments import MomentsState, moments
+from medmip.logbook import write_log_to
 from medmip.store.state import open_state
 
 MARKER = 4.123456789

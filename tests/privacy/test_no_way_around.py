@@ -23,9 +23,9 @@ from medmip.algorithms.declaration import Algorithm
 from medmip.algorithms.registry import registry
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
-from medmip.experiments.logbook import write_log_to
 from medmip.experiments.service import ExperimentService
 from medmip.ingest.publish import bring_in
+from medmip.logbook import write_log_to
 from medmip.privacy.policy import Policy
 from medmip.web.application import create_app
 

@@ -53,6 +53,16 @@ class Home:
         """Which algorithms of installed packages may run."""
         return self.path / "algorithms.toml"
 
+    @property
+    def hub(self) -> Path:
+        """What makes this node the hub of a federation; only there where it is one."""
+        return self.path / "hub"
+
+    @property
+    def site(self) -> Path:
+        """What makes this node a site of a federation; only there where it is one."""
+        return self.path / "site"
+
     def dataset_folder(self, model: str, dataset: str) -> Path:
         """Where the snapshots of a dataset lie, and its `published.json`; model is a key."""
         return self.datasets / model.replace(":", "_") / dataset

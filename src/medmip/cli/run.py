@@ -58,8 +58,8 @@ def run(
     Every analysis goes through the same guard and ledger as the portal's.
     """
     from medmip.errors import RequestError
-    from medmip.experiments.logbook import write_log_to
     from medmip.experiments.service import ExperimentService
+    from medmip.logbook import write_log_to
 
     if (request is None) == (algorithm is None):
         raise typer.BadParameter("name an algorithm, or a file with --request; not both")

@@ -108,8 +108,8 @@ def _check_portal() -> tuple[str, bool, str]:
 def _serve(place: "Home", host: str, port: int) -> None:
     import uvicorn
 
-    from medmip.experiments.logbook import write_log_to
     from medmip.experiments.service import ExperimentService
+    from medmip.logbook import write_log_to
     from medmip.web.application import LOOPBACK, create_app
 
     if host not in LOOPBACK:

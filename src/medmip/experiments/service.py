@@ -28,7 +28,6 @@ from medmip.experiments.experiment import (
     Summary,
     Trouble,
 )
-from medmip.experiments.logbook import logger
 from medmip.experiments.packages import algorithms_of
 from medmip.experiments.plan import Plan, Validator
 from medmip.experiments.prediction import (
@@ -44,6 +43,7 @@ from medmip.federation.in_process import Site, open_cohort, preview_cohort
 from medmip.fold.block_cache import BlockCache
 from medmip.fold.cohort import CohortSize
 from medmip.fold.local import Cancelled
+from medmip.logbook import logger
 from medmip.privacy.guard import Access, Guard, Refused
 from medmip.privacy.ledger import EarlierCohorts, Ledger
 from medmip.privacy.ledger_head import LedgerHead

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from medmip.errors import MipError
-from medmip.experiments.logbook import logger
+from medmip.logbook import logger
 
 MEDIA_TYPE = "application/problem+json"
 log = logger("medmip.web")

@@ -1,0 +1,177 @@
+"""What a site keeps in MIP_HOME/site: its identity, TLS key, certificate and where its hub is."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from medmip.catalogue.atomic_file import write_atomically
+from medmip.catalogue.home import Home
+from medmip.errors import Conflict
+from medmip.federation.address import Address, Proxy
+from medmip.federation.authority import TlsKey
+from medmip.federation.identity import Identity, PublicIdentity
+from medmip.federation.succession import Succession, newest
+
+
+class Standing(StrEnum):
+    """Where a site stands in its federation."""
+
+    WAITING = "waiting"
+    MEMBER = "member"
+    REVOKED = "revoked"
+
+
+class SiteMembership(BaseModel):
+    """The federation that a site belongs to; hub_key is the hub's identity as the site knows it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    federation: str
+    name: str
+    node: str
+    host: str
+    port: int
+    proxy: str | None = None
+    hub_key: str
+    former_hub_key: str | None = None
+    standing: Standing
+
+    @property
+    def hub(self) -> PublicIdentity:
+        return PublicIdentity.from_hex(self.hub_key)
+
+    @property
+    def address(self) -> Address:
+        return Address(self.host, self.port)
+
+    @property
+    def way(self) -> Proxy | None:
+        """The proxy on the way to the hub, if there is one."""
+        return Proxy.parsed(self.proxy) if self.proxy else None
+
+
+class SiteFolder:
+    """The site's folder. `membership.json` is written last: where it stands, the rest is there."""
+
+    def __init__(self, home: Home) -> None:
+        self.path = home.site
+
+    @classmethod
+    def of(cls, home: Home) -> "SiteFolder":
+        """The folder of a home that is a site; raises Conflict where it is none."""
+        folder = cls(home)
+        if not folder.is_whole:
+            raise Conflict(
+                f"{home.path} is not a site of a federation",
+                remedy="Ask the hub's operator for an invitation, then `mip site join TOKEN`.",
+            )
+        return folder
+
+    @property
+    def is_whole(self) -> bool:
+        return self._membership.is_file()
+
+    @property
+    def _membership(self) -> Path:
+        return self.path / "membership.json"
+
+    @property
+    def identity_key(self) -> Path:
+        return self.path / "identity.key"
+
+    @property
+    def next_key(self) -> Path:
+        """The identity that is about to follow, while it is being handed over to."""
+        return self.path / "identity.next"
+
+    @property
+    def tls_key(self) -> Path:
+        return self.path / "tls.key"
+
+    @property
+    def certificate(self) -> Path:
+        return self.path / "tls.pem"
+
+    @property
+    def authority_certificate(self) -> Path:
+        return self.path / "authority.pem"
+
+    @property
+    def identity(self) -> Identity:
+        return Identity.read(self.identity_key)
+
+    @property
+    def membership(self) -> SiteMembership:
+        try:
+            return SiteMembership.model_validate_json(self._membership.read_bytes())
+        except (OSError, ValidationError):
+            raise Conflict(
+                "The site's membership cannot be read",
+                where=str(self._membership),
+                remedy="Restore the file from a back-up of the folder.",
+            ) from None
+
+    def make_keys(self) -> None:
+        """Makes identity and TLS key where they are missing; an interrupted joining keeps them."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self.alone():
+            if not self.identity_key.exists():
+                Identity.made().write(self.identity_key)
+            if not self.tls_key.exists():
+                TlsKey.made().write(self.tls_key)
+
+    def keep_certificate(self, certificate: bytes) -> None:
+        """Puts a certificate (PEM) for the TLS key in the place of the former."""
+        write_atomically(self.certificate, certificate)
+
+    def keep(self, membership: SiteMembership) -> None:
+        write_atomically(self._membership, membership.model_dump_json(indent=2).encode())
+
+    def stand(self, standing: Standing) -> None:
+        """Remembers where the site stands, as its hub last said."""
+        with self.alone():
+            membership = self.membership
+            if membership.standing != standing:
+                self.keep(membership.model_copy(update={"standing": standing}))
+
+    def follow_hub(self, chain: tuple[Succession, ...]) -> PublicIdentity:
+        """Takes up the hub's newer key where the known one signed it; raises BrokenSuccession."""
+        with self.alone():
+            membership = self.membership
+            known = membership.hub
+            following = newest(known, chain)
+            if following != known:
+                self.keep(
+                    membership.model_copy(
+                        update={"hub_key": following.hex, "former_hub_key": known.hex}
+                    )
+                )
+            return following
+
+    def leave(self) -> None:
+        """Forgets the federation: the membership first, then keys and certificates."""
+        with self.alone():
+            for path in (
+                self._membership,
+                self.identity_key,
+                self.next_key,
+                self.tls_key,
+                self.certificate,
+                self.authority_certificate,
+            ):
+                path.unlink(missing_ok=True)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps other processes from changing the folder meanwhile."""
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)

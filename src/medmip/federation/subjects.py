@@ -1,0 +1,76 @@
+"""Subjects of the federation's messages, and who may publish and hear which.
+
+    mip.site.<node>.<verb>     from the hub to one site; its own inbox is mip.site.<node>.inbox
+    mip.hub.<node>.<verb>      from one site to the hub
+    mip.enrol.<node>.ask       from a node that is no member; its inbox is mip.enrol.<node>.inbox
+
+A node's permissions are allow-lists over these, so that it can neither hear nor speak for another,
+nor learn that there is another. Answers to the hub's requests go to the hub's inbox by the broker's
+`allow_responses` alone.
+"""
+
+from dataclasses import dataclass
+
+HUB_INBOX = "mip.inbox.hub"
+EVERY_SITE_TO_HUB = "mip.hub.*.>"
+EVERY_ENROLMENT = "mip.enrol.*.ask"
+
+
+def to_site(node: str, verb: str) -> str:
+    """Where the hub asks a site."""
+    return f"mip.site.{node}.{verb}"
+
+
+def all_to_site(node: str) -> str:
+    """Everything that a site hears."""
+    return f"mip.site.{node}.>"
+
+
+def site_inbox(node: str) -> str:
+    """The prefix of answers to a site's own questions."""
+    return f"mip.site.{node}.inbox"
+
+
+def to_hub(node: str, verb: str) -> str:
+    """Where a site tells or asks the hub."""
+    return f"mip.hub.{node}.{verb}"
+
+
+def enrolment(node: str) -> str:
+    """Where a node that is no member asks the hub."""
+    return f"mip.enrol.{node}.ask"
+
+
+def enrolment_inbox(node: str) -> str:
+    """The prefix of answers to such a node."""
+    return f"mip.enrol.{node}.inbox"
+
+
+def node_of(subject: str) -> str:
+    """The node that a subject of a site or of an enrolment belongs to."""
+    return subject.split(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What a connection may publish and hear; answers allows replies to what it was asked."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+    answers: bool = False
+
+
+HUB = Permissions(
+    publish=("mip.site.>", "mip.enrol.*.inbox.>"),
+    subscribe=(EVERY_SITE_TO_HUB, EVERY_ENROLMENT, f"{HUB_INBOX}.>"),
+)
+
+
+def member(node: str) -> Permissions:
+    """What a member may do."""
+    return Permissions((f"mip.hub.{node}.>",), (all_to_site(node),), answers=True)
+
+
+def candidate(node: str) -> Permissions:
+    """What an invited node, or one that waits for approval, may do."""
+    return Permissions((enrolment(node),), (f"{enrolment_inbox(node)}.>",))
