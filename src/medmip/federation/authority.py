@@ -23,6 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from medmip.catalogue.atomic_file import write_atomically
 from medmip.errors import MipError
 from medmip.federation.address import Address
+from medmip.federation.identity import Identity
 
 AUTHORITY_LIFE = timedelta(days=3652)
 CERTIFICATE_LIFE = timedelta(days=90)
@@ -47,6 +48,11 @@ class TlsKey:
     @classmethod
     def made(cls) -> "TlsKey":
         return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def of(cls, identity: Identity) -> "TlsKey":
+        """The key of a one-time identity, which is both that and its TLS key."""
+        return cls(Ed25519PrivateKey.from_private_bytes(identity.seed))
 
     @classmethod
     def read(cls, path: Path) -> "TlsKey":

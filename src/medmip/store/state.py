@@ -1,4 +1,4 @@
-"""The state database: experiments, the ledger, earlier cohorts; SQLite in the home by default."""
+"""The state database: experiments, ledger, earlier cohorts, a hub's sites; SQLite by default."""
 
 import contextlib
 import os
@@ -9,6 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     Connection,
     DateTime,
@@ -77,6 +78,34 @@ cohorts = Table(
     Column("records", Integer, nullable=False),
     Column("held", LargeBinary, nullable=False),
     Index("cohorts_by_snapshot", "snapshot"),
+)
+
+hub_sites = Table(
+    "hub_sites",
+    metadata,
+    Column("node", String(16), primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("former_key", String(64)),
+    Column("former_until", DateTime(timezone=True)),
+    Column("successions", JSON, nullable=False),
+    Column("asked", DateTime(timezone=True), nullable=False),
+    Column("decided", DateTime(timezone=True)),
+    Column("seen", DateTime(timezone=True)),
+    Column("skew", Float),
+    Column("version", String(40), nullable=False),
+)
+
+hub_invitations = Table(
+    "hub_invitations",
+    metadata,
+    Column("node", String(16), primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("expires", DateTime(timezone=True), nullable=False),
+    Column("used_by", String(16)),
+    Column("closed", Boolean, nullable=False),
 )
 
 
