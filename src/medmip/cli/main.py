@@ -8,13 +8,16 @@ import typer
 from medmip.cli.algorithm import algorithm_app
 from medmip.cli.audit import audit_app
 from medmip.cli.data import data_app
+from medmip.cli.doctor import doctor
 from medmip.cli.experiment import experiment_app
+from medmip.cli.hub import hub_app
 from medmip.cli.model import model_app
 from medmip.cli.model_apply import model_apply
 from medmip.cli.model_export import model_export
 from medmip.cli.policy import policy_app
 from medmip.cli.run import run
-from medmip.cli.serve import demo, doctor, serve
+from medmip.cli.serve import demo, serve
+from medmip.cli.site import site_app
 from medmip.errors import MipError
 
 app = typer.Typer(
@@ -36,6 +39,8 @@ app.command("model-export")(model_export)
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(audit_app, name="audit")
 app.add_typer(policy_app, name="policy")
+app.add_typer(hub_app, name="hub")
+app.add_typer(site_app, name="site")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,20 +1,17 @@
 """`mip serve`, `mip demo` and `mip doctor`: the running platform."""
 
 import fcntl
-import os
-import shutil
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medmip.cli.options import HomeOption, opened
-from medmip.errors import Conflict, MipError
+from medmip.errors import Conflict
 
 if TYPE_CHECKING:
     from medmip.catalogue.home import Home
@@ -40,71 +37,6 @@ def demo(port: PortOption = PORT, home: HomeOption = None) -> None:
     _serve(place, "127.0.0.1", port)
 
 
-def doctor(home: HomeOption = None) -> None:
-    """Check the installation; exit 1 where something is wrong."""
-    import platform
-
-    place = opened(home)
-    free = shutil.disk_usage(place.path).free / 1e9
-    checks = [
-        ("Python", sys.version_info >= (3, 11), platform.python_version()),
-        ("home folder", os.access(place.path, os.W_OK), str(place.path)),
-        ("disk", free > 1, f"{free:.1f} GB free"),
-        *_check_snapshots(place),
-        _check_ledger(place),
-        _check_policy(place),
-        _check_portal(),
-    ]
-    for name, sound, detail in checks:
-        typer.echo(f"{'ok  ' if sound else 'FAIL'}  {name}: {detail}")
-    if not all(sound for _, sound, _ in checks):
-        raise typer.Exit(1)
-
-
-def _check_snapshots(place: "Home") -> list[tuple[str, bool, str]]:
-    from medmip.store.snapshots import Datasets
-
-    datasets = Datasets(place)
-    found = []
-    for snapshot in datasets.list():
-        name = f"dataset {snapshot.model} {snapshot.dataset}"
-        try:
-            datasets.verify(snapshot)
-        except MipError as error:
-            found.append((name, False, str(error)))
-        else:
-            found.append((name, True, f"version {snapshot.version}, {snapshot.records} records"))
-    return found
-
-
-def _check_ledger(place: "Home") -> tuple[str, bool, str]:
-    from medmip.privacy.ledger import Ledger
-    from medmip.privacy.ledger_head import LedgerHead
-    from medmip.store.state import open_state
-
-    ledger = Ledger(open_state(place), LedgerHead(place))
-    broken = ledger.verify()
-    detail = f"{ledger.count()} rows" if broken is None else f"changed at row {broken}"
-    return "ledger", broken is None, detail
-
-
-def _check_policy(place: "Home") -> tuple[str, bool, str]:
-    from medmip.privacy.policy import site_policy
-
-    try:
-        policy = site_policy(place)
-    except MipError as error:
-        return "policy", False, str(error)
-    return "policy", True, f"at least {policy.minimum_patients} patients"
-
-
-def _check_portal() -> tuple[str, bool, str]:
-    from medmip.web.application import portal_folder
-
-    built = (portal_folder() / "index.html").is_file()
-    return "portal", built, "built" if built else "not built; run `make portal`"
-
-
 def _serve(place: "Home", host: str, port: int) -> None:
     import uvicorn
 
@@ -118,8 +50,10 @@ def _serve(place: "Home", host: str, port: int) -> None:
             remedy="Leave out --host, and reach it through an SSH tunnel.",
         )
     _check_port(host, port)
-    with _only_server(place):
+    with ExitStack() as stack:
+        stack.enter_context(_only_server(place))
         write_log_to(place.logs / "mip.jsonl")
+        stack.enter_context(_hub(place))
         app = create_app(ExperimentService(place))
         typer.echo(
             f"MIP is at http://{'[::1]' if host == '::1' else host}:{port}/ (Ctrl-C stops it)"
@@ -132,6 +66,23 @@ def _serve(place: "Home", host: str, port: int) -> None:
             server_header=False,
             timeout_graceful_shutdown=3,
         )
+
+
+def _hub(place: "Home") -> AbstractContextManager[object]:
+    """The hub's side of a federation, where this home is one."""
+    from medmip.federation.hub_folder import HubFolder
+
+    folder = HubFolder(place)
+    if not folder.is_whole:
+        return nullcontext()
+
+    from medmip.federation.background import Background
+    from medmip.federation.hub_service import HubService
+    from medmip.store.state import open_state
+
+    settings = folder.settings
+    typer.echo(f"The hub of {settings.federation!r} is at {settings.address}")
+    return Background(HubService(folder, open_state(place)))
 
 
 def _check_port(host: str, port: int) -> None:

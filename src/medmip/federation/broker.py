@@ -143,7 +143,7 @@ class Broker:
         while time.monotonic() < deadline:
             if self.pid is None:
                 break
-            if _answers(self._folder):
+            if broker_answers(self._folder):
                 return
             time.sleep(0.02)
         self.stop()
@@ -177,8 +177,8 @@ class Broker:
             process.send_signal(number)
 
 
-def _answers(folder: HubFolder) -> bool:
-    """Whether the server completes a TLS handshake with a certificate of ours."""
+def broker_answers(folder: HubFolder) -> bool:
+    """Whether the hub's server is there and takes a certificate of ours."""
     context = ssl.create_default_context(cafile=folder.authority_certificate)
     context.load_cert_chain(folder.client_certificate, folder.client_key)
     local = folder.settings.local

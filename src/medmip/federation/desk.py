@@ -11,17 +11,16 @@ from medmip.federation.client import FederationClient
 from medmip.federation.clock import LIMIT, Skew, now
 from medmip.federation.desk_messages import (
     QUESTION,
-    VERB,
     Answer,
     BadMessage,
     Enrol,
     Hello,
     Leave,
+    Matter,
     Question,
     Refusal,
     Renew,
     Rotate,
-    Rotated,
     Welcome,
     digest,
     opened,
@@ -32,7 +31,7 @@ from medmip.federation.hub_folder import OVERLAP, HubFolder
 from medmip.federation.identity import PublicIdentity
 from medmip.federation.membership import Membership
 from medmip.federation.site_record import Site, SiteState
-from medmip.federation.subjects import EVERY_ENROLMENT, node_of, to_hub
+from medmip.federation.subjects import DESK, node_of, to_hub
 from medmip.logbook import logger
 
 AT_ONCE = 8
@@ -58,8 +57,7 @@ class Desk:
 
     async def open(self, client: FederationClient) -> None:
         """Begins to hear what nodes ask through this client."""
-        for subject in (EVERY_ENROLMENT, to_hub("*", VERB)):
-            await client.subscribe(subject, queue="desk", cb=self._hear)
+        await client.subscribe(to_hub("*", DESK), queue="desk", cb=self._hear)
         await client.flush()
 
     async def _hear(self, message: Msg) -> None:
@@ -107,10 +105,10 @@ class Desk:
         site = self._speaker(node, key, moment)
         self._membership.note(site.node, skew.seconds, asked.version, moment)
         self._membership.close_invitation(site.node)
-        return self._serve(site, key, asked, moment)
+        return self._serve(site, asked.matter, moment)
 
-    def _serve(self, site: Site, key: PublicIdentity, asked: Question, moment: datetime) -> Welcome:
-        match asked.matter:
+    def _serve(self, site: Site, matter: Matter, moment: datetime) -> Welcome:
+        match matter:
             case Hello():
                 return self._welcome(site)
             case Leave():
@@ -121,10 +119,8 @@ class Desk:
                 return self._welcome(site, self._certificate(site.node, tls_key, moment))
             case Rotate(succession=step):
                 site = self._membership.rotate(site.node, step, moment + OVERLAP)
-            case Rotated() if key == site.key:
-                self._membership.forget_former_key(site.node)
             case _:
-                raise BadMessage("The former key cannot end its own overlap")
+                raise BadMessage("A member cannot enrol again")
         self._changed()
         return self._welcome(site)
 

@@ -21,6 +21,7 @@ from medmip.federation.desk_messages import (
     sealed,
 )
 from medmip.federation.identity import Identity, PublicIdentity
+from medmip.federation.subjects import DESK, to_hub
 from medmip.federation.succession import Succession, newest
 
 PATIENCE = 5.0
@@ -60,13 +61,14 @@ def pinned(key: PublicIdentity) -> HubKey:
 
 
 async def ask(
-    client: FederationClient, subject: str, matter: Matter, identity: Identity, hub: HubKey
+    client: FederationClient, node: str, matter: Matter, identity: Identity, hub: HubKey
 ) -> Word:
-    """The hub's word on a matter.
+    """The hub's word on a matter of this node, over its own connection.
 
     Raises HubRefused with the hub's reason, ClocksApart, HubUnreachable where nobody answers, and
     BadMessage where somebody else than the hub did.
     """
+    subject = to_hub(node, DESK)
     sent = now()
     data = sealed(question(matter, sent), subject, identity)
     try:

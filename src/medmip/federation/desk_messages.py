@@ -22,7 +22,6 @@ from medmip.federation.succession import Succession
 
 LONGEST = 65_536
 """Bytes of a message; the longest is a chain of successions and a certificate."""
-VERB = "membership"
 
 Hex32 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 Text = Annotated[str, StringConstraints(max_length=200)]
@@ -65,19 +64,13 @@ class Rotate(_Model):
     succession: Succession
 
 
-class Rotated(_Model):
-    """A member has no connection left that uses its former key."""
-
-    kind: Literal["rotated"] = "rotated"
-
-
 class Leave(_Model):
     """A member goes."""
 
     kind: Literal["leave"] = "leave"
 
 
-Matter = Enrol | Hello | Renew | Rotate | Rotated | Leave
+Matter = Enrol | Hello | Renew | Rotate | Leave
 
 
 class Question(_Model):

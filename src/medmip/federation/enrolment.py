@@ -12,13 +12,19 @@ from medmip.errors import Conflict
 from medmip.federation.address import Address, Proxy
 from medmip.federation.authority import TlsKey
 from medmip.federation.client import FederationClient
-from medmip.federation.connection import Credentials, NotAdmitted, connect, tls_context
+from medmip.federation.connection import (
+    Credentials,
+    NotAdmitted,
+    connect,
+    connect_site,
+    tls_context,
+)
 from medmip.federation.desk_call import ask, pinned
 from medmip.federation.desk_messages import Enrol, Hello
 from medmip.federation.invitation import BadInvitation, Invitation
 from medmip.federation.site_folder import SiteFolder, SiteMembership, Standing
 from medmip.federation.site_record import SiteState
-from medmip.federation.subjects import enrolment, enrolment_inbox
+from medmip.federation.subjects import site_inbox
 
 LOOK_EVERY = 1.0
 """Seconds between looks at whether the hub's operator has decided."""
@@ -61,7 +67,7 @@ async def enrol(
     async with _invited(invitation, address, way) as client:
         word = await ask(
             client,
-            enrolment(invitation.one_time.public.node),
+            invitation.one_time.public.node,
             Enrol(tls_key=tls_key.public.hex()),
             folder.identity,
             pinned(invitation.hub_key),
@@ -96,13 +102,9 @@ async def decided(folder: SiteFolder) -> SiteMembership:
 async def look(folder: SiteFolder) -> Standing:
     """Where a waiting site stands now, as its hub says; the folder remembers it."""
     membership = folder.membership
-    context = tls_context(folder.authority_certificate, folder.certificate, folder.tls_key)
-    node = membership.node
-    credentials = Credentials(folder.identity, context, enrolment_inbox(node), node)
-    client = await connect(membership.address, credentials, membership.way)
+    client = await connect_site(folder)
     try:
-        subject = enrolment(node)
-        word = await ask(client, subject, Hello(), folder.identity, folder.follow_hub)
+        word = await ask(client, membership.node, Hello(), folder.identity, folder.follow_hub)
     finally:
         await client.close()
     match word.welcome.state:
@@ -132,7 +134,7 @@ async def _invited(
             write_atomically(path, content)
         context = tls_context(*files)
     credentials = Credentials(
-        one_time, context, enrolment_inbox(one_time.public.node), one_time.public.node
+        one_time, context, site_inbox(one_time.public.node), one_time.public.node
     )
     try:
         client = await connect(address, credentials, proxy)

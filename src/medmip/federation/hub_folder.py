@@ -17,7 +17,7 @@ from medmip.federation.authority import Authority, TlsKey, read_certificate, ren
 from medmip.federation.identity import Identity, PublicIdentity
 from medmip.federation.succession import Succession
 
-OVERLAP = timedelta(hours=24)
+OVERLAP = timedelta(hours=1)
 """How long the broker accepts a former key beside the one that follows it."""
 
 

@@ -154,7 +154,7 @@ class Membership:
         step.checked()
         with self._state.begin() as connection:
             site = self._read(connection, node)
-            if step in site.successions:
+            if site.key.hex == step.following:
                 return site
             if site.key.hex != step.former:
                 raise BrokenSuccession("The new key does not follow the site's present key")
@@ -169,15 +169,6 @@ class Membership:
                 )
             )
             return self._read(connection, node)
-
-    def forget_former_key(self, node: str) -> None:
-        """Ends the overlap of a site that speaks by its new key and needs the former no more."""
-        with self._state.begin() as connection:
-            connection.execute(
-                update(hub_sites)
-                .where(hub_sites.c.node == node)
-                .values(former_key=None, former_until=None)
-            )
 
     def note(self, node: str, skew: float, version: str, now: datetime) -> None:
         """Remembers that a site spoke, by which clock and version."""

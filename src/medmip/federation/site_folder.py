@@ -4,18 +4,23 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from medmip.catalogue.atomic_file import write_atomically
 from medmip.catalogue.home import Home
 from medmip.errors import Conflict
 from medmip.federation.address import Address, Proxy
 from medmip.federation.authority import TlsKey
+from medmip.federation.clock import now
 from medmip.federation.identity import Identity, PublicIdentity
 from medmip.federation.succession import Succession, newest
+
+IN_FLIGHT = timedelta(minutes=1)
+"""How long a message signed by the hub's former key may still be on its way."""
 
 
 class Standing(StrEnum):
@@ -39,11 +44,18 @@ class SiteMembership(BaseModel):
     proxy: str | None = None
     hub_key: str
     former_hub_key: str | None = None
+    former_hub_until: AwareDatetime | None = None
     standing: Standing
 
     @property
     def hub(self) -> PublicIdentity:
         return PublicIdentity.from_hex(self.hub_key)
+
+    def hub_keys(self, moment: datetime) -> tuple[PublicIdentity, ...]:
+        """The keys that the hub signs by: the known one, and for a moment the one before it."""
+        if not self.former_hub_key or not self.former_hub_until or self.former_hub_until < moment:
+            return (self.hub,)
+        return (self.hub, PublicIdentity.from_hex(self.former_hub_key))
 
     @property
     def address(self) -> Address:
@@ -148,7 +160,11 @@ class SiteFolder:
             if following != known:
                 self.keep(
                     membership.model_copy(
-                        update={"hub_key": following.hex, "former_hub_key": known.hex}
+                        update={
+                            "hub_key": following.hex,
+                            "former_hub_key": known.hex,
+                            "former_hub_until": now() + IN_FLIGHT,
+                        }
                     )
                 )
             return following

@@ -2,7 +2,6 @@
 
     mip.site.<node>.<verb>     from the hub to one site; its own inbox is mip.site.<node>.inbox
     mip.hub.<node>.<verb>      from one site to the hub
-    mip.enrol.<node>.ask       from a node that is no member; its inbox is mip.enrol.<node>.inbox
 
 A node's permissions are allow-lists over these, so that it can neither hear nor speak for another,
 nor learn that there is another. Answers to the hub's requests go to the hub's inbox by the broker's
@@ -13,7 +12,8 @@ from dataclasses import dataclass
 
 HUB_INBOX = "mip.inbox.hub"
 EVERY_SITE_TO_HUB = "mip.hub.*.>"
-EVERY_ENROLMENT = "mip.enrol.*.ask"
+DESK = "membership"
+"""The verb by which nodes enrol and members renew, rotate and leave."""
 
 
 def to_site(node: str, verb: str) -> str:
@@ -36,18 +36,8 @@ def to_hub(node: str, verb: str) -> str:
     return f"mip.hub.{node}.{verb}"
 
 
-def enrolment(node: str) -> str:
-    """Where a node that is no member asks the hub."""
-    return f"mip.enrol.{node}.ask"
-
-
-def enrolment_inbox(node: str) -> str:
-    """The prefix of answers to such a node."""
-    return f"mip.enrol.{node}.inbox"
-
-
 def node_of(subject: str) -> str:
-    """The node that a subject of a site or of an enrolment belongs to."""
+    """The node that a subject belongs to."""
     return subject.split(".")[2]
 
 
@@ -61,8 +51,8 @@ class Permissions:
 
 
 HUB = Permissions(
-    publish=("mip.site.>", "mip.enrol.*.inbox.>"),
-    subscribe=(EVERY_SITE_TO_HUB, EVERY_ENROLMENT, f"{HUB_INBOX}.>"),
+    publish=("mip.site.>",),
+    subscribe=(EVERY_SITE_TO_HUB, f"{HUB_INBOX}.>"),
 )
 
 
@@ -72,5 +62,5 @@ def member(node: str) -> Permissions:
 
 
 def candidate(node: str) -> Permissions:
-    """What an invited node, or one that waits for approval, may do."""
-    return Permissions((enrolment(node),), (f"{enrolment_inbox(node)}.>",))
+    """What an invited node, or one that waits for approval, may do: speak to the desk."""
+    return Permissions((to_hub(node, DESK),), (f"{site_inbox(node)}.>",))

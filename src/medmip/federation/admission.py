@@ -1,0 +1,37 @@
+"""Whom the broker lets in: derived from the hub's identity and who belongs to the federation."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from medmip.federation.broker_configuration import BrokerUser
+from medmip.federation.hub_folder import HubFolder
+from medmip.federation.invitation import LIFE
+from medmip.federation.membership import Membership
+from medmip.federation.site_record import Site, SiteState
+from medmip.federation.subjects import HUB, candidate, member
+
+
+def admitted(folder: HubFolder, membership: Membership, now: datetime) -> tuple[BrokerUser, ...]:
+    """Every identity that may connect now, and what it may do."""
+    return tuple(_users(folder, membership, now))
+
+
+def _users(folder: HubFolder, membership: Membership, now: datetime) -> Iterator[BrokerUser]:
+    for key in folder.accepted(now):
+        yield BrokerUser(key, HUB)
+    for invited in membership.invitations():
+        if invited.is_open(now):
+            yield BrokerUser(invited.key, candidate(invited.node))
+    for site in membership.sites():
+        if site.state is SiteState.MEMBER:
+            for key in site.keys(now):
+                yield BrokerUser(key, member(site.node))
+        elif _may_ask(site, now):
+            yield BrokerUser(site.key, candidate(site.node))
+
+
+def _may_ask(site: Site, now: datetime) -> bool:
+    """Who waits may ask for the decision, and who was rejected hears of it for a while."""
+    if site.state is SiteState.REJECTED:
+        return site.decided is not None and now < site.decided + LIFE
+    return site.state is SiteState.WAITING

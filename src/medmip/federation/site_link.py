@@ -1,0 +1,171 @@
+"""A site's lasting connection to its hub, and what it says there: hello, renew, rotate, leave."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from medmip.errors import MipError
+from medmip.federation.authority import TlsKey, read_certificate, renewal_of
+from medmip.federation.client import FederationClient
+from medmip.federation.clock import now
+from medmip.federation.connection import NotAdmitted, connect_site
+from medmip.federation.desk_call import Word, ask
+from medmip.federation.desk_messages import Hello, Leave, Matter, Renew, Rotate
+from medmip.federation.enrolment import Rejected, look
+from medmip.federation.identity import Identity, PublicIdentity
+from medmip.federation.link import Ends, Link
+from medmip.federation.site_folder import SiteFolder, Standing
+from medmip.federation.succession import Succession
+from medmip.logbook import logger
+
+HELLO_EVERY = 30.0
+"""Seconds between hellos: clocks are compared, and the hub's next key is heard of."""
+ADMITTED_WITHIN = 10.0
+"""Seconds within which the broker knows a key that the hub has taken up."""
+log = logger("medmip.federation.site_link")
+
+Begin = Callable[[FederationClient], Awaitable[None]]
+
+
+class SiteLink:
+    """Keeps a site connected while it is entered.
+
+    begin gets each client, once the hub has greeted it as a member, to subscribe to what the site
+    hears, with the queue group of its node.
+    """
+
+    def __init__(self, folder: SiteFolder, begin: Begin) -> None:
+        self._folder = folder
+        self._begin_others = begin
+        self._greeting: asyncio.Task[None] | None = None
+        self.word: Word | None = None
+        """The hub's last word: its clock against ours, and its version."""
+        self.link = Link(
+            Ends(
+                connect=self._connect,
+                identity=lambda: folder.identity.public,
+                begin=self._begin,
+            )
+        )
+
+    async def __aenter__(self) -> "SiteLink":
+        await self.link.__aenter__()
+        self._greeting = asyncio.create_task(self._greet())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._greeting is not None:
+            self._greeting.cancel()
+            await asyncio.gather(self._greeting, return_exceptions=True)
+        await self.link.__aexit__()
+
+    async def knows(self, key: PublicIdentity) -> bool:
+        """Whether the hub signs by this key; asks the hub for its succession where it is new."""
+        if key in self._folder.membership.hub_keys(now()):
+            return True
+        await self._hear(await self.link.client())
+        return key == self._folder.membership.hub
+
+    async def _connect(self) -> FederationClient:
+        folder = self._folder
+        if folder.membership.standing is Standing.WAITING and await look(folder) is not (
+            Standing.MEMBER
+        ):
+            raise Rejected(
+                "The hub's operator has not approved this site yet",
+                remedy="Call the operator and compare fingerprints: `mip site status`.",
+            )
+        if folder.next_key.exists():
+            await rotate(folder, now())
+        try:
+            return await connect_site(folder)
+        except NotAdmitted:
+            folder.stand(Standing.REVOKED)
+            raise
+
+    async def _begin(self, client: FederationClient) -> None:
+        await self._hear(client)
+        self._folder.stand(Standing.MEMBER)
+        await self._begin_others(client)
+        await client.flush()
+
+    async def _greet(self) -> None:
+        while True:
+            await asyncio.sleep(HELLO_EVERY)
+            try:
+                await self._hear(await self.link.client())
+            except MipError as error:
+                log.warning("hello failed", reason=error.what)
+
+    async def _hear(self, client: FederationClient) -> None:
+        folder = self._folder
+        self.word = await say(folder, client, Hello())
+        if now() >= renewal_of(read_certificate(folder.certificate)):
+            await renew(folder, client)
+
+
+async def say(folder: SiteFolder, client: FederationClient, matter: Matter) -> Word:
+    """The hub's word to this site over its connection; raises as `ask`."""
+    node = folder.membership.node
+    return await ask(client, node, matter, client.identity, folder.follow_hub)
+
+
+async def renew(folder: SiteFolder, client: FederationClient) -> None:
+    """Fetches a new certificate, which the client's next handshake shows."""
+    key = TlsKey.read(folder.tls_key).public.hex()
+    word = await say(folder, client, Renew(tls_key=key))
+    assert word.welcome.certificate is not None
+    with folder.alone():
+        folder.keep_certificate(word.welcome.certificate.encode())
+    context = client.options["tls"]
+    context.load_cert_chain(folder.certificate, folder.tls_key)
+    log.info("the site's certificate was renewed")
+
+
+async def rotate(folder: SiteFolder, moment: datetime) -> None:
+    """Hands over to a new identity key; a running link moves to it within a second.
+
+    Where an earlier attempt was interrupted, it is brought to its end instead.
+    """
+    with folder.alone():
+        if not folder.next_key.exists():
+            Identity.made().write(folder.next_key)
+        following = Identity.read(folder.next_key)
+    former = folder.identity
+    try:
+        client = await connect_site(folder)
+        try:
+            step = Succession.made(former, following, moment)
+            await say(folder, client, Rotate(succession=step))
+        finally:
+            await client.close()
+    except NotAdmitted:
+        log.info("the former key is out of use; trying the one that was to follow it")
+    await _until_admitted(folder, following)
+    os.replace(folder.next_key, folder.identity_key)
+
+
+async def _until_admitted(folder: SiteFolder, following: Identity) -> None:
+    """Waits until the hub's broker knows the new key; raises NotAdmitted where it does not."""
+    last = time.monotonic() + ADMITTED_WITHIN
+    while True:
+        try:
+            await (await connect_site(folder, following)).close()
+        except NotAdmitted:
+            if time.monotonic() > last:
+                raise
+            await asyncio.sleep(0.2)
+        else:
+            return
+
+
+async def leave(folder: SiteFolder) -> None:
+    """Tells the hub that the site goes, and then forgets the federation."""
+    client = await connect_site(folder)
+    try:
+        await say(folder, client, Leave())
+    finally:
+        await client.close()
+    folder.leave()
