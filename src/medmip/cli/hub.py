@@ -59,28 +59,15 @@ def invite(
 
     Whoever holds it may ask to join once, and then waits for your approval.
     """
-    from medmip.federation.authority import TlsKey
+    from medmip.federation.admission import open_invitation
     from medmip.federation.clock import now
-    from medmip.federation.identity import Identity
-    from medmip.federation.invitation import Invitation
 
     folder, membership = _hub(home)
-    one_time, moment, settings = Identity.made(), now(), folder.settings
-    authority = folder.authority
-    expires = membership.invite(hospital, one_time, moment)
-    invitation = Invitation(
-        federation=settings.federation,
-        name=hospital,
-        hub=settings.address,
-        hub_key=folder.identity.public,
-        one_time=one_time,
-        certificate=authority.for_client(one_time.public.node, TlsKey.of(one_time).public, moment),
-        authority=authority.pem,
-        expires=expires,
-    )
+    invitation = open_invitation(folder, membership, hospital, now())
     typer.echo(invitation.token())
     for line in (
-        f"For {hospital}, once, until {expires:%d %B %Y %H:%M} UTC. Send it by a way you trust.",
+        f"For {hospital}, once, until {invitation.expires:%d %B %Y %H:%M} UTC.",
+        "Send it by a way you trust.",
         "There: mip site join TOKEN",
         "Then compare fingerprints by phone and approve: mip hub approve",
         f"This hub: {folder.identity.public.fingerprint}",

@@ -1,11 +1,13 @@
-"""Whom the broker lets in: derived from the hub's identity and who belongs to the federation."""
+"""Whom the broker lets in: the hub, who belongs to the federation, and who is invited."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
+from medmip.federation.authority import TlsKey
 from medmip.federation.broker_configuration import BrokerUser
 from medmip.federation.hub_folder import HubFolder
-from medmip.federation.invitation import LIFE
+from medmip.federation.identity import Identity
+from medmip.federation.invitation import LIFE, Invitation
 from medmip.federation.membership import Membership
 from medmip.federation.site_record import Site, SiteState
 from medmip.federation.subjects import HUB, candidate, member
@@ -14,6 +16,25 @@ from medmip.federation.subjects import HUB, candidate, member
 def admitted(folder: HubFolder, membership: Membership, now: datetime) -> tuple[BrokerUser, ...]:
     """Every identity that may connect now, and what it may do."""
     return tuple(_users(folder, membership, now))
+
+
+def open_invitation(
+    folder: HubFolder, membership: Membership, hospital: str, now: datetime
+) -> Invitation:
+    """A new invitation for a hospital; its one-time key is kept nowhere but in the token."""
+    one_time, settings, authority = Identity.made(), folder.settings, folder.authority
+    expires = membership.invite(hospital, one_time.public, now)
+    key = TlsKey.of(one_time).public
+    return Invitation(
+        federation=settings.federation,
+        name=hospital,
+        hub=settings.address,
+        hub_key=folder.identity.public,
+        one_time=one_time,
+        certificate=authority.for_client(one_time.public.node, key, now),
+        authority=authority.pem,
+        expires=expires,
+    )
 
 
 def _users(folder: HubFolder, membership: Membership, now: datetime) -> Iterator[BrokerUser]:

@@ -1,6 +1,7 @@
 """The NATS client of a node: nats-py, logging in by an identity, and ending where it is refused."""
 
 import asyncio
+import contextlib
 import logging
 
 from nats.aio.client import Client
@@ -11,6 +12,8 @@ from medmip.federation.tunnel import Tunnel
 
 REFUSALS = 3
 """Refused log-ins in a row after which a client gives up: it is revoked, not unlucky."""
+
+CLOSED_WITHIN = 2.0
 
 
 class LoginRefused(NatsError):
@@ -31,6 +34,8 @@ class FederationClient(Client):
         """The way through a proxy, which ends with the client."""
         self.refused = False
         """Whether the broker closed the client for good."""
+        self.forbidden: str | None = None
+        """What the broker last refused to let this client publish or hear."""
         self._refusals = 0
         self._ending: asyncio.Task[None] | None = None
         # nats-py sends a public NKey beside `signature_cb` only where its optional library `nkeys`
@@ -39,9 +44,21 @@ class FederationClient(Client):
 
     async def close(self) -> None:
         """Ends the connection for good."""
-        await super().close()
+        # After a TLS handshake that failed, nats-py waits without end for its socket to close.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(super().close(), CLOSED_WITHIN)
         if self.tunnel is not None:
             await self.tunnel.close()
+
+    async def hears(self, subject: str) -> bool:
+        """Whether the broker lets this client subscribe to a subject; it then does no more."""
+        self.forbidden = None
+        probe = await self.subscribe(subject)
+        await self.flush()
+        await probe.unsubscribe()
+        # The broker's word may come right behind the answer to the flush.
+        await self.flush()
+        return self.forbidden is None
 
     async def _process_connect_init(self) -> None:
         self._server_info = {}

@@ -87,12 +87,18 @@ async def connect(
     """
     tunnel = await Tunnel(proxy, hub).__aenter__() if proxy else None
     client = FederationClient(credentials.identity, tunnel)
-    connecting = True
+    connecting, ending = True, False
 
     async def on_error(error: Exception) -> None:
+        nonlocal ending
+        if ending:
+            return
         if connecting:
             # Raised through `connect`, which otherwise would try again for ever.
+            ending = True
             raise (tunnel and tunnel.trouble) or explained(error, hub)
+        if "permissions violation" in str(error).lower():
+            client.forbidden = str(error)
         log.warning("broker", hub=str(hub), error=type(error).__name__, message=str(error))
 
     async def on_reconnect() -> None:

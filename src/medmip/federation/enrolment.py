@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -24,8 +25,10 @@ from medmip.federation.desk_messages import Enrol, Hello
 from medmip.federation.invitation import BadInvitation, Invitation
 from medmip.federation.site_folder import SiteFolder, SiteMembership, Standing
 from medmip.federation.site_record import SiteState
-from medmip.federation.subjects import site_inbox
+from medmip.federation.subjects import all_to_site, site_inbox
 
+READ_WITHIN = 3.0
+"""Seconds within which the running hub knows of an invitation."""
 LOOK_EVERY = 1.0
 """Seconds between looks at whether the hub's operator has decided."""
 
@@ -105,9 +108,13 @@ async def look(folder: SiteFolder) -> Standing:
     client = await connect_site(folder)
     try:
         word = await ask(client, membership.node, Hello(), folder.identity, folder.follow_hub)
+        heard = await client.hears(all_to_site(membership.node))
     finally:
         await client.close()
     match word.welcome.state:
+        case SiteState.MEMBER if not heard:
+            # Approved a moment ago: the broker has not read of it yet.
+            return Standing.WAITING
         case SiteState.WAITING:
             return Standing.WAITING
         case SiteState.MEMBER:
@@ -136,16 +143,28 @@ async def _invited(
     credentials = Credentials(
         one_time, context, site_inbox(one_time.public.node), one_time.public.node
     )
-    try:
-        client = await connect(address, credentials, proxy)
-    except NotAdmitted:
-        raise BadInvitation(
-            "The hub does not take this invitation",
-            where=str(address),
-            remedy="It was used already, has run out, or was replaced by a newer one; ask the "
-            "hub's operator for a new one: `mip hub invite`.",
-        ) from None
+    client = await _let_in(address, credentials, proxy)
     try:
         yield client
     finally:
         await client.close()
+
+
+async def _let_in(
+    address: Address, credentials: Credentials, proxy: Proxy | None
+) -> FederationClient:
+    """A connection, for which the broker may have to read of a new invitation first."""
+    last = time.monotonic() + READ_WITHIN
+    while True:
+        try:
+            return await connect(address, credentials, proxy)
+        except NotAdmitted:
+            if time.monotonic() > last:
+                break
+            await asyncio.sleep(READ_WITHIN / 10)
+    raise BadInvitation(
+        "The hub does not take this invitation",
+        where=str(address),
+        remedy="It was used already, has run out, or was replaced by a newer one; ask the "
+        "hub's operator for a new one: `mip hub invite`.",
+    )

@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, insert, or_, select, update
 
 from medmip.errors import Conflict, NotFound, RequestError
-from medmip.federation.identity import Identity, PublicIdentity
+from medmip.federation.identity import PublicIdentity
 from medmip.federation.invitation import LIFE, BadInvitation
 from medmip.federation.site_record import Invited, Site, SiteState, invited_of, site_of
 from medmip.federation.succession import BrokenSuccession, Succession
@@ -53,7 +53,7 @@ class Membership:
             raise NotFound(f"No site is called {named!r}", remedy=f"Sites of this hub: {names}.")
         return (present or found)[-1]
 
-    def invite(self, name: str, one_time: Identity, now: datetime) -> datetime:
+    def invite(self, name: str, one_time: PublicIdentity, now: datetime) -> datetime:
         """Opens an invitation, withdraws an earlier one of this name; tells when it runs out."""
         if not NAME.fullmatch(name):
             raise RequestError(
@@ -70,9 +70,9 @@ class Membership:
             )
             connection.execute(
                 insert(invited).values(
-                    node=one_time.public.node,
+                    node=one_time.node,
                     name=name,
-                    key=one_time.public.hex,
+                    key=one_time.hex,
                     expires=now + LIFE,
                     closed=False,
                 )

@@ -17,6 +17,7 @@ from medmip.federation.desk_messages import Hello, software_version
 from medmip.federation.site_folder import SiteFolder, Standing
 from medmip.federation.site_link import say
 from medmip.federation.site_record import SiteState
+from medmip.federation.subjects import all_to_site
 from medmip.federation.tunnel import open_tunnel
 
 PATIENCE = 5.0
@@ -78,15 +79,17 @@ async def _greeting(folder: SiteFolder, client: FederationClient) -> AsyncIterat
     except MipError as error:
         yield Step("permissions", False, _sentence(error))
         return
-    yield _permissions(folder, word)
+    yield _permissions(folder, word, await client.hears(all_to_site(folder.membership.node)))
     yield Step("clock", True, f"the hub's is {word.skew} (± {word.skew.uncertainty:.3f} s)")
     here = software_version()
     alike = here.split(".")[:2] == word.version.split(".")[:2]
     yield Step("versions", alike, f"hub {word.version}, site {here}")
 
 
-def _permissions(folder: SiteFolder, word: Word) -> Step:
+def _permissions(folder: SiteFolder, word: Word, hears: bool) -> Step:
     state = word.welcome.state
+    if state is SiteState.MEMBER and not hears:
+        return Step("permissions", False, "a member, but the broker does not let it hear the hub")
     if state is SiteState.MEMBER:
         folder.stand(Standing.MEMBER)
     found = {

@@ -17,6 +17,7 @@ from medmip.federation.enrolment import Rejected, look
 from medmip.federation.identity import Identity, PublicIdentity
 from medmip.federation.link import Ends, Link
 from medmip.federation.site_folder import SiteFolder, Standing
+from medmip.federation.subjects import all_to_site
 from medmip.federation.succession import Succession
 from medmip.logbook import logger
 
@@ -87,6 +88,11 @@ class SiteLink:
 
     async def _begin(self, client: FederationClient) -> None:
         await self._hear(client)
+        if not await client.hears(all_to_site(self._folder.membership.node)):
+            raise NotAdmitted(
+                "The broker does not let this site hear the hub",
+                remedy="It may have read of its approval only now; the next attempt tells.",
+            )
         self._folder.stand(Standing.MEMBER)
         await self._begin_others(client)
         await client.flush()
