@@ -22,6 +22,7 @@ from medmip.federation.authority import Authority, TlsKey
 from medmip.federation.broker import broker_answers
 from medmip.federation.broker_configuration import MAX_PAYLOAD
 from medmip.federation.broker_program import PROGRAM_VARIABLE, BrokerProgram, UnusableBroker
+from medmip.federation.client import FederationClient
 from medmip.federation.clock import now
 from medmip.federation.connection import (
     Credentials,
@@ -57,7 +58,7 @@ async def refused(client, attempt, errors: list[str]) -> bool:
     return False
 
 
-async def listening(folder: SiteFolder) -> tuple:
+async def listening(folder: SiteFolder) -> tuple[FederationClient, list[str]]:
     """A site's client, and what the broker told it of errors."""
     client = await connect_site(folder)
     errors: list[str] = []
@@ -92,6 +93,8 @@ def test_a_compromised_site_is_refused_every_foreign_subject(hub: Hub, tmp_path:
                 "mip.hub.>",
                 f"mip.hub.{own}.>",
                 f"{HUB_INBOX}.>",
+                "mip.answer.>",
+                f"mip.answer.{own}.>",
                 all_to_site(other),
                 to_site(other, "fold"),
                 "_INBOX.>",
@@ -110,6 +113,7 @@ def test_a_compromised_site_is_refused_every_foreign_subject(hub: Hub, tmp_path:
                 to_hub(other, "heartbeat"),
                 to_hub(other, "membership"),
                 f"{HUB_INBOX}.abc",
+                f"mip.answer.{other}.x",
                 "mip.hub",
                 "$SYS.REQ.SERVER.PING",
                 "$JS.API.STREAM.LIST",
@@ -132,7 +136,7 @@ def test_a_compromised_site_is_refused_every_foreign_subject(hub: Hub, tmp_path:
             return told
 
     told = asyncio.run(attack())
-    assert len(told) == 35
+    assert len(told) == 40
     assert {attempt for attempt, was in told.items() if not was} == set()
 
 
@@ -225,6 +229,7 @@ def test_a_message_that_is_too_long_is_not_sent(hub: Hub) -> None:
 REVOKE = """
 import sys, time, pathlib
 from medmip.catalogue.home import Home
+from medmip.federation.client import FederationClient
 from medmip.federation.clock import now
 from medmip.federation.membership import Membership
 from medmip.store.state import open_state
@@ -243,7 +248,7 @@ def test_another_process_revokes_within_five_seconds(tmp_path: Path) -> None:
             stays = await joined(hub, tmp_path, "South")
             client = await connect_site(folder)
             bystander = await connect_site(stays)
-            lost = asyncio.get_running_loop().create_future()
+            lost: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
             async def disconnected() -> None:
                 if not lost.done():

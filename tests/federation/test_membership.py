@@ -205,7 +205,7 @@ def test_a_hub_is_made_once(hub: Hub) -> None:
 def test_a_killed_operator_leaves_every_site_before_or_after_its_step(tmp_path: Path) -> None:
     hub = made_hub(tmp_path / "hub")
     for attempt in range(6):
-        command = [sys.executable, KILLED, hub.home.path, str(attempt * 1000)]
+        command = [sys.executable, str(KILLED), str(hub.home.path), str(attempt * 1000)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n"

@@ -104,7 +104,8 @@ class Desk:
             return self._enrol(node, key, asked, asked.matter, moment)
         site = self._speaker(node, key, moment)
         self._membership.note(site.node, skew.seconds, asked.version, moment)
-        self._membership.close_invitation(site.node)
+        if self._membership.close_invitation(site.node):
+            self._changed()
         return self._serve(site, asked.matter, moment)
 
     def _serve(self, site: Site, matter: Matter, moment: datetime) -> Welcome:

@@ -124,14 +124,15 @@ class Membership:
             )
             return self._read(connection, key.node)
 
-    def close_invitation(self, site: str) -> None:
-        """Ends the one-time identity of a site that has spoken by its own."""
+    def close_invitation(self, site: str) -> bool:
+        """Ends the one-time identity of a site that has spoken by its own; tells whether it did."""
         with self._state.begin() as connection:
-            connection.execute(
+            closed = connection.execute(
                 update(hub_invitations)
                 .where(hub_invitations.c.used_by == site, hub_invitations.c.closed.is_(False))
                 .values(closed=True)
-            )
+            ).rowcount
+        return closed > 0
 
     def approve(self, named: str, now: datetime) -> Site:
         """Makes a waiting site a member."""

@@ -2,10 +2,12 @@
 
     mip.site.<node>.<verb>     from the hub to one site; its own inbox is mip.site.<node>.inbox
     mip.hub.<node>.<verb>      from one site to the hub
+    mip.answer.<node>.<token>  from one site, in answer to the hub
 
 A node's permissions are allow-lists over these, so that it can neither hear nor speak for another,
-nor learn that there is another. Answers to the hub's requests go to the hub's inbox by the broker's
-`allow_responses` alone.
+nor learn that there is another. Answers have subjects of their own, since what `allow_responses`
+permits is forgotten whenever the broker reads its configuration again: an answer that was being
+computed while another hospital was invited would be lost. It stays for plain inboxes of the hub.
 """
 
 from dataclasses import dataclass
@@ -24,6 +26,11 @@ def to_site(node: str, verb: str) -> str:
 def all_to_site(node: str) -> str:
     """Everything that a site hears."""
     return f"mip.site.{node}.>"
+
+
+def answer_inbox(node: str, asker: str) -> str:
+    """The prefix of a site's answers to one asker at the hub; `*` hears those of all sites."""
+    return f"mip.answer.{node}.{asker}"
 
 
 def site_inbox(node: str) -> str:
@@ -52,13 +59,14 @@ class Permissions:
 
 HUB = Permissions(
     publish=("mip.site.>",),
-    subscribe=(EVERY_SITE_TO_HUB, f"{HUB_INBOX}.>"),
+    subscribe=(EVERY_SITE_TO_HUB, "mip.answer.>", f"{HUB_INBOX}.>"),
 )
 
 
 def member(node: str) -> Permissions:
     """What a member may do."""
-    return Permissions((f"mip.hub.{node}.>",), (all_to_site(node),), answers=True)
+    publish = (f"mip.hub.{node}.>", f"mip.answer.{node}.>")
+    return Permissions(publish, (all_to_site(node),), answers=True)
 
 
 def candidate(node: str) -> Permissions:
