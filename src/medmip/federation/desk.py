@@ -113,7 +113,8 @@ class Desk:
             case Hello():
                 return self._welcome(site)
             case Leave():
-                site = self._membership.leave(site.node, moment)
+                # The broker is told at the next look, so that this answer still gets through.
+                return self._welcome(self._membership.leave(site.node, moment))
             case _ if site.state is not SiteState.MEMBER:
                 raise Conflict("Only members may do this", remedy="Wait for the hub's approval.")
             case Renew(tls_key=tls_key):

@@ -1,6 +1,7 @@
 """A site's lasting connection to its hub, and what it says there: hello, renew, rotate, leave."""
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,7 @@ from medmip.errors import MipError
 from medmip.federation.authority import TlsKey, read_certificate, renewal_of
 from medmip.federation.client import FederationClient
 from medmip.federation.clock import now
-from medmip.federation.connection import NotAdmitted, connect_site
+from medmip.federation.connection import HubUnreachable, NotAdmitted, connect_site
 from medmip.federation.desk_call import Word, ask
 from medmip.federation.desk_messages import Hello, Leave, Matter, Renew, Rotate
 from medmip.federation.enrolment import Rejected, look
@@ -172,6 +173,11 @@ async def leave(folder: SiteFolder) -> None:
     client = await connect_site(folder)
     try:
         await say(folder, client, Leave())
+    except HubUnreachable:
+        # The hub may have closed the connection before its answer was through.
+        with contextlib.suppress(NotAdmitted):
+            await (await connect_site(folder)).close()
+            raise
     finally:
         await client.close()
     folder.leave()
