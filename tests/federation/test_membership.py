@@ -239,26 +239,6 @@ def test_a_killed_operator_leaves_every_site_before_or_after_its_step(tmp_path: 
     assert len(membership.sites()) >= 6
 
 
-def test_a_second_look_at_the_state_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
-    """Another process that comes and goes must not take the log of one that goes on."""
-    hub = made_hub(tmp_path / "hub")
-    open_state(hub.home)
-    hub.invitation("North")
-    script = (
-        "import sys, pathlib; from medmip.catalogue.home import Home; "
-        "from medmip.store.state import open_state; "
-        "from medmip.federation.membership import Membership; "
-        "print(len(Membership(open_state(Home(pathlib.Path(sys.argv[1])))).invitations()))"
-    )
-    command = [sys.executable, "-c", script, str(hub.home.path)]
-    seen = []
-    for name in ("South", "East"):
-        seen.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        hub.invitation(name)
-    seen.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert [int(count) for count in seen] == [1, 2, 3]
-
-
 def test_errors_tell_no_key(hub: Hub) -> None:
     site = asked(hub)
     with pytest.raises(MipError) as caught:
