@@ -235,7 +235,7 @@ def test_a_killed_operator_leaves_every_site_before_or_after_its_step(tmp_path: 
         folder.rotate(now())
         for site in membership.sites():
             if site.state is SiteState.MEMBER:
-                membership.revoke(site.node, now())
+                membership.leave(site.node, now())
     assert len(membership.sites()) >= 6
 
 

@@ -42,12 +42,20 @@ class FederationClient(Client):
         self.forbidden: str | None = None
         """What the broker last refused to let this client publish or hear."""
         self._refusals = 0
-        self._asker = ""
+        self._asker = secrets.token_hex(8)
+        self._hears_answers = False
         self._asked: dict[str, asyncio.Future[Msg]] = {}
         self._ending: asyncio.Task[None] | None = None
         # nats-py sends a public NKey beside `signature_cb` only where its optional library `nkeys`
         # read the private one from a seed in base32; ours stays in `cryptography`.
         self._public_nkey = identity.public.nkey
+
+    async def retire(self) -> None:
+        """Ends the connection once what was asked over it, and what it heard, is answered."""
+        while self._asked:
+            await asyncio.wait(list(self._asked.values()))
+            await asyncio.sleep(0)
+        await self.drain()
 
     async def close(self) -> None:
         """Ends the connection for good."""
@@ -62,13 +70,13 @@ class FederationClient(Client):
 
         Unlike that of `request`, the answer survives that the broker reads its configuration again.
         """
-        if not self._asker:
-            self._asker = secrets.token_hex(8)
-            await self.subscribe(f"{answer_inbox('*', self._asker)}.*", cb=self._hear_answer)
         reply = f"{answer_inbox(node, self._asker)}.{secrets.token_hex(8)}"
         answer: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
         self._asked[reply] = answer
         try:
+            if not self._hears_answers:
+                self._hears_answers = True
+                await self.subscribe(f"{answer_inbox('*', self._asker)}.*", cb=self._hear_answer)
             await self.publish(to_site(node, verb), content, reply=reply)
             message = await asyncio.wait_for(answer, timeout)
         except TimeoutError:

@@ -1,9 +1,12 @@
 """Connections to the federation's broker, for the hub itself, its sites, and those who join."""
 
+import asyncio
 import base64
 import random
 import socket
 import ssl
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +29,9 @@ PINGS_LOST = 2
 FIRST_WAIT = 0.1
 LONGEST_WAIT = 5.0
 """Seconds between attempts to reach a broker that went away; they double, and vary by chance."""
+ADMITTED_WITHIN = 10.0
+"""Seconds within which the broker knows a key that the hub has taken up."""
+TRY_EVERY = 0.2
 log = logger("medmip.federation.connection")
 
 
@@ -132,6 +138,23 @@ async def connect(
         raise
     connecting = False
     return client
+
+
+async def admitted(
+    attempt: Callable[[], Awaitable[FederationClient]], within: float = ADMITTED_WITHIN
+) -> FederationClient:
+    """A connection for which the running broker may have to read of the node first.
+
+    Raises NotAdmitted where it has not, within so many seconds.
+    """
+    last = time.monotonic() + within
+    while True:
+        try:
+            return await attempt()
+        except NotAdmitted:
+            if time.monotonic() > last:
+                raise
+            await asyncio.sleep(TRY_EVERY)
 
 
 def _after_a_while(servers: list[Server], _: dict[str, object]) -> tuple[Server | None, float]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -16,6 +15,7 @@ from medmip.federation.client import FederationClient
 from medmip.federation.connection import (
     Credentials,
     NotAdmitted,
+    admitted,
     connect,
     connect_site,
     tls_context,
@@ -91,6 +91,8 @@ async def enrol(
         folder.keep_certificate(welcome.certificate.encode())
         write_atomically(folder.authority_certificate, invitation.authority)
         folder.keep(membership)
+    # From here on the site speaks by its own identity, which the broker has to read of.
+    await (await admitted(lambda: connect_site(folder))).close()
     return membership
 
 
@@ -143,28 +145,16 @@ async def _invited(
     credentials = Credentials(
         one_time, context, site_inbox(one_time.public.node), one_time.public.node
     )
-    client = await _let_in(address, credentials, proxy)
+    try:
+        client = await admitted(lambda: connect(address, credentials, proxy), READ_WITHIN)
+    except NotAdmitted:
+        raise BadInvitation(
+            "The hub does not take this invitation",
+            where=str(address),
+            remedy="It was used already, has run out, or was replaced by a newer one; ask the "
+            "hub's operator for a new one: `mip hub invite`.",
+        ) from None
     try:
         yield client
     finally:
         await client.close()
-
-
-async def _let_in(
-    address: Address, credentials: Credentials, proxy: Proxy | None
-) -> FederationClient:
-    """A connection, for which the broker may have to read of a new invitation first."""
-    last = time.monotonic() + READ_WITHIN
-    while True:
-        try:
-            return await connect(address, credentials, proxy)
-        except NotAdmitted:
-            if time.monotonic() > last:
-                break
-            await asyncio.sleep(READ_WITHIN / 10)
-    raise BadInvitation(
-        "The hub does not take this invitation",
-        where=str(address),
-        remedy="It was used already, has run out, or was replaced by a newer one; ask the "
-        "hub's operator for a new one: `mip hub invite`.",
-    )

@@ -1,7 +1,6 @@
 """A lasting connection: made again where it was refused, renewed where the identity changed."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -37,6 +36,7 @@ class Link:
     def __init__(self, ends: Ends) -> None:
         self._ends = ends
         self._client: FederationClient | None = None
+        self._retiring: dict[asyncio.Task[None], FederationClient] = {}
         self._there = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.trouble: MipError | None = None
@@ -57,6 +57,9 @@ class Link:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        for task, former in list(self._retiring.items()):
+            task.cancel()
+            await former.close()
         if self._client is not None:
             await self._client.close()
 
@@ -97,6 +100,11 @@ class Link:
         self._there.set()
         log.info("connected", identity=client.identity.public.node)
         if former is not None and not former.is_closed:
-            # What it received already is still answered over it.
-            with contextlib.suppress(Exception):
-                await former.drain()
+            task = asyncio.create_task(former.retire())
+            self._retiring[task] = former
+            task.add_done_callback(self._retired)
+
+    def _retired(self, task: asyncio.Task[None]) -> None:
+        del self._retiring[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("a former connection broke", error=type(error).__name__)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -11,7 +10,7 @@ from medmip.errors import MipError
 from medmip.federation.authority import TlsKey, read_certificate, renewal_of
 from medmip.federation.client import FederationClient
 from medmip.federation.clock import now
-from medmip.federation.connection import HubUnreachable, NotAdmitted, connect_site
+from medmip.federation.connection import HubUnreachable, NotAdmitted, admitted, connect_site
 from medmip.federation.desk_call import Word, ask
 from medmip.federation.desk_messages import Hello, Leave, Matter, Renew, Rotate
 from medmip.federation.enrolment import Rejected, look
@@ -24,8 +23,6 @@ from medmip.logbook import logger
 
 HELLO_EVERY = 30.0
 """Seconds between hellos: clocks are compared, and the hub's next key is heard of."""
-ADMITTED_WITHIN = 10.0
-"""Seconds within which the broker knows a key that the hub has taken up."""
 log = logger("medmip.federation.site_link")
 
 Begin = Callable[[FederationClient], Awaitable[None]]
@@ -150,22 +147,9 @@ async def rotate(folder: SiteFolder, moment: datetime) -> None:
             await client.close()
     except NotAdmitted:
         log.info("the former key is out of use; trying the one that was to follow it")
-    await _until_admitted(folder, following)
+    client = await admitted(lambda: connect_site(folder, following))
+    await client.close()
     os.replace(folder.next_key, folder.identity_key)
-
-
-async def _until_admitted(folder: SiteFolder, following: Identity) -> None:
-    """Waits until the hub's broker knows the new key; raises NotAdmitted where it does not."""
-    last = time.monotonic() + ADMITTED_WITHIN
-    while True:
-        try:
-            await (await connect_site(folder, following)).close()
-        except NotAdmitted:
-            if time.monotonic() > last:
-                raise
-            await asyncio.sleep(0.2)
-        else:
-            return
 
 
 async def leave(folder: SiteFolder) -> None:
