@@ -11,7 +11,9 @@ from benchmarks.tasks import Task
 from medmip.algorithms.registry import find
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
-from medmip.federation.in_process import CohortSpec, Site, open_cohort
+from medmip.federation.in_process import open_cohort
+from medmip.federation.site import Site
+from medmip.federation.specification import CohortSpec
 from medmip.privacy.guard import Access, Guard
 from medmip.privacy.policy import Policy
 from medmip.store.duckdb_engine import DuckDBEngine

@@ -54,8 +54,8 @@ def values(cohort: Cohort, codes: Sequence[str], steps: Sequence[Step] = ()) -> 
             changed.column(code) if code in changed.layout.numeric else changed.levels(code)
             for code in codes
         ]
-        for part in transport._parts
-        for block in part.blocks()
-        for changed in [block.adjusted((*transport._adjustments, *steps))]
+        for member in transport.members
+        for block in member.part.blocks()
+        for changed in [block.adjusted((*transport.road.adjustments, *steps))]
     ]
     return np.hstack([np.array(columns, dtype=float) for columns in found]).T

@@ -186,7 +186,11 @@ def test_predictions_are_the_shares_that_were_there(name: str) -> None:
     cohort_ = cohort_of(data, y=["y"], x=["age", "volume", "sex"], levels=LEVELS)
     transport: Any = cohort_.transport
     chances = np.vstack(
-        [ours.model.predict(block) for part in transport._parts for block in part.blocks()]
+        [
+            ours.model.predict(block)
+            for member in transport.members
+            for block in member.part.blocks()
+        ]
     )
     assert chances.sum(axis=1) == pytest.approx(np.ones(500), rel=1e-12)
     if name == "multinomial_regression":

@@ -11,7 +11,8 @@ from medmip.algorithms.declaration import Result
 from medmip.algorithms.registry import find, registry
 from medmip.authoring.check import Trial, _near
 from medmip.experiments.preparation import Preparation, analysed, prepared_spec
-from medmip.federation.in_process import CohortSpec, open_cohort
+from medmip.federation.in_process import open_cohort
+from medmip.federation.specification import CohortSpec
 from medmip.fold.block_cache import BlockCache
 from tests.algorithms.preparing import completions, prepared, values
 from tests.algorithms.test_imputation import asked, columns

@@ -13,7 +13,9 @@ from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import shipped_models
 from medmip.demo.cohorts import synthetic_cohorts
 from medmip.demo.follow_up import MODEL, follow_up_cohort
-from medmip.federation.in_process import CohortSpec, Site, open_cohort
+from medmip.federation.in_process import open_cohort
+from medmip.federation.site import Site
+from medmip.federation.specification import CohortSpec
 from medmip.ingest.publish import bring_in
 from medmip.privacy.guard import Guard
 from medmip.privacy.policy import Policy

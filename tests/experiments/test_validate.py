@@ -78,8 +78,8 @@ def folds_of(cohort: Cohort, data: dict[str, Any], code: str = "a") -> np.ndarra
             found[place[float(value)]] = group
 
     transport: Any = cohort.transport
-    for part in transport._parts:
-        for block in part.blocks():
+    for member in transport.members:
+        for block in member.part.blocks():
             look(block)
     assert (found >= 0).all()
     return found

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from medmip.experiments.preparation import Preparation
-from medmip.federation.in_process import CohortSpec, open_cohort
+from medmip.federation.in_process import open_cohort
+from medmip.federation.specification import CohortSpec
 from medmip.fold.adjustment import Observed, Scale, Scaled, narrowed
 from medmip.fold.block import Block, Layout
 from medmip.fold.imputing import (

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medmip.federation.in_process import CohortSpec, open_cohort
+from medmip.federation.in_process import open_cohort
+from medmip.federation.specification import CohortSpec
 from medmip.fold.block import Block, Layout
 from medmip.fold.block_cache import BlockCache
 from medmip.fold.column_sums import ColumnState, ColumnSums, column_sums

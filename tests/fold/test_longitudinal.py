@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medmip.federation.in_process import CohortSpec, dataset_counts, open_cohort
+from medmip.federation.in_process import open_cohort
+from medmip.federation.site import dataset_counts
+from medmip.federation.specification import CohortSpec
 from medmip.fold.block import Block, Layout
 from medmip.fold.cohort import Cohort
 from medmip.fold.column_sums import ColumnState, column_range, column_sums

@@ -13,7 +13,9 @@ from medmip.algorithms.registry import find
 from medmip.catalogue.cdes import read_cdes
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
-from medmip.federation.in_process import CohortSpec, Site, open_cohort
+from medmip.federation.in_process import open_cohort
+from medmip.federation.site import Site
+from medmip.federation.specification import CohortSpec
 from medmip.ingest import import_file
 from medmip.privacy.guard import Guard
 from medmip.privacy.policy import Policy

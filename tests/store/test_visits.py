@@ -14,7 +14,9 @@ import statsmodels.api as sm
 from medmip.algorithms.registry import find
 from medmip.catalogue.data_model import DataModel
 from medmip.errors import RequestError
-from medmip.federation.in_process import CohortSpec, Site, open_cohort, preview_cohort
+from medmip.federation.in_process import open_cohort, preview_cohort
+from medmip.federation.site import Site
+from medmip.federation.specification import CohortSpec
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
 from medmip.fold.encoding import encoded_blocks

@@ -15,7 +15,9 @@ from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
 from medmip.catalogue.variable import Enumeration, Variable, VariableType
 from medmip.experiments.preparation import Preparation, prepared_spec
-from medmip.federation.in_process import CohortSpec, Site, open_cohort
+from medmip.federation.in_process import open_cohort
+from medmip.federation.site import Site
+from medmip.federation.specification import CohortSpec
 from medmip.fold.cohort import Cohort
 from medmip.fold.statistic import IntArray
 from medmip.privacy.guard import Access, Guard

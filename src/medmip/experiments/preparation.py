@@ -17,7 +17,7 @@ from medmip.algorithms.prepared import Prepared, told
 from medmip.algorithms.standardise import Standardise
 from medmip.catalogue.variable import Variable
 from medmip.experiments.longitudinal import Longitudinal
-from medmip.federation.in_process import CohortSpec
+from medmip.federation.specification import CohortSpec
 from medmip.fold.adjustment import Step
 from medmip.fold.cohort import Cohort
 
