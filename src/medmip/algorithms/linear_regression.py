@@ -55,6 +55,7 @@ from medmip.fold.quantiles import quantiles
 from medmip.fold.residuals import Standardised
 from medmip.fold.sandwich import SandwichState, sandwich, sandwich_sums
 from medmip.fold.statistic import FloatArray
+from medmip.fold.value_grid import Values
 
 Interaction = Annotated[tuple[str, ...], Field(min_length=2, max_length=3)]
 
@@ -205,7 +206,7 @@ class LinearRegressionResult(TrainedResult):
 
 
 @dataclass(frozen=True)
-class Residuals:
+class Residuals(Values):
     """The residuals y - mean(y) - (x - mean(x))'b; design's last column is y.
 
     means is (p + 1,), slopes (p,). Weights multiply them by their square roots.

@@ -11,6 +11,7 @@ from medmip.fold.moments import Moments, MomentsState, centred_columns, moments_
 from medmip.fold.newton import SEPARATED, NewtonStep
 from medmip.fold.scratch import scratch
 from medmip.fold.statistic import Cells, FloatArray, Statistic, Sum
+from medmip.fold.value_grid import Values
 from medmip.fold.weights import Offset, Prior, weighed
 
 _LARGEST = 700.0
@@ -185,7 +186,7 @@ def newton_step(block: Block, state: NewtonState) -> NewtonStep:
 
 
 @dataclass(frozen=True)
-class LogOdds:
+class LogOdds(Values):
     """Each record's log odds under a fitted model, as the values of a quantile search.
 
     shift is (p,), beta (p + 1,), of the columns in their own units; records without weight are
@@ -218,7 +219,7 @@ class LogOdds:
 
 
 @dataclass(frozen=True)
-class DevianceResiduals:
+class DevianceResiduals(Values):
     """Each record's deviance residual under a fitted model, as the values of a quantile search."""
 
     odds: LogOdds

@@ -8,13 +8,14 @@ import numpy as np
 from medmip.fold.block import Block
 from medmip.fold.design import Design
 from medmip.fold.statistic import Count, FloatArray, Statistic, sum_over
+from medmip.fold.value_grid import Values
 
 _LEAST = 1e-10
 """A residual of a record that is fitted whatever its outcome, by this share, is none."""
 
 
 @dataclass(frozen=True)
-class Standardised:
+class Standardised(Values):
     """Residuals in units of their own standard errors, and fitted values, as values of a search.
 
     design's last column is y; means are (p + 1,), slopes (p,), inverse p rows of the centred X'X's;

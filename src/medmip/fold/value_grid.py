@@ -29,7 +29,7 @@ class Values(Protocol):
 
 
 @dataclass(frozen=True)
-class Columns:
+class Columns(Values):
     """The values of numeric variables; missing where weights, if given, are not positive."""
 
     variables: tuple[str, ...]

@@ -1,0 +1,62 @@
+"""However records are spread over members, every algorithm finds what the pooled records give."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from medmip.algorithms.registry import registry
+from medmip.authoring.check import Trial
+
+TOLERANCE = 1e-9
+"""Relative to the largest figure of the same list, as every figure is one of its sums."""
+
+
+def apart(one: Any, other: Any, place: str = "result", scale: float = 0.0) -> Iterator[str]:
+    """Where two results differ."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping) and one.keys() == other.keys():
+        for key in one:
+            yield from apart(one[key], other[key], f"{place}.{key}", scale)
+    elif isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        if len(one) != len(other):
+            yield f"{place}: {len(one)} parts and {len(other)}"
+            return
+        largest = max((abs(part) for part in one if isinstance(part, float)), default=0.0)
+        for index, (left, right) in enumerate(zip(one, other, strict=True)):
+            yield from apart(left, right, f"{place}[{index}]", largest)
+    elif isinstance(one, float) and isinstance(other, float):
+        near = abs(one - other) <= TOLERANCE * max(abs(one), scale, 1e-5)
+        if not near and not (np.isnan(one) and np.isnan(other)) and one != other:
+            yield f"{place}: {one} and {other}"
+    elif one != other:
+        yield f"{place}: {one} and {other}"
+
+
+def split(trial: Trial, parts: int | Sequence[Any]) -> list[Any]:
+    """The rows of each part, all of a patient's in the same; parts may be given as patients."""
+    patients = np.asarray(trial.data.get("subjectid", np.arange(len(trial.data["dataset"]))))
+    each = np.unique(patients)
+    shares = np.array_split(each, parts) if isinstance(parts, int) else [each[p] for p in parts]
+    return [np.flatnonzero(np.isin(patients, share)) for share in shares]
+
+
+WAYS: dict[str, int | Sequence[Any]] = {
+    "1 site": 1,
+    "2 sites": 2,
+    "3 sites": 3,
+    "10 sites": 10,
+    "20 sites": 20,
+    "lop-sided sites, one empty": [slice(0, 3), slice(3, 20), slice(0, 0), slice(20, None)],
+}
+
+
+@pytest.mark.parametrize("name", sorted(registry()))
+def test_every_algorithm_over_members_equals_pooled(name: str) -> None:
+    trial = Trial.of(registry()[name])
+    pooled = trial.run().model_dump()
+    found = []
+    for way, parts in WAYS.items():
+        result = trial.run(parts=split(trial, parts)).model_dump()
+        found += [f"over {way} {difference}" for difference in apart(pooled, result)][:3]
+    assert found == []
