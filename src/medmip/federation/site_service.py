@@ -1,0 +1,40 @@
+"""The running site: its link to the hub, and the agent that answers over it."""
+
+import asyncio
+
+from medmip.federation.agent import Agent
+from medmip.federation.clock import now
+from medmip.federation.house import House
+from medmip.federation.site_folder import SiteFolder
+from medmip.federation.site_link import SiteLink
+from medmip.federation.site_runs import SiteRuns
+
+
+class SiteService:
+    """Serves the hub with what a house offers, while it is entered."""
+
+    def __init__(self, folder: SiteFolder, house: House, *, heartbeat: float = 5.0) -> None:
+        membership = folder.membership
+        self.house = house
+        self.agent = Agent(
+            membership.federation,
+            membership.node,
+            lambda: folder.membership.hub_keys(now()),
+            SiteRuns(house),
+            house.offer,
+            house.software,
+            heartbeat=heartbeat,
+        )
+        self.link = SiteLink(folder, self.agent.begin)
+        self._living: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "SiteService":
+        await self.link.__aenter__()
+        self._living = asyncio.create_task(self.agent.live())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._living is not None:
+            self._living.cancel()
+            await asyncio.gather(self._living, return_exceptions=True)
+        await self.link.__aexit__()

@@ -1,0 +1,224 @@
+"""A federation of real processes for tests: a hub with its broker, and sites that joined it."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from medmip.algorithms.registry import find
+from medmip.authoring.analysis import model_of
+from medmip.catalogue.data_model import DataModel
+from medmip.catalogue.home import Home
+from medmip.catalogue.model_store import ModelStore
+from medmip.catalogue.variable import Variable, VariableType
+from medmip.federation.address import Address
+from medmip.federation.authority import TlsKey
+from medmip.federation.background import Background
+from medmip.federation.broker_program import BrokerProgram, UnusableBroker
+from medmip.federation.clock import now
+from medmip.federation.coordinator import Coordinator, Timing
+from medmip.federation.desk_messages import software_version
+from medmip.federation.enrolment import enrol
+from medmip.federation.hub_folder import HubFolder, HubSettings
+from medmip.federation.hub_service import HubService
+from medmip.federation.identity import Identity
+from medmip.federation.invitation import Invitation
+from medmip.federation.membership import Membership
+from medmip.federation.remote import RemoteMember, RemoteRun, close_all
+from medmip.federation.request import CohortRequest
+from medmip.federation.site_folder import SiteFolder
+from medmip.federation.site_runs import AlgorithmAsked, Opening
+from medmip.federation.sites import directory_of
+from medmip.federation.specification import CohortSpec
+from medmip.federation.transport import Watcher, opened
+from medmip.fold.cohort import Cohort
+from medmip.store.state import open_state
+from tests.analysis import parts_of, site_of
+from tests.conftest import ROOT, missing
+
+QUICK = Timing(silence=2.5, grace=3.0, deadline=60.0, again=1.0)
+OPEN_POLICY = """minimum_patients = 1
+minimum_cell = 1
+complementary = false
+patients_per_parameter = 0.0
+overlap = "off"
+extremes = true
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Federation:
+    """A hub in this process, with its broker as a child, and the processes of its sites."""
+
+    folder: Path
+    model: DataModel
+    datasets: tuple[str, ...]
+    timing: Timing = QUICK
+    homes: dict[str, Home] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    serving: set[str] = field(default_factory=set)
+    runs: int = 0
+    opened: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.home = Home(self.folder / "hub-home").prepare()
+        self.hub = HubFolder(self.home)
+        settings = HubSettings(
+            federation="test", host="127.0.0.1", port=free_port(), listen="127.0.0.1"
+        )
+        self.hub.make(settings, now())
+        state = open_state(self.home)
+        self.membership: Membership = Membership(state)
+        self.coordinator = Coordinator("test", lambda: directory_of(self.membership), self.timing)
+        self.service = HubService(self.hub, state, self.coordinator.begin)
+        self.background = Background(self.service)
+
+    def add_site(self, name: str, columns: Mapping[str, Any], policy: str = OPEN_POLICY) -> Home:
+        """A member with these records; it does not run yet."""
+        home = self.homes[name] = Home(self.folder / name).prepare()
+        home.policy.write_text(policy)
+        ModelStore(home).add(self.model)
+        if len(next(iter(columns.values()))):
+            site_of(home.path, self.model, columns)
+        one_time, moment, authority = Identity.made(), now(), self.hub.authority
+        expires = self.membership.invite(name, one_time.public, moment)
+        invitation = Invitation(
+            federation="test",
+            name=name,
+            hub=Address("127.0.0.1", self.hub.settings.port),
+            hub_key=self.hub.identity.public,
+            one_time=one_time,
+            certificate=authority.for_client(
+                one_time.public.node, TlsKey.of(one_time).public, moment
+            ),
+            authority=authority.pem,
+            expires=expires,
+        )
+        time.sleep(1.2)
+        asyncio.run(enrol(SiteFolder(home), invitation, now()))
+        self.membership.approve(name, now())
+        return home
+
+    def start_site(self, name: str, **options: Any) -> subprocess.Popen[str]:
+        told = json.dumps({"home": str(self.homes[name].path), **options})
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.federation.site_process", told],
+            cwd=ROOT,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.processes[name] = process
+        return process
+
+    def wait_for_sites(self, within: float = 60.0) -> None:
+        """Until every site serves and the hub has heard of it."""
+        for name, process in self.processes.items():
+            if name not in self.serving:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "serving\n"
+                self.serving.add(name)
+        until = time.monotonic() + within
+        while not all(map(self.coordinator.alive, self.coordinator.peers())):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+    def cohort(
+        self,
+        algorithms: Sequence[str],
+        *,
+        y: Sequence[str],
+        x: Sequence[str] = (),
+        missing: str = "drop",
+        watcher: Watcher | None = None,
+        user: str = "tester",
+        software: str | None = None,
+        waiting: Any = lambda _: None,
+        **spec: Any,
+    ) -> Cohort:
+        """The opened cohort over all sites; leaves the run open at them."""
+        asked = CohortSpec(
+            self.model,
+            self.datasets,
+            tuple(map(self.model.variable, y)),
+            tuple(map(self.model.variable, x)),
+            None,
+            "keep" if missing == "keep" else "drop",
+            **spec,
+        )
+        self.runs += 1
+        opening = Opening(
+            user,
+            tuple(AlgorithmAsked(name, find(name).version) for name in algorithms),
+            CohortRequest.of(asked),
+            software or software_version(),
+        )
+        shared = RemoteRun(self.coordinator, f"run-{self.runs}", opening, waiting)
+        members = [RemoteMember(peer, shared) for peer in self.coordinator.peers()]
+        self.opened += members
+        return opened(members, asked, watcher)
+
+    def kill(self, name: str) -> None:
+        """Ends a site's process at once, as a power cut would."""
+        process = self.processes.pop(name)
+        self.serving.discard(name)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+        if process.stdout is not None:
+            process.stdout.close()
+
+    def stop(self) -> None:
+        close_all(self.opened)
+        for name in list(self.processes):
+            self.kill(name)
+
+
+@contextmanager
+def federation(
+    folder: Path,
+    data: Mapping[str, Any],
+    parts: int | Sequence[Any],
+    *,
+    levels: Mapping[str, Sequence[str]] | None = None,
+    datasets: Sequence[str] = ("d",),
+    policy: str = OPEN_POLICY,
+    timing: Timing = QUICK,
+) -> Iterator[Federation]:
+    """The columns cut into parts, each of them at a site of its own, all of them serving."""
+    try:
+        BrokerProgram.found()
+    except UnusableBroker as error:
+        missing(error.what)
+    model = model_of(data, levels)
+    if "subjectid" not in data:
+        # The data are told apart by their place; the file format wants a patient's column.
+        patient = Variable(
+            code="subjectcode", label="Patient", type=VariableType.TEXT, sql_type="text"
+        )
+        model = model.model_copy(update={"variables": (*model.variables, patient)})
+    made = Federation(folder, model, tuple(datasets), timing)
+    with made.background:
+        try:
+            for index, columns in enumerate(parts_of(data, parts)):
+                made.add_site(f"Hospital {index + 1:02d}", columns, policy)
+            for name in made.homes:
+                made.start_site(name)
+            made.wait_for_sites()
+            yield made
+        finally:
+            made.stop()
