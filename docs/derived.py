@@ -15,6 +15,7 @@ from medmip.algorithms.declaration import Algorithm
 from medmip.algorithms.registry import registry
 from medmip.algorithms.role import Role
 from medmip.cli.main import app
+from medmip.federation.offering import Offering
 from medmip.ingest.dialect import MISSING
 from medmip.privacy.policy import Policy
 from medmip.store.filters import Operator
@@ -167,6 +168,15 @@ def policy() -> str:
     return _table(("Rule", "", "Default"), rows)
 
 
+def offering() -> str:
+    """A row for each field of `site.toml`."""
+    rows = [
+        (f"`{name}`", _sentence(field.title or "", field.description or ""))
+        for name, field in Offering.model_fields.items()
+    ]
+    return _table(("Field", ""), rows)
+
+
 def operators() -> str:
     """The operators of a filter's rules."""
     return ", ".join(f"`{operator.value}`" for operator in Operator)
@@ -197,5 +207,6 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    part.__name__: part for part in (algorithms, commands, routes, policy, operators, missing)
+    part.__name__: part
+    for part in (algorithms, commands, routes, policy, offering, operators, missing)
 }

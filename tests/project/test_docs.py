@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from medmip.algorithms.registry import registry
 from medmip.cli.main import app
+from medmip.federation.offering import Offering
 from medmip.ingest.report import Kind
 from medmip.privacy.policy import Policy
 from medmip.web.openapi import document
@@ -75,6 +76,11 @@ def test_the_reference_lists_a_route(route: str) -> None:
 @pytest.mark.parametrize("rule", sorted(Policy.model_fields))
 def test_the_privacy_officer_reads_every_rule(rule: str) -> None:
     assert f"| `{rule}` |" in rendered(DOCS / "privacy-officer.md")
+
+
+@pytest.mark.parametrize("field", sorted(Offering.model_fields))
+def test_a_site_reads_every_field_of_what_it_offers(field: str) -> None:
+    assert f"| `{field}` |" in rendered(DOCS / "federation.md")
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

@@ -89,5 +89,6 @@ export function requestOf(selection: Selection, datasets: string[]): Request {
     validation: selection.validation,
     preparation: selection.preparation,
     compare: selection.compare.map((analysis) => ({ ...analysis, grid: filled(analysis.grid ?? {}) })),
+    on_loss: 'fail',
   };
 }

@@ -18,6 +18,7 @@ from medmip.cli.policy import policy_app
 from medmip.cli.run import run
 from medmip.cli.serve import demo, serve
 from medmip.cli.site import site_app
+from medmip.cli.site_run import agree, decline, requests, run_site
 from medmip.errors import MipError
 
 app = typer.Typer(
@@ -40,6 +41,9 @@ app.add_typer(experiment_app, name="experiment")
 app.add_typer(audit_app, name="audit")
 app.add_typer(policy_app, name="policy")
 app.add_typer(hub_app, name="hub")
+site_app.command("run")(run_site)
+for command in (requests, agree, decline):
+    site_app.command()(command)
 app.add_typer(site_app, name="site")
 
 

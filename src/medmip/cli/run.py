@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,6 +58,7 @@ def run(
 
     Every analysis goes through the same guard and ledger as the portal's.
     """
+    from medmip.cli.federated import sites_of
     from medmip.errors import RequestError
     from medmip.experiments.service import ExperimentService
     from medmip.logbook import write_log_to
@@ -84,7 +86,8 @@ def run(
     listed = isinstance(documents, list)
     place = opened(home)
     write_log_to(place.logs / "mip.jsonl")
-    service = ExperimentService(place)
+    connected = ExitStack()
+    service = ExperimentService(place, sites=sites_of(place, connected))
     answers: list[dict[str, Any]] = []
     try:
         for document in documents if listed else [documents]:
@@ -100,6 +103,7 @@ def run(
                 show_experiment(experiment)
     finally:
         service.close()
+        connected.close()
     if as_json:
         typer.echo(json.dumps(answers if listed else answers[0], indent=2))
     elif any("name" not in answer for answer in answers):

@@ -4,7 +4,7 @@ import fcntl
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,8 @@ from medmip.errors import Conflict
 
 if TYPE_CHECKING:
     from medmip.catalogue.home import Home
+    from medmip.experiments.service import ExperimentService
+    from medmip.federation.sites import Sites
 
 PORT = 8080
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="The port of the portal.")]
@@ -51,10 +53,11 @@ def _serve(place: "Home", host: str, port: int) -> None:
         )
     _check_port(host, port)
     with ExitStack() as stack:
-        stack.enter_context(_only_server(place))
+        stack.enter_context(only_server(place))
         write_log_to(place.logs / "mip.jsonl")
-        stack.enter_context(_hub(place))
-        app = create_app(ExperimentService(place))
+        service = ExperimentService(place, sites=_sites(place, stack))
+        _serve_hub(place, service, stack)
+        app = create_app(service)
         typer.echo(
             f"MIP is at http://{'[::1]' if host == '::1' else host}:{port}/ (Ctrl-C stops it)"
         )
@@ -68,21 +71,44 @@ def _serve(place: "Home", host: str, port: int) -> None:
         )
 
 
-def _hub(place: "Home") -> AbstractContextManager[object]:
-    """The hub's side of a federation, where this home is one."""
+def _sites(place: "Home", stack: ExitStack) -> "Sites | None":
+    """The sites of the federation whose hub this home is; None where it is none."""
     from medmip.federation.hub_folder import HubFolder
 
     folder = HubFolder(place)
     if not folder.is_whole:
-        return nullcontext()
+        return None
 
+    from medmip.catalogue.model_store import ModelStore
     from medmip.federation.background import Background
+    from medmip.federation.coordinator import Coordinator
     from medmip.federation.hub_service import HubService
+    from medmip.federation.membership import Membership
+    from medmip.federation.sites import Sites, directory_of
     from medmip.store.state import open_state
 
-    settings = folder.settings
+    settings, state = folder.settings, open_state(place)
+    membership = Membership(state)
+    coordinator = Coordinator(settings.federation, lambda: directory_of(membership))
+    stack.enter_context(Background(HubService(folder, state, coordinator.begin)))
     typer.echo(f"The hub of {settings.federation!r} is at {settings.address}")
-    return Background(HubService(folder, open_state(place)))
+    return Sites(coordinator, ModelStore(place))
+
+
+def _serve_hub(place: "Home", service: "ExperimentService", stack: ExitStack) -> None:
+    """Lets the agent answer the hub, where this home is a site of a federation."""
+    from medmip.federation.site_folder import SiteFolder
+
+    folder = SiteFolder(place)
+    if not folder.is_whole:
+        return
+
+    from medmip.federation.background import Background
+    from medmip.federation.site_service import SiteService
+
+    stack.enter_context(Background(SiteService(folder, service.house())))
+    joined = folder.membership
+    typer.echo(f"{joined.name} serves the federation {joined.federation!r} at {joined.address}")
 
 
 def _check_port(host: str, port: int) -> None:
@@ -99,7 +125,7 @@ def _check_port(host: str, port: int) -> None:
 
 
 @contextmanager
-def _only_server(place: "Home") -> Iterator[None]:
+def only_server(place: "Home") -> Iterator[None]:
     """Holds the home for one server, which alone takes up its queue."""
     with (place.path / "serve.lock").open("a") as lock:
         try:

@@ -50,7 +50,7 @@ class Trouble(BaseModel):
 
 
 class SnapshotUsed(BaseModel):
-    """The exact version of a dataset that a result rests on."""
+    """The exact version of a dataset that a result rests on; site is empty where it is here."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -58,12 +58,24 @@ class SnapshotUsed(BaseModel):
     hash: str
     version: int
     synthetic: bool = False
+    site: str = ""
+
+
+class SiteUsed(BaseModel):
+    """A hospital that took part, and its software's version."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    software: str
 
 
 class Provenance(BaseModel):
     """What a result rests on: versions, snapshots and the cohort's size.
 
-    algorithm_version is the first analysis's; compared_versions, those of the others.
+    algorithm_version is the first analysis's; compared_versions, those of the others. Of a
+    federation: sites took part, lost are those that were lost on the way and are not in the result;
+    secure_aggregation tells whether nobody but a site itself was shown its sums.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,6 +87,9 @@ class Provenance(BaseModel):
     records: int
     patients: int
     excluded: int
+    sites: tuple[SiteUsed, ...] = ()
+    secure_aggregation: bool = False
+    lost: tuple[str, ...] = ()
 
 
 class Answer(BaseModel):

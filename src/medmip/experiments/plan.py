@@ -17,6 +17,7 @@ from medmip.errors import FieldProblem, MipError, NotFound, RequestError
 from medmip.experiments.preparation import Preparation, prepared_spec
 from medmip.experiments.preparation_check import preparation_problems
 from medmip.experiments.request import Analysis, InputData, Request
+from medmip.experiments.shelf import Held, Shelf
 from medmip.experiments.tuning import Choice, combinations
 from medmip.experiments.validate import (
     ValidationRequest,
@@ -24,9 +25,8 @@ from medmip.experiments.validate import (
     partition_of,
     problems_of,
 )
-from medmip.federation.in_process import CohortSpec
+from medmip.federation.specification import CohortSpec
 from medmip.store.filters import Filter, parse_filter
-from medmip.store.snapshots import Datasets, Snapshot
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Plan:
 
     analyses: tuple[PlannedAnalysis, ...]
     spec: CohortSpec
-    snapshots: tuple[Snapshot, ...]
+    snapshots: tuple[Held, ...]
     validation: ValidationRequest | None = None
     preparation: Preparation | None = None
 
@@ -63,11 +63,11 @@ class Validator:
     def __init__(
         self,
         models: ModelStore,
-        datasets: Datasets,
+        shelf: Shelf,
         algorithms: Mapping[str, Algorithm[Any, Any]],
     ) -> None:
         self._models = models
-        self._datasets = datasets
+        self._shelf = shelf
         self.algorithms = algorithms
 
     def plan(self, request: Request) -> Plan:
@@ -123,7 +123,7 @@ class Validator:
             problems.append(FieldProblem(f"{place}algorithm", f"is not known; known are {known}"))
         return algorithm
 
-    def preview(self, data: InputData) -> tuple[CohortSpec, tuple[Snapshot, ...]]:
+    def preview(self, data: InputData) -> tuple[CohortSpec, tuple[Held, ...]]:
         """The cohort of datasets and filter alone; raises RequestError."""
         problems: list[FieldProblem] = []
         model, snapshots = self._data(data, problems)
@@ -149,13 +149,13 @@ class Validator:
 
     def _data(
         self, data: InputData, problems: list[FieldProblem]
-    ) -> tuple[DataModel | None, tuple[Snapshot, ...]]:
+    ) -> tuple[DataModel | None, tuple[Held, ...]]:
         try:
             model = self._models.get(data.data_model)
         except NotFound as error:
             problems.append(FieldProblem("inputdata.data_model", _sentence(error)))
             return None, ()
-        published = {snapshot.dataset: snapshot for snapshot in self._datasets.list(model.key)}
+        published = {snapshot.dataset: snapshot for snapshot in self._shelf.list(model.key)}
         if not data.datasets:
             problems.append(FieldProblem("inputdata.datasets", "needs at least one dataset"))
         for index, code in enumerate(data.datasets):
@@ -177,7 +177,7 @@ def _roles(
     algorithm: Algorithm[Any, Any],
     data: InputData,
     model: DataModel,
-    snapshots: Sequence[Snapshot],
+    snapshots: Sequence[Held],
     problems: list[FieldProblem],
 ) -> tuple[tuple[Variable, ...], tuple[Variable, ...]]:
     """The variables of both roles, as an algorithm takes them."""
@@ -202,7 +202,7 @@ def _misfits(
     place: str,
     data: InputData,
     model: DataModel,
-    snapshots: Sequence[Snapshot],
+    snapshots: Sequence[Held],
 ) -> list[FieldProblem]:
     """Why a further algorithm cannot analyse the first one's cohort."""
     found: list[FieldProblem] = []
@@ -269,7 +269,7 @@ def _variables(
     role: Role | None,
     codes: Sequence[str] | None,
     model: DataModel,
-    snapshots: Sequence[Snapshot],
+    snapshots: Sequence[Held],
     problems: list[FieldProblem],
 ) -> tuple[Variable, ...]:
     codes = codes or ()

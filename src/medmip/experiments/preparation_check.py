@@ -13,8 +13,8 @@ from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.variable import DATASET, Variable
 from medmip.errors import FieldProblem, MipError
 from medmip.experiments.preparation import Preparation
+from medmip.experiments.shelf import Held
 from medmip.experiments.validate import Folds, ValidationRequest
-from medmip.store.snapshots import Snapshot
 
 
 def preparation_problems(
@@ -23,7 +23,7 @@ def preparation_problems(
     y: Sequence[Variable],
     x: Sequence[Variable],
     model: DataModel,
-    snapshots: Sequence[Snapshot],
+    snapshots: Sequence[Held],
     validation: ValidationRequest | None,
 ) -> list[FieldProblem]:
     """Why this preparation is not possible for these variables in their roles."""
@@ -117,7 +117,7 @@ def _standardise(
 def _batch(
     combat: Combat,
     model: DataModel,
-    snapshots: Sequence[Snapshot],
+    snapshots: Sequence[Held],
     names: Names,
     validation: ValidationRequest | None,
 ) -> Iterator[FieldProblem]:
@@ -136,7 +136,7 @@ def _batch(
 
 
 def _preserve(
-    combat: Combat, model: DataModel, snapshots: Sequence[Snapshot], names: Names
+    combat: Combat, model: DataModel, snapshots: Sequence[Held], names: Names
 ) -> Iterator[FieldProblem]:
     for index, code in enumerate(combat.preserve):
         place = f"preparation.combat.preserve[{index}]"
@@ -155,7 +155,7 @@ def _of_model(
     place: str,
     code: str,
     model: DataModel,
-    snapshots: Sequence[Snapshot],
+    snapshots: Sequence[Held],
     names: Names,
     kinds: tuple[str, ...],
 ) -> Iterator[FieldProblem]:

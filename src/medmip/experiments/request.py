@@ -1,12 +1,13 @@
 """A request for an analysis, in the form that MIP clients send and files hold."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from medmip.experiments.preparation import Preparation
 from medmip.experiments.validate import ValidationRequest
 
+OnLoss = Literal["fail", "continue"]
 MOST_ANALYSES = 10
 """Analyses that one request may compare."""
 
@@ -47,6 +48,11 @@ class Request(Analysis):
     validation: ValidationRequest | None = Field(None, examples=[None])
     preparation: Preparation | None = Field(None, examples=[None])
     compare: tuple[Analysis, ...] = Field((), max_length=MOST_ANALYSES - 1, examples=[[]])
+    on_loss: OnLoss = Field(
+        "fail",
+        description="What to do when a hospital is lost in mid-run: `fail`, or `continue` from the "
+        "beginning without it.",
+    )
 
     @property
     def analyses(self) -> tuple[Analysis, ...]:

@@ -1,12 +1,9 @@
 """Runs requests: the one way from a request to a result, for portal, API and command line."""
 
 import contextlib
-import threading
-import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from secrets import token_hex
 from typing import Any
@@ -21,15 +18,12 @@ from medmip.experiments.comparison import outcome_of, trouble_of
 from medmip.experiments.experiment import (
     Experiment,
     Outcome,
-    Progress,
-    Provenance,
-    SnapshotUsed,
     State,
     Summary,
     Trouble,
 )
 from medmip.experiments.packages import algorithms_of
-from medmip.experiments.plan import Plan, Validator
+from medmip.experiments.plan import Validator
 from medmip.experiments.prediction import (
     ModelFormat,
     Trained,
@@ -39,9 +33,16 @@ from medmip.experiments.prediction import (
 )
 from medmip.experiments.repository import Experiments
 from medmip.experiments.request import InputData, Request
-from medmip.federation.in_process import Site, open_cohort, preview_cohort
+from medmip.experiments.runner import Run, Runner, apart
+from medmip.experiments.shelf import Shelf
+from medmip.federation.approvals import Approvals
+from medmip.federation.desk_messages import software_version
+from medmip.federation.house import House
+from medmip.federation.in_process import together
+from medmip.federation.request import CohortRequest
+from medmip.federation.site import Site, previewed
+from medmip.federation.sites import Sites
 from medmip.fold.block_cache import BlockCache
-from medmip.fold.cohort import CohortSize
 from medmip.fold.local import Cancelled
 from medmip.logbook import logger
 from medmip.privacy.guard import Access, Guard, Refused
@@ -53,46 +54,26 @@ from medmip.store.duckdb_engine import DuckDBEngine
 from medmip.store.snapshots import Datasets, Snapshot
 from medmip.store.state import open_state
 
-ASK_EVERY = 0.5
-"""Seconds between looks at whether another process cancelled a run."""
 ATTEMPTS = 2
 """How often an experiment is begun before an interrupted one ends as failed."""
 log = logger("medmip.experiments")
 
 
-@dataclass
-class Run:
-    """The watched progress of one experiment; implements the fold's Watcher.
-
-    cancelled_elsewhere asks the state database, now and then, whether another process, such as
-    `mip experiment cancel`, has ended it.
-    """
-
-    cancelled_elsewhere: Callable[[], bool] = lambda: False
-    progress: Progress = field(default_factory=Progress)
-    stop: threading.Event = field(default_factory=threading.Event)
-    asked: float = 0.0
-
-    def advanced(self, rounds: int, fraction: float | None) -> None:
-        message = f"round {rounds + 1}" if fraction is not None else f"{rounds} rounds done"
-        self.progress = Progress(rounds=rounds, fraction=fraction, message=message)
-
-    def cancelled(self) -> bool:
-        now = time.monotonic()
-        if now - self.asked > ASK_EVERY and not self.stop.is_set():
-            self.asked = now
-            if self.cancelled_elsewhere():
-                self.stop.set()
-        return self.stop.is_set()
-
-
 class ExperimentService:
     """Validates, queues, runs and remembers experiments on one home.
 
-    workers is the number of experiments that run side by side.
+    workers is the number of experiments that run side by side; sites, where the home is a hub,
+    are those of its federation.
     """
 
-    def __init__(self, home: Home, policy: Policy | None = None, *, workers: int = 2) -> None:
+    def __init__(
+        self,
+        home: Home,
+        policy: Policy | None = None,
+        *,
+        workers: int = 2,
+        sites: Sites | None = None,
+    ) -> None:
         self.home = home
         self.policy = policy or site_policy(home)
         self.models = ModelStore(home)
@@ -101,11 +82,15 @@ class ExperimentService:
         self.ledger = Ledger(state, LedgerHead(home))
         self.ledger.note_policy(self.policy.model_dump_json())
         self.experiments = Experiments(state)
-        self.validator = Validator(self.models, self.datasets, algorithms_of(home))
-        self._guard = Guard(self.policy, self.ledger, EarlierCohorts(state))
+        self.sites = sites
+        self.shelf = Shelf(self.datasets, sites)
+        self.validator = Validator(self.models, self.shelf, algorithms_of(home))
+        self._memory = EarlierCohorts(state)
+        self._guard = Guard(self.policy, self.ledger, self._memory)
         self._engine = DuckDBEngine(home.datasets)
         self._cache = BlockCache()
         self._key = site_key(home, "folds")
+        self._runner = Runner(self._site, self.validator, self.ledger, sites)
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="experiment")
         self._runs: dict[str, Run] = {}
 
@@ -140,8 +125,9 @@ class ExperimentService:
     def explore(self, request: Request, user: str = "local") -> Outcome:
         """The result of a request that is not kept; the ledger has it all the same."""
         plan = self.validator.plan(request)
-        outcome, _ = self._compute(plan, Access(user, "explore", plan.algorithm.name), Run())
-        return outcome
+        access = Access(user, f"explore-{token_hex(6)}", plan.algorithm.name)
+        with self._runner.cohort(plan, access, Run()) as cohort:
+            return outcome_of(plan, cohort)
 
     def predict(
         self, identity: str, records: Sequence[Mapping[str, Any]], analysis: int = 1
@@ -206,9 +192,31 @@ class ExperimentService:
 
     def preview(self, data: InputData, user: str = "local") -> dict[str, int | None]:
         """About how many patients each dataset has under a filter; None below the minimum."""
-        spec, snapshots = self.validator.preview(data)
-        access = Access(user, "explore", "count")
-        return preview_cohort([self._site(snapshots)], spec, access)
+        spec, held = self.validator.preview(data)
+        own, far = apart(held)
+        told: list[Mapping[str, int | None]] = []
+        if own:
+            told.append(previewed(self._site(own), spec, Access(user, "explore", "count")))
+        if self.sites is not None and far:
+            told += self.sites.preview(far, CohortRequest.of(spec), user)
+        return together(spec, told)
+
+    def house(self) -> House:
+        """What this installation has to offer as a site of a federation."""
+        return House(
+            models=self.models,
+            datasets=self.datasets,
+            algorithms=self.validator.algorithms,
+            engine=self._engine,
+            cache=self._cache,
+            key=self._key,
+            policy=self.policy,
+            ledger=self.ledger,
+            memory=self._memory,
+            settings=self.home.site / "site.toml",
+            approvals=Approvals(self.home.site / "approvals.json"),
+            software=software_version(),
+        )
 
     def get(self, identity: str) -> Experiment:
         """The experiment with its live progress; raises NotFound."""
@@ -253,15 +261,13 @@ class ExperimentService:
                 return
             experiment = self.experiments.get(identity)
             with self._ending(identity):
-                plan = self.validator.plan(experiment.request)
-                access = Access(user, identity, plan.algorithm.name)
-                outcome, size = self._compute(plan, access, run)
+                outcome, provenance = self._runner.outcome(experiment.request, identity, user, run)
                 self._finish(
                     identity,
                     State.DONE,
                     run,
                     result=outcome.model_dump(mode="json"),
-                    provenance=_provenance(plan, size).model_dump(mode="json"),
+                    provenance=provenance.model_dump(mode="json"),
                 )
         finally:
             self._runs.pop(identity, None)
@@ -305,29 +311,5 @@ class ExperimentService:
         self.experiments.finish(identity, state, progress | values)
         log.info("experiment ended", experiment=identity, state=str(state))
 
-    def _compute(self, plan: Plan, access: Access, run: Run) -> tuple[Outcome, CohortSize]:
-        cohort = open_cohort([self._site(plan.snapshots)], plan.spec, access, run)
-        return outcome_of(plan, cohort), cohort.size
-
     def _site(self, snapshots: tuple[Snapshot, ...]) -> Site:
         return Site(self._engine, self._guard, snapshots, self._cache, self._key)
-
-
-def _provenance(plan: Plan, size: CohortSize) -> Provenance:
-    return Provenance(
-        software=f"medmip {version('medmip')}",
-        algorithm_version=plan.algorithm.version,
-        compared_versions=tuple(part.algorithm.version for part in plan.analyses[1:]),
-        snapshots=tuple(
-            SnapshotUsed(
-                dataset=used.dataset,
-                hash=used.hash,
-                version=used.version,
-                synthetic=used.synthetic,
-            )
-            for used in plan.snapshots
-        ),
-        records=size.records,
-        patients=size.patients,
-        excluded=size.excluded,
-    )

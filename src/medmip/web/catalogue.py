@@ -8,7 +8,7 @@ from medmip.catalogue.variable import DATASET
 from medmip.experiments.preparation import Preparation
 from medmip.experiments.request import InputData
 from medmip.experiments.service import ExperimentService
-from medmip.store.snapshots import Snapshot
+from medmip.experiments.shelf import Held
 from medmip.web.problems import problem_responses
 from medmip.web.schemas import (
     AlgorithmEntry,
@@ -17,6 +17,7 @@ from medmip.web.schemas import (
     FoundVariable,
     ModelEntry,
     ModelTree,
+    SiteEntry,
 )
 
 
@@ -26,9 +27,9 @@ def router(service: ExperimentService) -> APIRouter:
 
     @routes.get("/models", operation_id="listModels", tags=["catalogue"])
     def list_models() -> list[ModelEntry]:
-        """The data models of this installation."""
+        """The data models of this installation, with those that its sites brought."""
         published: dict[str, list[str]] = {}
-        for snapshot in service.datasets.list():
+        for snapshot in service.shelf.list():
             published.setdefault(snapshot.model, []).append(snapshot.dataset)
         return [
             ModelEntry(
@@ -81,10 +82,16 @@ def router(service: ExperimentService) -> APIRouter:
     ) -> list[DatasetEntry]:
         """The published datasets, of one data model or of all."""
         return [
-            DatasetEntry.of(snapshot, _label(snapshot)) for snapshot in service.datasets.list(model)
+            DatasetEntry.of(snapshot, _label(snapshot)) for snapshot in service.shelf.list(model)
         ]
 
-    def _label(snapshot: Snapshot) -> str:
+    @routes.get("/sites", operation_id="listSites", tags=["catalogue"])
+    def list_sites() -> list[SiteEntry]:
+        """The hospitals of the federation; none where this installation is no hub."""
+        statuses = service.sites.statuses() if service.sites is not None else []
+        return [SiteEntry.of(status) for status in statuses]
+
+    def _label(snapshot: Held) -> str:
         variable = service.models.get(snapshot.model).all_variables.get(DATASET)
         if variable is None or snapshot.dataset not in variable.levels:
             return snapshot.dataset

@@ -13,6 +13,9 @@ from medmip.catalogue.variable import Variable
 from medmip.experiments.experiment import Summary
 from medmip.experiments.prediction import MOST_RECORDS
 from medmip.experiments.request import MOST_ANALYSES, InputData, Request
+from medmip.experiments.shelf import Held
+from medmip.federation.offer import Offer
+from medmip.federation.sites import Holding, SiteStatus
 from medmip.store.snapshots import Snapshot
 
 
@@ -53,7 +56,10 @@ class FoundVariable(Variable):
 
 
 class DatasetEntry(BaseModel):
-    """A published dataset."""
+    """A published dataset; site names the hospital that holds it, empty where it is here.
+
+    approximate: its numbers of records and patients are rounded down by that hospital's guard.
+    """
 
     code: str = Field(examples=["edsd-synthetic"])
     label: str
@@ -66,10 +72,14 @@ class DatasetEntry(BaseModel):
     source: str
     synthetic: bool
     hash: str
+    site: str = ""
+    approximate: bool = False
 
     @classmethod
-    def of(cls, snapshot: Snapshot, label: str) -> "DatasetEntry":
+    def of(cls, snapshot: Held, label: str) -> "DatasetEntry":
         return cls(
+            site=snapshot.site if isinstance(snapshot, Holding) else "",
+            approximate=isinstance(snapshot, Holding),
             code=snapshot.dataset,
             label=label,
             model=snapshot.model,
@@ -78,9 +88,68 @@ class DatasetEntry(BaseModel):
             variables=snapshot.variables,
             version=snapshot.version,
             published=snapshot.published,
-            source=snapshot.source,
+            source=snapshot.source if isinstance(snapshot, Snapshot) else "",
             synthetic=snapshot.synthetic,
             hash=snapshot.hash,
+        )
+
+
+class SiteDifference(BaseModel):
+    """Variables that a hospital defines otherwise than the hub; they cannot be analysed there."""
+
+    model: str
+    variables: tuple[str, ...]
+
+
+class SiteEntry(BaseModel):
+    """A hospital of the federation: whether it is there, and what it offers.
+
+    seen is seconds since its last sign of life, null for never; skew is how far its clock is
+    behind, in seconds; hidden are datasets whose code another hospital's dataset has.
+    """
+
+    name: str
+    node: str
+    alive: bool
+    seen: float | None
+    skew: float
+    software: str
+    datasets: tuple[str, ...]
+    models: tuple[str, ...]
+    algorithms: tuple[str, ...]
+    differences: tuple[SiteDifference, ...]
+    hidden: tuple[str, ...]
+    policy: dict[str, Any]
+    paused: bool
+    approval: str
+    approver: str
+    hours: str
+    refused_messages: int
+
+    @classmethod
+    def of(cls, status: SiteStatus) -> "SiteEntry":
+        offer = status.offer or Offer(software="")
+        return cls(
+            name=status.name,
+            node=status.node,
+            alive=status.alive,
+            seen=status.seen,
+            skew=status.skew,
+            software=offer.software,
+            datasets=tuple(part.code for part in offer.datasets),
+            models=tuple(part.model.key for part in offer.models),
+            algorithms=tuple(part.name for part in offer.algorithms),
+            differences=tuple(
+                SiteDifference(model=part.model, variables=part.variables)
+                for part in status.differences
+            ),
+            hidden=status.hidden,
+            policy=status.policy,
+            paused=offer.paused,
+            approval=offer.approval,
+            approver=offer.approver,
+            hours=offer.hours,
+            refused_messages=status.rejected,
         )
 
 

@@ -1,0 +1,96 @@
+"""`mip site run` and the requests that wait for a person: a site's part in analyses."""
+
+import asyncio
+import getpass
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medmip.cli.options import HomeOption, JsonOption, opened
+from medmip.cli.serve import only_server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from medmip.federation.approvals import Approvals
+
+RequestArgument = Annotated[str, typer.Argument(help="Its id, as `mip site requests` shows it.")]
+ByOption = Annotated[str, typer.Option("--by", help="Who answers; shown to the hub.")]
+
+
+def run_site(home: HomeOption = None) -> None:
+    """Answer the hub without a portal; `mip serve` does so beside the site's own portal."""
+    from medmip.experiments.service import ExperimentService
+    from medmip.federation.site_folder import SiteFolder
+    from medmip.federation.site_service import SiteService
+    from medmip.logbook import write_log_to
+
+    place = opened(home)
+    folder = SiteFolder.of(place)
+    with only_server(place):
+        write_log_to(place.logs / "mip.jsonl")
+        service = ExperimentService(place)
+        joined = folder.membership
+        typer.echo(
+            f"{joined.name} serves {joined.federation!r} at {joined.address} (Ctrl-C stops it)"
+        )
+
+        async def serving() -> None:
+            async with SiteService(folder, service.house()):
+                await asyncio.Event().wait()
+
+        try:
+            with suppress(KeyboardInterrupt):
+                asyncio.run(serving())
+        finally:
+            service.close()
+
+
+def requests(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """List analyses that a person here has to agree to, where `site.toml` says so."""
+    from rich.console import Console
+    from rich.table import Table
+
+    wishes = _approvals(home).list()
+    if as_json:
+        typer.echo(json.dumps([wish.model_dump(mode="json") for wish in wishes], indent=2))
+        return
+    if not wishes:
+        typer.echo('Nobody has asked. Requests wait here where `approval = "person"`.')
+        return
+    table = Table("id", "who", "algorithms", "datasets", "variables", "filter", "asked", "answer")
+    for wish in wishes:
+        answer = f"{wish.answer} by {wish.by}" if wish.by else wish.answer
+        table.add_row(
+            wish.id,
+            wish.user,
+            ", ".join(wish.algorithms),
+            ", ".join(wish.datasets),
+            ", ".join(wish.variables),
+            "yes" if wish.filtered else "no",
+            wish.asked,
+            answer,
+        )
+    Console().print(table)
+
+
+def agree(request: RequestArgument, by: ByOption = "", home: HomeOption = None) -> None:
+    """Agree to an analysis; whoever asked may then run it, again and again."""
+    wish = _approvals(home).answer(request, "granted", by or getpass.getuser())
+    typer.echo(f"{wish.user} may run {', '.join(wish.algorithms)} on {', '.join(wish.datasets)}.")
+
+
+def decline(request: RequestArgument, by: ByOption = "", home: HomeOption = None) -> None:
+    """Decline an analysis, also one that was agreed to before."""
+    wish = _approvals(home).answer(request, "denied", by or getpass.getuser())
+    typer.echo(f"{wish.user} may not run {', '.join(wish.algorithms)}.")
+
+
+def _approvals(home: "Path | None") -> "Approvals":
+    from medmip.federation.approvals import Approvals
+    from medmip.federation.site_folder import SiteFolder
+
+    folder = SiteFolder.of(opened(home))
+    return Approvals(folder.path / "approvals.json")
