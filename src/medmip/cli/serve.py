@@ -1,7 +1,9 @@
 """`mip serve`, `mip demo` and `mip doctor`: the running platform."""
 
 import fcntl
+import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -52,6 +54,7 @@ def _serve(place: "Home", host: str, port: int) -> None:
             remedy="Leave out --host, and reach it through an SSH tunnel.",
         )
     _check_port(host, port)
+    stop_softly()
     with ExitStack() as stack:
         stack.enter_context(only_server(place))
         write_log_to(place.logs / "mip.jsonl")
@@ -122,6 +125,14 @@ def _check_port(host: str, port: int) -> None:
                 f"Port {port} cannot be used: {error.strerror}",
                 remedy=f"Choose another, such as --port {port % 65535 + 1}.",
             ) from None
+
+
+def stop_softly() -> None:
+    """Lets a request to terminate, as of a service manager, end this process by its own means.
+
+    Else a hub's broker would outlive it, and a site would be missed instead of going.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medmip.cli.options import HomeOption, JsonOption, opened
-from medmip.cli.serve import only_server
+from medmip.cli.serve import only_server, stop_softly
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +29,7 @@ def run_site(home: HomeOption = None) -> None:
 
     place = opened(home)
     folder = SiteFolder.of(place)
+    stop_softly()
     with only_server(place):
         write_log_to(place.logs / "mip.jsonl")
         service = ExperimentService(place)
