@@ -296,13 +296,13 @@ def test_a_killed_broker_comes_back_with_its_connections(tmp_path: Path) -> None
             await site.subscribe(to_site(node, "ask"), cb=answer)
             await site.flush()
             client = await service.link.client()
-            assert (await client.request(to_site(node, "ask"), b"1", timeout=5)).data == b"yes 1"
+            assert (await client.ask_site(node, "ask", b"1", 5)).data == b"yes 1"
             former = service.broker.pid
             assert former
             os.kill(former, signal.SIGKILL)
             for _ in range(200):
                 with contextlib.suppress(NatsError):
-                    answered = await client.request(to_site(node, "ask"), b"2", timeout=1)
+                    answered = await client.ask_site(node, "ask", b"2", 1)
                     break
                 await asyncio.sleep(0.1)
             assert answered.data == b"yes 2"

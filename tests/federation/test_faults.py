@@ -24,7 +24,7 @@ from medmip.federation.identity import Identity
 from medmip.federation.member import SiteTrouble
 from medmip.federation.messages import HUB, Asking, Header, Outcome, digest, sealed
 from medmip.federation.remote import SiteLost, SiteRefused
-from medmip.federation.subjects import HUB_INBOX, to_site
+from medmip.federation.subjects import answer_inbox, to_site
 from medmip.federation.wire import decoded, encoded
 from medmip.fold.local import Cancelled
 from medmip.fold.moments import MomentsState, moments
@@ -236,7 +236,7 @@ def heard(
 
     async def speak() -> list[Outcome]:
         client = await connect_hub(made.hub, "attacker")
-        inbox = f"{HUB_INBOX}.attack"
+        inbox = f"{answer_inbox(node, 'attack')}.x"
         told: list[Outcome] = []
 
         async def keep(message: Any) -> None:

@@ -63,7 +63,6 @@ def test_a_site_may_do_nothing_beyond_its_own_subjects() -> None:
         for subject in (*permissions.publish, *permissions.subscribe):
             assert subject.split(".")[2] == node
     assert candidate(node).publish == (f"mip.hub.{node}.membership",)
-    assert not candidate(node).answers
 
 
 def test_an_invitation_runs_out(hub: Hub) -> None:

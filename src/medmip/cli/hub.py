@@ -124,6 +124,7 @@ def approve(
     """Make a waiting site a member, once its fingerprint was compared by phone."""
     from medmip.errors import Conflict
     from medmip.federation.clock import now
+    from medmip.federation.site_record import SiteState
 
     _, membership = _hub(home)
     found = membership.site(site)
@@ -134,7 +135,7 @@ def approve(
                 f"{found.name} has another fingerprint than the one you were told",
                 remedy=f"Do not approve it: `mip hub reject {found.node}`, and invite it again.",
             )
-    else:
+    elif found.state is SiteState.WAITING:
         typer.echo(f"{found.name} asks to join. Its fingerprint here:\n  {shown}")
         typer.confirm("Did the hospital read out the same, by phone?", abort=True)
     done = membership.approve(found.node, now())

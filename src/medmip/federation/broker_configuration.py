@@ -9,10 +9,6 @@ from medmip.federation.subjects import Permissions
 
 MAX_PAYLOAD = 8 * 2**20
 """Bytes a message; the wire sends larger ones in pieces."""
-ANSWERS = 256
-"""How many messages may answer one question: its pieces."""
-ANSWERS_UNTIL = "1h"
-"""How long a question may be answered: longer than any round's deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +70,6 @@ def _user(user: BrokerUser) -> str:
         f"publish: {{ allow: [{_listed(allowed.publish)}] }}",
         f"subscribe: {{ allow: [{_listed(allowed.subscribe)}] }}",
     ]
-    if allowed.answers:
-        rules.append(f'allow_responses: {{ max: {ANSWERS}, expires: "{ANSWERS_UNTIL}" }}')
     return f"{{ nkey: {user.identity.nkey}, permissions: {{ {', '.join(rules)} }} }}"
 
 

@@ -30,7 +30,7 @@ from medmip.federation.messages import (
     digest,
     sealed,
 )
-from medmip.federation.subjects import HUB_INBOX, node_of, to_hub, to_site
+from medmip.federation.subjects import answer_inbox, node_of, to_hub, to_site
 from medmip.federation.wire import Malformed, decoded
 from medmip.logbook import logger
 
@@ -118,7 +118,7 @@ class Coordinator:
     def __init__(self, federation: str, directory: Directory, timing: Timing | None = None) -> None:
         self.timing = timing or Timing()
         self._federation = federation
-        self._inbox = f"{HUB_INBOX}.{token_hex(8)}"
+        self._asker = token_hex(8)
         self._directory = directory
         self._peers: dict[str, Peer] = {}
         self._asked: dict[str, Waited] = {}
@@ -132,7 +132,7 @@ class Coordinator:
         self._loop, self._client = asyncio.get_running_loop(), client
         # Without queue groups: a command beside the server hears the sites as well, and what comes
         # twice while the hub changes its identity does no harm.
-        await client.subscribe(f"{self._inbox}.*", cb=self._answered)
+        await client.subscribe(f"{answer_inbox('*', self._asker)}.*", cb=self._answered)
         for verb in TOLD:
             await client.subscribe(to_hub("*", verb), cb=self._told)
         await client.flush()
@@ -231,12 +231,14 @@ class Coordinator:
     async def _send(self, waited: Waited, token: str, body: bytes) -> None:
         # Sent again it is a message of its own, with a nonce and a time of its own.
         header = waited.header = replace(waited.header, sent=time.time(), nonce=os.urandom(16))
-        subject = to_site(waited.peer.site.node, header.verb)
+        node = waited.peer.site.node
+        subject = to_site(node, header.verb)
+        reply = f"{answer_inbox(node, self._asker)}.{token}"
         assert self._client is not None
         # While the broker is away nothing is lost: it is sent again.
         with contextlib.suppress(NatsError, OSError):
             for part in chunks_of(sealed(self._client.identity, header, body)):
-                await self._client.publish(subject, part, reply=f"{self._inbox}.{token}")
+                await self._client.publish(subject, part, reply=reply)
 
     async def _answered(self, message: Msg) -> None:
         waited = self._asked.get(message.subject.rpartition(".")[2])

@@ -5,9 +5,9 @@
     mip.answer.<node>.<token>  from one site, in answer to the hub
 
 A node's permissions are allow-lists over these, so that it can neither hear nor speak for another,
-nor learn that there is another. Answers have subjects of their own, since what `allow_responses`
-permits is forgotten whenever the broker reads its configuration again: an answer that was being
-computed while another hospital was invited would be lost. It stays for plain inboxes of the hub.
+nor learn that there is another. Answers have subjects of their own, since what the broker's
+`allow_responses` permits is forgotten whenever it reads its configuration again: an answer that
+was being computed while another hospital was invited would be lost.
 """
 
 from dataclasses import dataclass
@@ -50,11 +50,10 @@ def node_of(subject: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """What a connection may publish and hear; answers allows replies to what it was asked."""
+    """What a connection may publish and hear."""
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
-    answers: bool = False
 
 
 HUB = Permissions(
@@ -66,7 +65,7 @@ HUB = Permissions(
 def member(node: str) -> Permissions:
     """What a member may do."""
     publish = (f"mip.hub.{node}.>", f"mip.answer.{node}.>")
-    return Permissions(publish, (all_to_site(node),), answers=True)
+    return Permissions(publish, (all_to_site(node),))
 
 
 def candidate(node: str) -> Permissions:
