@@ -49,6 +49,11 @@ class Home:
         return self.path / "policy.toml"
 
     @property
+    def configuration(self) -> Path:
+        """What the administrator says about this installation."""
+        return self.path / "mip.toml"
+
+    @property
     def algorithms(self) -> Path:
         """Which algorithms of installed packages may run."""
         return self.path / "algorithms.toml"

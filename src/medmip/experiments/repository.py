@@ -10,7 +10,7 @@ from sqlalchemy import Engine, Row, delete, desc, func, insert, or_, select, upd
 from medmip.errors import Conflict, NotFound
 from medmip.experiments.experiment import Experiment, Outcome, Progress, State, Summary, Trouble
 from medmip.experiments.request import Request
-from medmip.store.state import experiments
+from medmip.store.state import experiments, in_utc
 
 _LIGHT = [column for column in experiments.c if column.name != "result"]
 
@@ -172,5 +172,4 @@ def _summary(row: Row[Any]) -> dict[str, Any]:
 
 
 def _utc(moment: datetime | None) -> datetime | None:
-    # SQLite keeps no time zone; everything here is written in UTC.
-    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None if moment is None else in_utc(moment)

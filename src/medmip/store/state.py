@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+from datetime import UTC, datetime
 from importlib.resources import files
 
 from alembic import command
@@ -150,3 +151,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
 def _begin_immediately(connection: Connection) -> None:
     # A reader that turned writer late would fail instead of waiting its turn.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def in_utc(moment: datetime) -> datetime:
+    """A moment read from the database; SQLite keeps no time zone, and all are written in UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
