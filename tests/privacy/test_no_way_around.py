@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from medmip.accounts.doorman import Doorman, doorman_of
+from medmip.accounts.settings import Login
 from medmip.algorithms.declaration import Algorithm
 from medmip.algorithms.registry import registry
 from medmip.catalogue.home import Home
@@ -84,9 +86,14 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
     return Planted(home, tuple(codes), np.array(values))
 
 
+def unasked(planted: Planted) -> Doorman:
+    """Lets everybody in, so that only the guard stands between them and the patients."""
+    return doorman_of(planted.home, Login(kind="open"))
+
+
 @pytest.fixture(scope="module")
 def client(planted: Planted) -> Iterator[TestClient]:
-    app = create_app(ExperimentService(planted.home), hosts=("localhost",))
+    app = create_app(ExperimentService(planted.home), unasked(planted), hosts=("localhost",))
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as opened:
         yield opened
 
@@ -325,7 +332,7 @@ def test_a_policy_that_lets_nothing_out_closes_every_road(planted: Planted) -> N
     closed = Policy(minimum_patients=10**9)
     service = ExperimentService(planted.home, closed)
     with TestClient(
-        create_app(service, hosts=("localhost",)), base_url="http://localhost"
+        create_app(service, unasked(planted), hosts=("localhost",)), base_url="http://localhost"
     ) as opened:
         for algorithm in HERE.values():
             address = opened.post(f"{API}/experiments", json=request_of(algorithm))

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from medmip.accounts.doorman import doorman_of
+from medmip.accounts.settings import Login
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import shipped_models
 from medmip.demo.cohorts import write_demo_csvs
@@ -58,7 +60,7 @@ def test_the_analysis_over_http(demo_home: Home) -> None:
     words = shlex.split(block("curl"))
     address = next(word for word in words if word.startswith("http://127.0.0.1:8080"))
     path = address.removeprefix("http://127.0.0.1:8080")
-    app = create_app(ExperimentService(demo_home))
+    app = create_app(ExperimentService(demo_home), doorman_of(demo_home, Login(kind="open")))
     with TestClient(app, base_url="http://localhost") as client:
         answer = client.post(path, json=json.loads(words[words.index("-d") + 1]))
         assert answer.status_code == 202

@@ -7,6 +7,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from medmip.accounts.doorman import doorman_of
+from medmip.accounts.settings import Login
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
 from medmip.demo.cohorts import write_demo_csvs
@@ -28,7 +30,12 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     portal.mkdir()
     (portal / "index.html").write_text("<!doctype html><title>MIP</title>")
     (portal / "api-docs.html").write_text("<!doctype html><title>API</title>")
-    return create_app(ExperimentService(home), hosts=("localhost", "testserver"), portal=portal)
+    return create_app(
+        ExperimentService(home),
+        doorman_of(home, Login(kind="open")),
+        hosts=("localhost", "testserver"),
+        portal=portal,
+    )
 
 
 @pytest.fixture(scope="session")

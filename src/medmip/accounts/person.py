@@ -49,7 +49,6 @@ class Caller:
     person: str = ""
     session: str = ""
     token: str = ""
-    terms: int = 0
 
     def may(self, right: Right) -> bool:
         return right in self.rights

@@ -46,6 +46,11 @@ def accepted_step(secret: str, code: str, now: datetime, last: int) -> int | Non
     return found
 
 
+def shows(secret: str, code: str) -> bool:
+    """Whether a code shows that an app has the secret, when a second factor is set up."""
+    return pyotp.TOTP(secret).verify(code.strip(), valid_window=_DRIFT)
+
+
 def recovery_codes() -> tuple[list[str], list[str]]:
     """Fresh recovery codes, and what is kept of them."""
     codes = [

@@ -19,6 +19,7 @@ from medmip.cli.run import run
 from medmip.cli.serve import demo, serve
 from medmip.cli.site import site_app
 from medmip.cli.site_run import agree, decline, requests, run_site
+from medmip.cli.user import user_app
 from medmip.errors import MipError
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ app.command()(run)
 app.command("model-apply")(model_apply)
 app.command("model-export")(model_export)
 app.add_typer(experiment_app, name="experiment")
+app.add_typer(user_app, name="user")
 app.add_typer(audit_app, name="audit")
 app.add_typer(policy_app, name="policy")
 app.add_typer(hub_app, name="hub")

@@ -5,13 +5,14 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medmip.catalogue.atomic_file import write_atomically
 from medmip.cli.options import HomeOption, opened
 from medmip.errors import Conflict
 
@@ -26,11 +27,17 @@ PortOption = Annotated[int, typer.Option(min=1, max=65535, help="The port of the
 
 def serve(
     port: PortOption = PORT,
-    host: Annotated[str, typer.Option(help="Only loopback until there is a log-in.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    name: Annotated[
+        list[str] | None, typer.Option(help="A host name that the portal is reached by; repeat.")
+    ] = None,
+    force_open: Annotated[
+        bool, typer.Option("--force-open", help="Listen beyond loopback even without log-in.")
+    ] = False,
     home: HomeOption = None,
 ) -> None:
     """Serve the portal and the API."""
-    _serve(opened(home), host, port)
+    _serve(opened(home), host, port, names=name or (), force_open=force_open)
 
 
 def demo(port: PortOption = PORT, home: HomeOption = None) -> None:
@@ -38,21 +45,30 @@ def demo(port: PortOption = PORT, home: HomeOption = None) -> None:
     place = opened(home or Path(".home/demo"))
     _check_port("127.0.0.1", port)
     _prepare_demo(place)
+    if not place.configuration.exists():
+        write_atomically(place.configuration, b'[login]\nkind = "open"\n')
     _serve(place, "127.0.0.1", port)
 
 
-def _serve(place: "Home", host: str, port: int) -> None:
+def _serve(
+    place: "Home", host: str, port: int, *, names: Sequence[str] = (), force_open: bool = False
+) -> None:
     import uvicorn
 
+    from medmip.accounts.doorman import doorman_of
     from medmip.experiments.service import ExperimentService
     from medmip.logbook import write_log_to
     from medmip.web.application import LOOPBACK, create_app
 
-    if host not in LOOPBACK:
+    doorman = doorman_of(place)
+    if doorman.open and host not in LOOPBACK and not force_open:
         raise Conflict(
-            f"MIP has no log-in yet, so it does not listen on {host}",
-            remedy="Leave out --host, and reach it through an SSH tunnel.",
+            f'Log-in is off (`kind = "open"` in {place.configuration.name}), '
+            f"so MIP does not listen on {host}",
+            remedy="Choose `local` or `oidc`, or leave out --host and use an SSH tunnel.",
         )
+    if doorman.settings.kind == "local" and not doorman.people.everybody():
+        typer.echo("Nobody has an account yet: mip user add NAME --role administrator")
     _check_port(host, port)
     stop_softly()
     with ExitStack() as stack:
@@ -60,7 +76,7 @@ def _serve(place: "Home", host: str, port: int) -> None:
         write_log_to(place.logs / "mip.jsonl")
         service = ExperimentService(place, sites=_sites(place, stack))
         _serve_hub(place, service, stack)
-        app = create_app(service)
+        app = create_app(service, doorman, hosts=(*LOOPBACK, *names))
         typer.echo(
             f"MIP is at http://{'[::1]' if host == '::1' else host}:{port}/ (Ctrl-C stops it)"
         )

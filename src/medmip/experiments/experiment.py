@@ -141,6 +141,7 @@ class Summary(BaseModel):
     name: str
     state: State
     algorithm: str
+    user: str
     request: Request
     created: datetime
     started: datetime | None = None

@@ -46,17 +46,20 @@ class Experiments:
                 select(experiments).where(experiments.c.id == identity)
             ).first()
         if row is None:
-            raise NotFound(
-                f"There is no experiment {identity}", remedy="See the list of experiments."
-            )
+            raise no_experiment(identity)
         result = row.result and Outcome.model_validate(row.result)
         return Experiment(**_summary(row), result=result)
 
     def find(
-        self, search: str = "", state: State | None = None, limit: int = 50, offset: int = 0
+        self,
+        search: str = "",
+        state: State | None = None,
+        limit: int = 50,
+        offset: int = 0,
+        user: str | None = None,
     ) -> tuple[int, list[Summary]]:
-        """How many experiments match, and a page of them, newest first."""
-        where = []
+        """How many experiments match, and a page of them, newest first; user names the author."""
+        where = [] if user is None else [experiments.c.user == user]
         if search:
             pattern = (
                 "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
@@ -149,7 +152,12 @@ class Experiments:
                 update(experiments).where(experiments.c.id == identity).values(**values)
             )
         if changed.rowcount == 0:
-            raise NotFound(f"There is no experiment {identity}")
+            raise no_experiment(identity)
+
+
+def no_experiment(identity: str) -> NotFound:
+    """What is said of an experiment that is not there."""
+    return NotFound(f"There is no experiment {identity}", remedy="See the list of experiments.")
 
 
 def _summary(row: Row[Any]) -> dict[str, Any]:
@@ -160,6 +168,7 @@ def _summary(row: Row[Any]) -> dict[str, Any]:
         "name": row.name,
         "state": row.state,
         "algorithm": row.algorithm,
+        "user": row.user,
         "request": row.request,
         "created": _utc(row.created),
         "started": started,

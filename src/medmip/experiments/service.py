@@ -31,7 +31,7 @@ from medmip.experiments.prediction import (
     predictions_of,
     trained_model,
 )
-from medmip.experiments.repository import Experiments
+from medmip.experiments.repository import Experiments, no_experiment
 from medmip.experiments.request import InputData, Request
 from medmip.experiments.runner import Run, Runner, apart
 from medmip.experiments.shelf import Shelf
@@ -119,7 +119,7 @@ class ExperimentService:
         plan = self.validator.plan(request)
         identity = self.experiments.add(request, name or plan.algorithm.label, user, State.QUEUED)
         self._runs[identity] = self._watched(identity)
-        self._work(identity, user)
+        self._work(identity)
         return self.get(identity)
 
     def explore(self, request: Request, user: str = "local") -> Outcome:
@@ -218,19 +218,29 @@ class ExperimentService:
             software=software_version(),
         )
 
-    def get(self, identity: str) -> Experiment:
-        """The experiment with its live progress; raises NotFound."""
+    def get(self, identity: str, user: str | None = None) -> Experiment:
+        """The experiment with its live progress; raises NotFound.
+
+        Where a user is named, experiments of others are as little there as those that never were.
+        """
         found = self.experiments.get(identity)
+        if user is not None and found.user != user:
+            raise no_experiment(identity)
         run = self._runs.get(identity)
         if run is not None and not found.state.ended:
             return found.model_copy(update={"progress": run.progress})
         return found
 
     def find(
-        self, search: str = "", state: State | None = None, limit: int = 50, offset: int = 0
+        self,
+        search: str = "",
+        state: State | None = None,
+        limit: int = 50,
+        offset: int = 0,
+        user: str | None = None,
     ) -> tuple[int, list[Summary]]:
-        """How many experiments match, and a page of them, newest first."""
-        return self.experiments.find(search, state, limit, offset)
+        """How many experiments match, and a page of them, newest first; user names the author."""
+        return self.experiments.find(search, state, limit, offset, user)
 
     def cancel(self, identity: str) -> Experiment:
         """Ends an experiment without result; one that has ended stays as it is."""
@@ -252,16 +262,16 @@ class ExperimentService:
 
     def _enqueue(self, identity: str) -> None:
         self._runs[identity] = self._watched(identity)
-        self._workers.submit(self._work, identity, "local")
+        self._workers.submit(self._work, identity)
 
-    def _work(self, identity: str, user: str) -> None:
+    def _work(self, identity: str) -> None:
         run = self._runs[identity]
         try:
             if run.cancelled() or not self.experiments.start(identity):
                 return
             experiment = self.experiments.get(identity)
             with self._ending(identity):
-                outcome, provenance = self._runner.outcome(experiment.request, identity, user, run)
+                outcome, provenance = self._runner.outcome(experiment.request, identity, experiment.user, run)
                 self._finish(
                     identity,
                     State.DONE,

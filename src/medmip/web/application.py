@@ -7,15 +7,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from medmip.accounts.doorman import Doorman
+from medmip.accounts.role import Right
 from medmip.experiments.service import ExperimentService
-from medmip.web import catalogue, experiments, operations, problems
+from medmip.web import catalogue, experiments, operations, people, problems, profile
+from medmip.web.door import Door
 from medmip.web.shield import Shield
 
 API = "/api/v1"
@@ -57,9 +60,13 @@ class Application(FastAPI):
 
 
 def create_app(
-    service: ExperimentService, *, hosts: Collection[str] = LOOPBACK, portal: Path | None = None
+    service: ExperimentService,
+    doorman: Doorman,
+    *,
+    hosts: Collection[str] = LOOPBACK,
+    portal: Path | None = None,
 ) -> FastAPI:
-    """The application over a service; hosts are the names it answers to.
+    """The application over a service; doorman tells who calls, hosts are the names it answers to.
 
     portal is the folder of the built portal; None takes the one inside the package.
     """
@@ -79,13 +86,16 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        responses=problems.problem_responses(400, 403, 413, 421, 422),
+        responses=problems.problem_responses(400, 401, 403, 413, 421, 422),
         separate_input_output_schemas=False,
     )
+    door = Door(doorman)
     api = APIRouter(prefix=API)
-    api.include_router(catalogue.router(service))
-    api.include_router(experiments.router(service))
-    api.include_router(operations.api_router(service))
+    api.include_router(catalogue.router(service), dependencies=[Depends(door.to(Right.EXPLORE))])
+    api.include_router(experiments.router(service, door))
+    api.include_router(operations.api_router(service, door))
+    api.include_router(profile.router(door))
+    api.include_router(people.router(door))
     app.include_router(api)
     app.include_router(operations.root_router(service))
     problems.install(app)

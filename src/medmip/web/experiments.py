@@ -4,15 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from medmip.accounts.person import Caller
+from medmip.accounts.role import Right
 from medmip.experiments.experiment import Experiment, Outcome, State, Summary
 from medmip.experiments.prediction import ModelFormat
 from medmip.experiments.request import MOST_ANALYSES, InputData
 from medmip.experiments.request import Request as AnalysisRequest
 from medmip.experiments.service import ExperimentService
+from medmip.web.door import Door
 from medmip.web.problems import problem_responses
 from medmip.web.schemas import (
     CohortCount,
@@ -31,9 +34,11 @@ _KEEP_ALIVE = 15.0
 """Seconds between looks at a run, and between signs of life that proxies want to see."""
 
 
-def router(service: ExperimentService) -> APIRouter:
-    """Routes under /experiments and /explore."""
+def router(service: ExperimentService, door: Door) -> APIRouter:
+    """Routes under /experiments and /explore; an experiment is its author's alone."""
     routes = APIRouter()
+    Analyst = Annotated[Caller, Depends(door.to(Right.ANALYSE))]  # noqa: N806 - a type
+    Explorer = Annotated[Caller, Depends(door.to(Right.EXPLORE))]  # noqa: N806
 
     @routes.post(
         "/experiments",
@@ -42,12 +47,12 @@ def router(service: ExperimentService) -> APIRouter:
         status_code=202,
         responses=problem_responses(422),
     )
-    def create(new: NewExperiment, response: Response) -> Experiment:
+    def create(new: NewExperiment, response: Response, caller: Analyst) -> Experiment:
         """Queues an analysis; its address is in the Location header."""
         request = AnalysisRequest(
             **{name: getattr(new, name) for name in AnalysisRequest.model_fields}
         )
-        experiment = service.submit(request, new.name)
+        experiment = service.submit(request, new.name, caller.name)
         response.headers["Location"] = f"/api/v1/experiments/{experiment.id}"
         return experiment
 
@@ -58,13 +63,14 @@ def router(service: ExperimentService) -> APIRouter:
         responses=problem_responses(422),
     )
     def find(
+        caller: Analyst,
         search: Annotated[str, Query(max_length=200)] = "",
         state: State | None = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
     ) -> ExperimentPage:
         """A page of experiments, newest first."""
-        total, items = service.find(search, state, limit, offset)
+        total, items = service.find(search, state, limit, offset, user=caller.name)
         return ExperimentPage(total=total, items=items)
 
     @routes.get(
@@ -73,9 +79,9 @@ def router(service: ExperimentService) -> APIRouter:
         tags=["experiments"],
         responses=problem_responses(404),
     )
-    def get(identity: str) -> Experiment:
+    def get(identity: str, caller: Analyst) -> Experiment:
         """An experiment with its result, once there is one."""
-        return service.get(identity)
+        return service.get(identity, caller.name)
 
     @routes.patch(
         "/experiments/{identity}",
@@ -83,8 +89,9 @@ def router(service: ExperimentService) -> APIRouter:
         tags=["experiments"],
         responses=problem_responses(404, 422),
     )
-    def rename(identity: str, new: NewName) -> Experiment:
+    def rename(identity: str, new: NewName, caller: Analyst) -> Experiment:
         """Gives an experiment another name."""
+        service.get(identity, caller.name)
         service.experiments.rename(identity, new.name)
         return service.get(identity)
 
@@ -95,8 +102,9 @@ def router(service: ExperimentService) -> APIRouter:
         status_code=204,
         responses=problem_responses(404, 409),
     )
-    def delete(identity: str) -> None:
+    def delete(identity: str, caller: Analyst) -> None:
         """Forgets an experiment that has ended; the ledger keeps its rows."""
+        service.get(identity, caller.name)
         service.experiments.remove(identity)
 
     @routes.post(
@@ -105,8 +113,9 @@ def router(service: ExperimentService) -> APIRouter:
         tags=["experiments"],
         responses=problem_responses(404),
     )
-    def cancel(identity: str) -> Experiment:
+    def cancel(identity: str, caller: Analyst) -> Experiment:
         """Ends an experiment without result."""
+        service.get(identity, caller.name)
         return service.cancel(identity)
 
     @routes.post(
@@ -115,8 +124,11 @@ def router(service: ExperimentService) -> APIRouter:
         tags=["experiments"],
         responses=problem_responses(404, 409, 422),
     )
-    def predict(identity: str, new: NewRecords) -> list[dict[str, str | float | None]]:
+    def predict(
+        identity: str, new: NewRecords, caller: Analyst
+    ) -> list[dict[str, str | float | None]]:
         """What the experiment's model predicts for given values; nothing of them is kept."""
+        service.get(identity, caller.name)
         return service.predict(identity, new.records, new.analysis)
 
     @routes.get(
@@ -134,10 +146,12 @@ def router(service: ExperimentService) -> APIRouter:
     )
     def model(
         identity: str,
+        caller: Analyst,
         format: ModelFormat = "json",  # noqa: A002
         analysis: Annotated[int, Query(ge=1, le=MOST_ANALYSES)] = 1,
     ) -> Response:
         """The experiment's model as a file: as JSON, or as an ONNX graph for other software."""
+        service.get(identity, caller.name)
         content = service.export(identity, format, analysis)
         kind = "application/json" if format == "json" else "application/octet-stream"
         name = f'attachment; filename="model-{identity[:8]}.{format}"'
@@ -151,9 +165,9 @@ def router(service: ExperimentService) -> APIRouter:
         responses=problem_responses(404)
         | {200: {"description": "Progress", "content": {"text/event-stream": {}}}},
     )
-    async def watch(identity: str, request: Request) -> StreamingResponse:
+    async def watch(identity: str, request: Request, caller: Analyst) -> StreamingResponse:
         """Server-sent events: `progress` at every change, `end` once the run has ended."""
-        await run_in_threadpool(service.get, identity)
+        await run_in_threadpool(service.get, identity, caller.name)
         return StreamingResponse(
             _events(service, identity, request),
             media_type="text/event-stream",
@@ -166,9 +180,9 @@ def router(service: ExperimentService) -> APIRouter:
         tags=["explore"],
         responses=problem_responses(403, 422),
     )
-    def histogram(question: ExploreHistogram) -> Outcome:
+    def histogram(question: ExploreHistogram, caller: Explorer) -> Outcome:
         """One variable's distribution, through the guard; not kept as an experiment."""
-        return service.explore(question.request())
+        return service.explore(question.request(), caller.name)
 
     @routes.post(
         "/explore/describe",
@@ -176,9 +190,9 @@ def router(service: ExperimentService) -> APIRouter:
         tags=["explore"],
         responses=problem_responses(403, 422),
     )
-    def describe(question: ExploreDescribe) -> Outcome:
+    def describe(question: ExploreDescribe, caller: Explorer) -> Outcome:
         """Summaries of variables, through the guard; not kept as an experiment."""
-        return service.explore(question.request())
+        return service.explore(question.request(), caller.name)
 
     @routes.post(
         "/explore/count",
@@ -186,10 +200,10 @@ def router(service: ExperimentService) -> APIRouter:
         tags=["explore"],
         responses=problem_responses(422),
     )
-    def count(question: ExploreCount) -> CohortCount:
+    def count(question: ExploreCount, caller: Explorer) -> CohortCount:
         """About how many patients a filter chooses, rounded down to the policy's minimum."""
         data = InputData(**question.model_dump())
-        told = service.preview(data)
+        told = service.preview(data, caller.name)
         numbers = [number for number in told.values() if number is not None]
         total = sum(numbers)
         hidden = total == 0 and len(numbers) < len(told)

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from medmip.accounts.doorman import doorman_of
 from medmip.catalogue.home import Home
 from medmip.experiments.service import ExperimentService
 from medmip.web.application import create_app
@@ -13,9 +14,11 @@ from medmip.web.application import create_app
 def document() -> str:
     """The OpenAPI document of the API, as JSON."""
     with tempfile.TemporaryDirectory() as folder:
-        service = ExperimentService(Home(Path(folder)).prepare())
+        home = Home(Path(folder)).prepare()
+        service = ExperimentService(home)
         try:
-            return json.dumps(create_app(service).openapi(), indent=1, sort_keys=True) + "\n"
+            app = create_app(service, doorman_of(home))
+            return json.dumps(app.openapi(), indent=1, sort_keys=True) + "\n"
         finally:
             service.close()
 

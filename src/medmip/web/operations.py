@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from pydantic import BaseModel
 
+from medmip.accounts.role import Right
 from medmip.experiments.experiment import State
 from medmip.experiments.service import ExperimentService
 from medmip.privacy.policy import Policy
+from medmip.web.door import Door
 from medmip.web.problems import problem_responses
 from medmip.web.schemas import LedgerEntry, LedgerPage
 
@@ -19,17 +21,26 @@ class Health(BaseModel):
     status: str = "ok"
 
 
-def api_router(service: ExperimentService) -> APIRouter:
+def api_router(service: ExperimentService, door: Door) -> APIRouter:
     """Routes under /policy and /audit."""
     routes = APIRouter()
 
-    @routes.get("/policy", operation_id="getPolicy", tags=["privacy"])
+    @routes.get(
+        "/policy",
+        operation_id="getPolicy",
+        tags=["privacy"],
+        dependencies=[Depends(door.to(Right.EXPLORE))],
+    )
     def policy() -> Policy:
         """The thresholds that the guard applies."""
         return service.policy
 
     @routes.get(
-        "/audit", operation_id="listLedger", tags=["privacy"], responses=problem_responses(422)
+        "/audit",
+        operation_id="listLedger",
+        tags=["privacy"],
+        responses=problem_responses(422),
+        dependencies=[Depends(door.to(Right.AUDIT))],
     )
     def audit(
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,

@@ -1,6 +1,7 @@
 """Every error as application/problem+json (RFC 9457)."""
 
 from http import HTTPStatus
+from math import ceil
 from secrets import token_hex
 from typing import Any
 
@@ -10,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from medmip.accounts.errors import NotLoggedIn, TooMany
 from medmip.errors import MipError
 from medmip.logbook import logger
 
@@ -58,7 +60,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(MipError)
     async def mip_error(_: Request, error: MipError) -> JSONResponse:
-        return answer(
+        response = answer(
             Problem(
                 title=error.title,
                 status=error.status,
@@ -67,6 +69,11 @@ def install(app: FastAPI) -> None:
                 errors=[FieldError(path=part.path, message=part.message) for part in error.fields],
             )
         )
+        if isinstance(error, TooMany):
+            response.headers["Retry-After"] = str(ceil(error.wait))
+        if isinstance(error, NotLoggedIn):
+            response.headers["WWW-Authenticate"] = "Bearer"
+        return response
 
     @app.exception_handler(RequestValidationError)
     async def not_valid(_: Request, error: RequestValidationError) -> JSONResponse:
