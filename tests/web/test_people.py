@@ -14,6 +14,7 @@ from medmip.accounts.person import Person
 from medmip.accounts.role import Right, Role
 from medmip.accounts.settings import Login
 from medmip.catalogue.home import Home
+from medmip.experiments.experiment import State
 from medmip.experiments.service import ExperimentService
 from medmip.web.application import create_app
 from tests.accounts.conftest import PASSWORD
@@ -243,8 +244,8 @@ def test_experiments_of_others_are_not_there(
             algorithm="describe",
             inputdata=InputData(data_model="dementia:1.0", datasets=["none"], y=["gender"]),
         )
-        theirs = service.experiments.add(request, "theirs", "second.researcher", "done")
-        own = service.experiments.add(request, "mine", "researcher", "done")
+        theirs = service.experiments.add(request, "theirs", "second.researcher", State.DONE)
+        own = service.experiments.add(request, "mine", "researcher", State.DONE)
         service.close()
         assert [item["id"] for item in mine.get(f"{API}/experiments").json()["items"]] == [own]
         for method, path in (

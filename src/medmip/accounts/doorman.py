@@ -7,11 +7,12 @@ from enum import StrEnum
 from sqlalchemy import Engine
 
 from medmip.accounts.admission import AllowList
-from medmip.accounts.errors import NotAllowed, NotLoggedIn
+from medmip.accounts.errors import NotAllowed, NotListed, NotLoggedIn
 from medmip.accounts.journal import Journal
 from medmip.accounts.local_login import LocalLogin
 from medmip.accounts.people import People
 from medmip.accounts.person import Caller, Person, anybody
+from medmip.accounts.provider import Provider, Vouched
 from medmip.accounts.role import Right, Role, rights_of
 from medmip.accounts.sessions import Known, Sessions
 from medmip.accounts.settings import Login, login_settings
@@ -47,6 +48,7 @@ class Doorman:
         self.allowed = AllowList(state)
         self.journal = Journal(state)
         self.local = LocalLogin(state, self.sessions, key)
+        self.provider = None if settings.oidc is None else Provider(settings.oidc, key)
 
     @property
     def open(self) -> bool:
@@ -103,6 +105,33 @@ class Doorman:
         if known is None or not known.complete:
             raise NotLoggedIn("Nobody is logged in", remedy="Log in first.")
         return known, self.people.get(known.person)
+
+    def let_in(self, vouched: Vouched, address: str = "", agent: str = "") -> str:
+        """The secret of a session of somebody whom the provider vouches for.
+
+        Their roles are those of the allow-list and of the provider's claim together. Raises
+        NotListed where the allow-list does not have them, whatever the provider says.
+        """
+        listed = self.allowed.roles_of(vouched.email, verified=vouched.verified)
+        if listed is None:
+            raise NotListed(
+                "Your account is not on this hospital's list",
+                remedy="Ask to be let in; an administrator decides.",
+            )
+        roles = [role for role in Role if role in {*listed, *vouched.roles}]
+        person = self.people.admit(
+            vouched.issuer, vouched.subject, vouched.name, vouched.label, vouched.email, roles
+        )
+        if not person.enabled:
+            raise NotLoggedIn("The account is closed", remedy="Ask the administrator.")
+        self.people.note_log_in(person.id, address)
+        return self.sessions.begin(
+            person.id,
+            complete=True,
+            address=address,
+            agent=agent,
+            provider_session=vouched.provider_session,
+        )
 
     def _by_token(self, secret: str) -> Caller:
         known = self.tokens.known(secret)

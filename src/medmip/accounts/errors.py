@@ -17,6 +17,10 @@ class NotAllowed(MipError):
     status = 403
 
 
+class NotListed(NotAllowed):
+    """A provider vouches for somebody whom the allow-list does not have."""
+
+
 class TooMany(MipError):
     """Too many attempts or requests in too short a time; wait is in seconds."""
 

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, Row, select, update
 from medmip.accounts import passwords, second_factor
 from medmip.accounts.errors import NotLoggedIn, TooMany
 from medmip.accounts.journal import note
+from medmip.accounts.people import People
 from medmip.accounts.person import LOCAL
 from medmip.accounts.sessions import Known, Sessions
 from medmip.accounts.tables import people, sessions
@@ -33,6 +34,7 @@ class LocalLogin:
 
     def __init__(self, engine: Engine, sessions: Sessions, key: bytes) -> None:
         self._engine = engine
+        self._people = People(engine)
         self._sessions = sessions
         self._key = key
 
@@ -57,7 +59,7 @@ class LocalLogin:
             self._change(row.id, password=renewed)
         complete = row.second_factor is None
         if complete:
-            self._succeeded(row, address)
+            self._people.note_log_in(row.id, address)
         secret = self._sessions.begin(row.id, complete=complete, address=address, agent=agent)
         return Opened(secret, complete)
 
@@ -72,7 +74,7 @@ class LocalLogin:
         if row.second_factor is None or not self._used(row, code):
             self._failed(row, "wrong code", address)
             raise NotLoggedIn("The code is wrong, or was used already")
-        self._succeeded(row, address)
+        self._people.note_log_in(row.id, address)
         with self._engine.begin() as connection:
             connection.execute(sessions.delete().where(sessions.c.id == known.session))
         secret = self._sessions.begin(row.id, complete=True, address=address, agent=agent)
@@ -125,16 +127,6 @@ class LocalLogin:
                 .values(failures=failures, locked_until=until)
             )
             note(connection, row.name, what, row.name, f"{failures} in a row", address)
-
-    def _succeeded(self, row: Row[Any], address: str) -> None:
-        now = datetime.now(UTC)
-        with self._engine.begin() as connection:
-            connection.execute(
-                update(people)
-                .where(people.c.id == row.id)
-                .values(failures=0, locked_until=None, seen=now)
-            )
-            note(connection, row.name, "logged in", row.name, "", address)
 
     def _change(self, identity: str, **values: Any) -> None:  # noqa: ANN401
         with self._engine.begin() as connection:

@@ -191,6 +191,17 @@ class People:
             connection.execute(update(people).where(people.c.id == identity).values(terms=version))
             note(connection, row.name, "terms accepted", row.name, f"version {version}", address)
 
+    def note_log_in(self, identity: str, address: str = "") -> None:
+        """Records a log-in, which ends the wait after failures."""
+        with self._engine.begin() as connection:
+            row = self._row(connection, identity)
+            connection.execute(
+                update(people)
+                .where(people.c.id == identity)
+                .values(failures=0, locked_until=None, seen=datetime.now(UTC))
+            )
+            note(connection, row.name, "logged in", row.name, "", address)
+
     @contextmanager
     def _changing(
         self, identity: str, actor: str, what: str, detail: str = ""

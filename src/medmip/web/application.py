@@ -17,7 +17,7 @@ from starlette.types import Scope
 from medmip.accounts.doorman import Doorman
 from medmip.accounts.role import Right
 from medmip.experiments.service import ExperimentService
-from medmip.web import catalogue, experiments, operations, people, problems, profile
+from medmip.web import catalogue, experiments, operations, people, problems, profile, provider
 from medmip.web.door import Door
 from medmip.web.shield import Shield
 
@@ -95,6 +95,7 @@ def create_app(
     api.include_router(experiments.router(service, door))
     api.include_router(operations.api_router(service, door))
     api.include_router(profile.router(door))
+    api.include_router(provider.router(door))
     api.include_router(people.router(door))
     app.include_router(api)
     app.include_router(operations.root_router(service))
