@@ -182,7 +182,7 @@ def test_every_operation_that_reads_or_computes_is_tried_here(client: TestClient
     writing = {
         path.removeprefix(API)
         for path, operations in document["paths"].items()
-        if "post" in operations
+        if "post" in operations and operations["post"]["tags"] != ["people"]
     }
     # Whether variables fit an algorithm is told by the data model alone, and what a trained model
     # predicts for given values by its result and these.
@@ -271,7 +271,9 @@ def test_no_page_of_the_api_shows_a_patient(client: TestClient, planted: Planted
         assert "{" not in filled, f"tell this test what {path} takes"
         limit = "?limit=500" if filled.endswith(("/experiments", "/audit")) else ""
         answer = client.get(filled + limit)
-        assert answer.status_code in (200, 422), filled
+        # Where nobody is asked who they are, nobody has a profile or a provider.
+        own = operations["get"]["tags"] == ["people"]
+        assert answer.status_code in ((200, 401, 409, 422) if own else (200, 422)), filled
         assert planted.found_in(answer.text) == [], filled
         looked += 1
     assert looked > 10

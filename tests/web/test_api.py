@@ -246,7 +246,7 @@ def test_every_operation_is_named_and_described(client: TestClient) -> None:
         for method, operation in operations.items():
             assert operation.get("operationId"), f"{method} {path}"
             assert operation.get("description") or operation.get("summary"), f"{method} {path}"
-            answers = [status for status in operation["responses"] if status.startswith("2")]
+            answers = [status for status in operation["responses"] if status[0] in "23"]
             assert answers, f"{method} {path}"
 
 
