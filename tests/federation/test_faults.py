@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from medmip.accounts.doorman import doorman_of
+from medmip.accounts.settings import Login
 from medmip.algorithms.histogram import BinState, bin_counts
 from medmip.experiments.service import ExperimentService
 from medmip.federation.chunks import PART, chunks_of
@@ -376,7 +378,8 @@ def test_the_service_names_sites_and_goes_on_without_a_lost_one(tmp_path: Path) 
                     },
                 }
             )
-            api = TestClient(create_app(service, hosts=["testserver"]))
+            unasked = doorman_of(service.home, Login(kind="open"))
+            api = TestClient(create_app(service, unasked, hosts=["testserver"]))
             listed = api.get("/api/v1/datasets").json()
             assert {entry["code"]: entry["site"] for entry in listed} == held
             assert {entry["patients"] for entry in listed} == {100}

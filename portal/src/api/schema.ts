@@ -389,7 +389,7 @@ export interface paths {
         };
         /**
          * List Models
-         * @description The data models of this installation.
+         * @description The data models of this installation, with those that its sites brought.
          */
         get: operations["listModels"];
         put?: never;
@@ -786,6 +786,26 @@ export interface paths {
          * @description Ends sessions that the provider says are over (back-channel log-out).
          */
         post: operations["logOutByProvider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sites
+         * @description The hospitals of the federation; none where this installation is no hub.
+         */
+        get: operations["listSites"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1245,9 +1265,16 @@ export interface components {
         };
         /**
          * DatasetEntry
-         * @description A published dataset.
+         * @description A published dataset; site names the hospital that holds it, empty where it is here.
+         *
+         *     approximate: its numbers of records and patients are rounded down by that hospital's guard.
          */
         DatasetEntry: {
+            /**
+             * Approximate
+             * @default false
+             */
+            approximate: boolean;
             /**
              * Code
              * @example edsd-synthetic
@@ -1268,6 +1295,11 @@ export interface components {
             published: string;
             /** Records */
             records: number;
+            /**
+             * Site
+             * @default
+             */
+            site: string;
             /** Source */
             source: string;
             /** Synthetic */
@@ -1980,6 +2012,13 @@ export interface components {
              */
             name: string;
             /**
+             * On Loss
+             * @description What to do when a hospital is lost in mid-run: `fail`, or `continue` from the beginning without it.
+             * @default fail
+             * @enum {string}
+             */
+            on_loss: "fail" | "continue";
+            /**
              * Parameters
              * @example {}
              */
@@ -2329,7 +2368,9 @@ export interface components {
          * Provenance
          * @description What a result rests on: versions, snapshots and the cohort's size.
          *
-         *     algorithm_version is the first analysis's; compared_versions, those of the others.
+         *     algorithm_version is the first analysis's; compared_versions, those of the others. Of a
+         *     federation: sites took part, lost are those that were lost on the way and are not in the result;
+         *     secure_aggregation tells whether nobody but a site itself was shown its sums.
          */
         Provenance: {
             /** Algorithm Version */
@@ -2341,10 +2382,25 @@ export interface components {
             compared_versions: string[];
             /** Excluded */
             excluded: number;
+            /**
+             * Lost
+             * @default []
+             */
+            lost: string[];
             /** Patients */
             patients: number;
             /** Records */
             records: number;
+            /**
+             * Secure Aggregation
+             * @default false
+             */
+            secure_aggregation: boolean;
+            /**
+             * Sites
+             * @default []
+             */
+            sites: components["schemas"]["SiteUsed"][];
             /** Snapshots */
             snapshots: components["schemas"]["SnapshotUsed"][];
             /** Software */
@@ -2400,6 +2456,13 @@ export interface components {
                 [key: string]: unknown[];
             };
             inputdata: components["schemas"]["InputData"];
+            /**
+             * On Loss
+             * @description What to do when a hospital is lost in mid-run: `fail`, or `continue` from the beginning without it.
+             * @default fail
+             * @enum {string}
+             */
+            on_loss: "fail" | "continue";
             /**
              * Parameters
              * @example {}
@@ -2501,14 +2564,84 @@ export interface components {
             seen: string;
         };
         /**
+         * SiteDifference
+         * @description Variables that a hospital defines otherwise than the hub; they cannot be analysed there.
+         */
+        SiteDifference: {
+            /** Model */
+            model: string;
+            /** Variables */
+            variables: string[];
+        };
+        /**
+         * SiteEntry
+         * @description A hospital of the federation: whether it is there, and what it offers.
+         *
+         *     seen is seconds since its last sign of life, null for never; skew is how far its clock is
+         *     behind, in seconds; hidden are datasets whose code another hospital's dataset has.
+         */
+        SiteEntry: {
+            /** Algorithms */
+            algorithms: string[];
+            /** Alive */
+            alive: boolean;
+            /** Approval */
+            approval: string;
+            /** Approver */
+            approver: string;
+            /** Datasets */
+            datasets: string[];
+            /** Differences */
+            differences: components["schemas"]["SiteDifference"][];
+            /** Hidden */
+            hidden: string[];
+            /** Hours */
+            hours: string;
+            /** Models */
+            models: string[];
+            /** Name */
+            name: string;
+            /** Node */
+            node: string;
+            /** Paused */
+            paused: boolean;
+            /** Policy */
+            policy: {
+                [key: string]: unknown;
+            };
+            /** Refused Messages */
+            refused_messages: number;
+            /** Seen */
+            seen: number | null;
+            /** Skew */
+            skew: number;
+            /** Software */
+            software: string;
+        };
+        /**
+         * SiteUsed
+         * @description A hospital that took part, and its software's version.
+         */
+        SiteUsed: {
+            /** Name */
+            name: string;
+            /** Software */
+            software: string;
+        };
+        /**
          * SnapshotUsed
-         * @description The exact version of a dataset that a result rests on.
+         * @description The exact version of a dataset that a result rests on; site is empty where it is here.
          */
         SnapshotUsed: {
             /** Dataset */
             dataset: string;
             /** Hash */
             hash: string;
+            /**
+             * Site
+             * @default
+             */
+            site: string;
             /**
              * Synthetic
              * @default false
@@ -6612,6 +6745,80 @@ export interface operations {
             };
             /** @description Too Many Requests */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSites: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteEntry"][];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -271,7 +271,9 @@ class ExperimentService:
                 return
             experiment = self.experiments.get(identity)
             with self._ending(identity):
-                outcome, provenance = self._runner.outcome(experiment.request, identity, experiment.user, run)
+                outcome, provenance = self._runner.outcome(
+                    experiment.request, identity, experiment.user, run
+                )
                 self._finish(
                     identity,
                     State.DONE,
