@@ -2,9 +2,13 @@ import { ActionIcon, Anchor, Box, Button, Group, Text, useComputedColorScheme, u
 import { useEffect, useRef } from 'react';
 import { Link, NavLink, Route, Routes, useLocation } from 'react-router';
 
+import { api, type Visit } from './api/client';
 import { DatasetsPage } from './datasets/DatasetsPage';
 import { ExperimentList } from './experiments/ExperimentList';
 import { ExperimentScreen } from './experiments/ExperimentScreen';
+import { Gate, useVisit } from './people/Gate';
+import { PeoplePage } from './people/PeoplePage';
+import { ProfilePage } from './people/ProfilePage';
 import { Empty } from './shared/Empty';
 import { ErrorBoundary } from './shared/ErrorBoundary';
 import { Icon } from './shared/Icon';
@@ -28,13 +32,17 @@ export function App() {
       <Header />
       <main id="content" tabIndex={-1} ref={main}>
         <ErrorBoundary key={pathname}>
+          <Gate>
           <Routes>
             <Route path="/" element={<Workspace />} />
             <Route path="/experiments" element={<ExperimentList />} />
             <Route path="/experiments/:id" element={<ExperimentScreen />} />
             <Route path="/datasets" element={<DatasetsPage />} />
+            <Route path="/profile" element={<ProfilePage />} />
+            <Route path="/people" element={<PeoplePage />} />
             <Route path="*" element={<NotFound />} />
           </Routes>
+          </Gate>
         </ErrorBoundary>
       </main>
     </>
@@ -44,11 +52,8 @@ export function App() {
 function Header() {
   const { setColorScheme } = useMantineColorScheme();
   const scheme = useComputedColorScheme('light');
-  const links = [
-    ['/', texts.nav.workspace],
-    ['/experiments', texts.nav.experiments],
-    ['/datasets', texts.nav.datasets],
-  ] as const;
+  const visit = useVisit();
+  const links = linksFor(visit);
   return (
     <Box component="header" className="top" c="white" h="3.25rem" px="md">
       <Group h="100%" justify="space-between" wrap="nowrap">
@@ -86,6 +91,7 @@ function Header() {
           <Anchor href="/api/docs" c="white" fz="sm">
             {texts.nav.api}
           </Anchor>
+          {visit?.step === 'in' && visit.kind !== 'open' && <Who visit={visit} />}
           <ActionIcon
             variant="subtle"
             color="gray.0"
@@ -97,6 +103,37 @@ function Header() {
         </Group>
       </Group>
     </Box>
+  );
+}
+
+/** The screens that a person's rights open. */
+function linksFor(visit: Visit | undefined): [string, string][] {
+  const may = (right: Visit['rights'][number]) => visit?.step === 'in' && visit.rights.includes(right);
+  return [
+    ...(may('explore') ? [['/', texts.nav.workspace] as [string, string]] : []),
+    ...(may('analyse') ? [['/experiments', texts.nav.experiments] as [string, string]] : []),
+    ...(may('explore') ? [['/datasets', texts.nav.datasets] as [string, string]] : []),
+    ...(may('manage_people') && visit?.kind !== 'open' ? [['/people', texts.people.title] as [string, string]] : []),
+  ];
+}
+
+function Who({ visit }: { visit: Visit }) {
+  return (
+    <>
+      <Anchor component={Link} to="/profile" c="white" fz="sm">
+        {visit.label}
+      </Anchor>
+      <Button
+        size="compact-sm"
+        variant="white"
+        onClick={() => {
+          // A fresh page: nothing of this person's stays in memory.
+          void api.logOut().finally(() => window.location.assign('/'));
+        }}
+      >
+        {texts.people.logOut}
+      </Button>
+    </>
   );
 }
 

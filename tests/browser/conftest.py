@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from medmip.catalogue.home import Home
 from tests.conftest import ROOT, missing
 
 ARTEFACTS = ROOT / ".artefacts"
@@ -35,6 +36,7 @@ def served(command: str, folder: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     program = str(Path(sys.executable).with_name("mip"))
+    Home(folder / "home").prepare().configuration.write_text('[login]\nkind = "open"\n')
     log = folder / "output.txt"
     with log.open("w") as output:
         server = subprocess.Popen(

@@ -127,10 +127,12 @@ def test_busy_port_is_named(filled: Path) -> None:
     assert f"Port {port}" in refused.stderr
 
 
-def test_only_loopback_is_served(filled: Path) -> None:
+def test_only_loopback_is_served_without_log_in(filled: Path) -> None:
+    Home(filled).configuration.write_text('[login]\nkind = "open"\n')
     refused = mip("serve", "--host", "0.0.0.0", home=filled)
+    Home(filled).configuration.unlink()
     assert refused.returncode == 1
-    assert "no log-in" in refused.stderr
+    assert "Log-in is off" in refused.stderr
 
 
 def test_doctor_finds_a_damaged_snapshot(filled: Path, tmp_path: Path) -> None:

@@ -215,6 +215,7 @@ def _serve(home: Home) -> tuple[str, subprocess.Popen[bytes]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [str(Path(sys.executable).with_name("mip")), "serve"]
+    home.configuration.write_text('[login]\nkind = "open"\n')
     server = subprocess.Popen([*command, "--port", str(port), "--home", str(home.path)])
     address = f"http://127.0.0.1:{port}"
     for _ in range(400):

@@ -21,6 +21,14 @@ export type Outcome = Schemas['Outcome'];
 export type TableView = Schemas['Table'];
 export type ChartView = Schemas['Chart'];
 export type CohortCount = Schemas['CohortCount'];
+export type Visit = Schemas['Visit'];
+export type Person = Schemas['Person'];
+export type Role = Schemas['Role'];
+export type Right = Schemas['Right'];
+export type Session = Schemas['Session'];
+export type Token = Schemas['Token'];
+export type Admission = Schemas['Admission'];
+export type AllowedEntry = Schemas['Entry'];
 export type Problem = Schemas['Problem'];
 
 /** A problem answer of the API, or what kept it from answering. */
@@ -95,4 +103,31 @@ export const api = {
     return response.blob();
   },
   cancel: (id: string) => call<Experiment>('POST', `/experiments/${encodeURIComponent(id)}/cancel`),
+  session: () => call<Visit>('GET', '/session'),
+  logIn: (name: string, password: string) => call<Visit>('POST', '/session', { name, password }),
+  giveCode: (code: string) => call<Visit>('POST', '/session/code', { code }),
+  logOut: () => call<undefined>('DELETE', '/session'),
+  askAdmission: (reason: string) => call<undefined>('POST', '/session/provider/admission', { reason }),
+  acceptTerms: (version: number) => call<Visit>('PUT', '/profile/terms', { version }),
+  changePassword: (password: string, fresh: string) =>
+    call<undefined>('PUT', '/profile/password', { password, new: fresh }),
+  offerFactor: () => call<Schemas['Offered']>('POST', '/profile/second-factor/offer'),
+  setFactor: (factor: Schemas['NewFactor']) =>
+    call<Schemas['Recovery']>('PUT', '/profile/second-factor', factor),
+  dropFactor: (password: string) => call<undefined>('POST', '/profile/second-factor/drop', { password }),
+  sessions: () => call<Session[]>('GET', '/profile/sessions'),
+  endSession: (id: string) => call<undefined>('DELETE', `/profile/sessions/${encodeURIComponent(id)}`),
+  tokens: () => call<Token[]>('GET', '/profile/tokens'),
+  makeToken: (token: Schemas['NewToken']) => call<Schemas['MadeToken']>('POST', '/profile/tokens', token),
+  revokeToken: (id: string) => call<undefined>('DELETE', `/profile/tokens/${encodeURIComponent(id)}`),
+  users: () => call<Person[]>('GET', '/users'),
+  addUser: (person: Schemas['NewPerson']) => call<Person>('POST', '/users', person),
+  changeUser: (id: string, change: Schemas['ChangedPerson']) =>
+    call<Person>('PATCH', `/users/${encodeURIComponent(id)}`, change),
+  allowed: () => call<AllowedEntry[]>('GET', '/allow-list'),
+  allow: (entry: Schemas['NewEntry']) => call<undefined>('POST', '/allow-list', entry),
+  disallow: (entry: string) => call<undefined>('DELETE', `/allow-list/${encodeURIComponent(entry)}`),
+  admissions: () => call<Admission[]>('GET', '/admissions'),
+  decide: (id: string, decision: Schemas['Decision']) =>
+    call<Admission>('POST', `/admissions/${encodeURIComponent(id)}`, decision),
 };
