@@ -8,7 +8,8 @@ import numpy as np
 
 from medmip.fold.block import Block
 from medmip.fold.design import Design
-from medmip.fold.statistic import Cells, CodeArray, FloatArray, IntArray, Shift, Statistic, Sum
+from medmip.fold.shifted import Origin, Shifted
+from medmip.fold.statistic import Cells, CodeArray, FloatArray, IntArray, Shift, Sum
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,11 @@ class ScatterState:
 
 
 @dataclass(frozen=True)
-class ClassScatter(Statistic):
+class ClassScatter(Shifted):
     """Of k classes: records (k,), sums (k, p) and cross-products (m, p, p) about a shift (p,).
 
     m is k, or 1 where those of the classes are added up. cells (k, 1 + levels + pairs): patients
     of each class, then those with each level, then with each pair of levels in question.
-    Two parts with different shifts combine by the parallel-axis rule.
-    Source: Chan, Golub & LeVeque, The American Statistician 37 (1983), 242-247.
     """
 
     cells: Cells
@@ -43,13 +42,12 @@ class ClassScatter(Statistic):
     total: Sum
     cross: Sum
 
-    def __add__(self, other: Self) -> Self:
-        if not np.array_equal(self.shift, other.shift):
-            other = other.about(self.shift)
-        return super().__add__(other)
+    def origin(self) -> Origin:
+        weight = self.records.sum()
+        mean = weight * self.shift + self.total.sum(axis=0)
+        return Origin(weight, np.where(self.shift == 0.0, 0.0, mean))
 
     def about(self, shift: FloatArray) -> Self:
-        """The same sums about another shift, by the parallel-axis rule; shift is (p,)."""
         step = self.shift - shift
         n, total = self.records, self.total
         if len(self.cross) == 1:

@@ -1,12 +1,13 @@
 """Count, mean and spread of numeric columns in the groups of a nominal variable."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
 from medmip.fold.block import Block
-from medmip.fold.statistic import Cells, FloatArray, IntArray, Statistic, Sum
+from medmip.fold.shifted import Origin, Shifted
+from medmip.fold.statistic import Cells, FloatArray, IntArray, Shift, Statistic, Sum
 
 
 @dataclass(frozen=True)
@@ -24,29 +25,28 @@ class GroupState:
 
 
 @dataclass(frozen=True)
-class GroupMoments(Statistic):
-    """Of g groups, (g,): patients, records, shift, sum and sum of squares about the shift.
-
-    Two parts with different shifts combine by the parallel-axis rule.
-    Source: Chan, Golub & LeVeque, The American Statistician 37 (1983), 242-247.
-    """
+class GroupMoments(Shifted):
+    """Of g groups, (g,): patients, records, shift, sum and sum of squares about the shift."""
 
     patients: Cells
     records: Sum
-    shift: Sum
+    shift: Shift
     total: Sum
     square: Sum
 
     def __add__(self, other: Self) -> Self:
+        # A group that is empty here keeps the other part's shift, and so its digits.
         shift = np.where(self.records > 0, self.shift, other.shift)
-        step = other.shift - shift
-        return type(self)(
-            self.patients + other.patients,
-            self.records + other.records,
-            shift,
-            self.total + other.total + other.records * step,
-            self.square + other.square + 2 * step * other.total + other.records * step**2,
-        )
+        return Statistic.__add__(self.about(shift), other.about(shift))
+
+    def origin(self) -> Origin:
+        return Origin(self.records, self.records * self.shift + self.total)
+
+    def about(self, shift: FloatArray) -> Self:
+        step = self.shift - shift
+        total = self.total + self.records * step
+        square = self.square + 2 * step * self.total + self.records * step**2
+        return replace(self, shift=shift, total=total, square=square)
 
     def supported_parameters(self) -> int:
         return int(np.count_nonzero(self.patients))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import fsum
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from medmip.fold.cohort import Cohort
 from medmip.fold.design import Design
 from medmip.fold.double_double import Double2, exact, exact_product, exact_sum
 from medmip.fold.moments import Moments
-from medmip.fold.statistic import FloatArray, Statistic, Sum
+from medmip.fold.statistic import FloatArray, Statistic, Sum, tail_of
 from medmip.fold.weights import weighed
 
 WELL_CONDITIONED = 1e-4
@@ -99,7 +99,7 @@ class Gradient(Statistic):
     """Sums of residuals e and of (x - shift) e, high + low, (p + 1,); squares () is e'e."""
 
     high: Sum
-    low: Sum
+    low: Annotated[FloatArray, tail_of("high")]
     squares: Sum
 
     def __add__(self, other: Self) -> Self:

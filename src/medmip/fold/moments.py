@@ -8,7 +8,8 @@ import numpy as np
 from medmip.fold.block import Block
 from medmip.fold.design import Design
 from medmip.fold.scratch import scratch
-from medmip.fold.statistic import Cells, FloatArray, Shift, Statistic, Sum
+from medmip.fold.shifted import Origin, Shifted
+from medmip.fold.statistic import Cells, FloatArray, Shift, Sum
 from medmip.fold.weights import weighed
 
 
@@ -26,14 +27,12 @@ class MomentsState:
 
 
 @dataclass(frozen=True)
-class Moments(Statistic):
+class Moments(Shifted):
     """Sums of p design columns about a shift.
 
     records (): number of records, or sum of their weights; cells (p,): patients who have the levels
     that a column is of (for a product of numeric variables, all patients); shift (p,); total (p,):
     sum of x - shift; cross (p, p): sum of (x - shift)(x - shift)'.
-    Two parts with different shifts combine by the parallel-axis rule.
-    Source: Chan, Golub & LeVeque, The American Statistician 37 (1983), 242-247.
     """
 
     records: Sum
@@ -42,13 +41,12 @@ class Moments(Statistic):
     total: Sum
     cross: Sum
 
-    def __add__(self, other: Self) -> Self:
-        if not np.array_equal(self.shift, other.shift):
-            other = other.about(self.shift)
-        return super().__add__(other)
+    def origin(self) -> Origin:
+        mean = self.records * self.shift + self.total
+        # Indicators are about 0, which keeps their sums whole.
+        return Origin(self.records, np.where(self.shift == 0.0, 0.0, mean))
 
     def about(self, shift: FloatArray) -> Self:
-        """The same moments about another shift, by the parallel-axis rule; shift is (p,)."""
         step = self.shift - shift
         n = float(self.records)
         total = self.total + n * step

@@ -26,6 +26,7 @@ class FieldKind:
     margins: the axes of a Count field along which totals are released too, so that a masked cell
     could be worked out from them.
     pooled: the axis, one of margins, along which the last cell is the total of the others.
+    tail: the name of a Sum field whose lost digits this field holds: together they are one number.
     steers: the field only steers a search, and a single cell of it may rest on one patient. It
     passes the guard, may appear in no result, and may cross from one hospital to another only
     within a total that secure aggregation has made: no site is ever shown another's.
@@ -38,6 +39,7 @@ class FieldKind:
     extreme: bool = False
     margins: tuple[int, ...] = (-1,)
     pooled: int | None = None
+    tail: str | None = None
     steers: bool = False
 
 
@@ -106,6 +108,11 @@ def count_with(margins: tuple[int, ...], pooled: int | None = None) -> FieldKind
 def sum_over(cells: str) -> FieldKind:
     """The kind of a sum whose leading axes are the cells of the named Count field."""
     return FieldKind("add", cells=cells)
+
+
+def tail_of(sum_field: str) -> FieldKind:
+    """The kind of a field that holds the digits which the named Sum field has no room for."""
+    return FieldKind("add", tail=sum_field)
 
 
 _known: dict[type[Statistic], dict[str, FieldKind]] = {}
