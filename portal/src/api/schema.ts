@@ -2254,6 +2254,12 @@ export interface components {
              * @default 3
              */
             patients_per_parameter: number;
+            /**
+             * Searches in clear
+             * @description Whether numbers that only steer a search, some of single patients, may be shown to the hub of a federation where fewer than three hospitals take part.
+             * @default false
+             */
+            steering_in_clear: boolean;
         };
         /**
          * Preparation

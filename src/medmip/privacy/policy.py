@@ -58,6 +58,14 @@ class Policy(BaseModel):
         title="Release extremes",
         description="Whether minima and maxima, which are single patients' values, may leave.",
     )
+    steering_in_clear: bool = Field(
+        False,
+        title="Searches in clear",
+        description=(
+            "Whether numbers that only steer a search, some of single patients, may be shown to "
+            "the hub of a federation where fewer than three hospitals take part."
+        ),
+    )
 
 
 def site_policy(home: Home) -> Policy:

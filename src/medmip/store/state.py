@@ -109,6 +109,14 @@ hub_invitations = Table(
     Column("closed", Boolean, nullable=False),
 )
 
+steered = Table(
+    "steered",
+    metadata,
+    Column("cohort", String(64), primary_key=True),
+    Column("sites_hash", String(64), primary_key=True),
+    Column("sites", JSON, nullable=False),
+)
+
 
 def open_state(home: Home, url: str | None = None) -> Engine:
     """The state database, brought to the present schema in one transaction.
