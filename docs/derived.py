@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from medmip.algorithms.declaration import Algorithm
 from medmip.algorithms.registry import registry
-from medmip.algorithms.role import Role
+from medmip.algorithms.role import Roles
 from medmip.cli.main import app
 from medmip.federation.offering import Offering
 from medmip.ingest.dialect import MISSING
@@ -57,8 +57,8 @@ def _algorithm(algorithm: Algorithm[Any, Any]) -> str:
         f"### {algorithm.label} {{#{algorithm.name}}}",
         algorithm.description,
         f"- Name in requests: `{algorithm.name}`, version {algorithm.version}",
-        f"- `y`: {_role(algorithm.y)}",
-        f"- `x`: {_role(algorithm.x)}",
+        f"- `y`: {_roles(algorithm.y)}",
+        f"- `x`: {_roles(algorithm.x)}",
         f"- Records with a missing value are {dropped}.",
         f"- What leaves the hospital: {algorithm.discloses}",
     ]
@@ -67,17 +67,9 @@ def _algorithm(algorithm: Algorithm[Any, Any]) -> str:
     return f"{head}\n\n{items}\n\n{table}".rstrip()
 
 
-def _role(role: Role | None) -> str:
-    if role is None:
-        return "none"
-    if role.minimum == role.maximum:
-        number = str(role.minimum)
-    elif role.maximum is None:
-        number = f"{role.minimum} or more"
-    else:
-        number = f"{role.minimum} to {role.maximum}"
-    words = f"{role.label}: {number}, {' or '.join(role.kinds.names)}"
-    return f"{words}. {role.hint}".rstrip()
+def _roles(roles: Roles) -> str:
+    told = [f"{role.label}: {role.wanted}. {role.hint}".rstrip() for role in roles]
+    return " Then ".join(told) or "none"
 
 
 def _bounds(field: dict[str, Any]) -> str:
@@ -92,10 +84,14 @@ def _bounds(field: dict[str, Any]) -> str:
         f"{sign} {part[key]}" for part in nested for key, sign in names.items() if key in part
     ]
     if "level_of" in field:
-        bounds.append(f"a level of the variable in `{field['level_of']}`")
+        bounds.append(f"a level of {_place(field['level_of'])}")
     for part in nested:
         bounds += [f"`{choice}`" for choice in part.get("enum", [])]
     return ", ".join(bounds)
+
+
+def _place(name: str) -> str:
+    return f"the variable in `{name}`" if name in ("y", "x") else f"the {name.replace('_', ' ')}"
 
 
 def commands() -> str:

@@ -15,7 +15,7 @@ from medmip.privacy.policy import Policy
 from tests.analysis import analyse
 
 LEVELS = {"group": ("a", "b", "c", "d"), "sex": ("F", "M")}
-X = ["age", "group", "sex"]
+X = ["group", "age", "sex"]
 
 
 def cohort(records: int = 240, seed: int = 3, offset: float = 0.0) -> dict[str, Any]:
@@ -81,8 +81,6 @@ def test_split_equals_pooled(parts: int) -> None:
 
 def test_without_an_answer() -> None:
     data = cohort()
-    with pytest.raises(CannotCompute, match="into groups"):
-        analyse("ancova", data | {"z": data["age"] ** 2}, y=["y"], x=["age", "z"])
     with pytest.raises(CannotCompute, match="single level"):
         fit(data | {"group": np.full(240, "b")})
     with pytest.raises(CannotCompute, match="constant: age"):

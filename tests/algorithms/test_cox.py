@@ -268,13 +268,6 @@ def test_covariates_of_one_level_have_no_answer() -> None:
         fit(cohort() | {"arm": np.full(400, "a")}, ("arm",))
 
 
-def test_the_event_must_be_nominal_and_stays_out_of_interactions() -> None:
-    with pytest.raises(CannotCompute, match="age is a number"):
-        analyse("cox", cohort(), y=["time"], x=["age", "arm"], parameters={"event": "died"})
-    with pytest.raises(CannotCompute, match="cannot interact"):
-        fit(cohort(), parameters={"interactions": [["status", "age"]]})
-
-
 def test_too_many_times_are_told_a_coarser_grid() -> None:
     data = cohort(records=2500)
     rng = np.random.default_rng(1)

@@ -392,5 +392,7 @@ def test_weights_alone_are_no_covariate() -> None:
 
 def test_form_offers_the_variables() -> None:
     schema = find("glm").parameters.model_json_schema()["properties"]
-    assert {schema[name]["variable_of"] for name in ("weights", "offset", "exposure")} == {"x"}
-    assert {schema[name]["variables_of"] for name in ("polynomials", "splines")} == {"x"}
+    assert {schema[name]["variable_of"] for name in ("weights", "offset", "exposure")} == {
+        "covariates"
+    }
+    assert {schema[name]["variables_of"] for name in ("polynomials", "splines")} == {"covariates"}

@@ -111,18 +111,15 @@ def request_of(
 ) -> dict[str, Any]:
     """A request that an algorithm's declaration accepts."""
     parameters: dict[str, Any] = {}
-    roles: dict[str, list[str]] = {}
+    roles: dict[str, list[str]] = {"y": [], "x": []}
     numeric, nominal = list(NUMERIC), list(NOMINAL)
     fields = algorithm.parameters.model_json_schema()
     levelled = {field.get("level_of") for field in fields.get("properties", {}).values()}
     for name in ("y", "x"):
-        role = getattr(algorithm, name)
-        if role is None:
-            continue
-        chosen = numeric if "numeric" in role.kinds.names and name not in levelled else nominal
-        roles[name] = [chosen.pop(0) for _ in range(min(role.maximum or 2, 2, len(chosen)))]
-    if algorithm.name == "ancova":
-        roles["x"] = [nominal[0], numeric[0]]
+        for role in getattr(algorithm, name):
+            chosen = numeric if "numeric" in role.kinds.names and name not in levelled else nominal
+            most = min(role.maximum or 2, 2, len(chosen))
+            roles[name] += (chosen.pop(0) for _ in range(most))
     if algorithm.name == "gaussian_mixture":
         parameters["k"] = 1
     if algorithm.name == "random_forest":
@@ -131,7 +128,7 @@ def request_of(
     for name in fields.get("required", []):
         field = fields["properties"][name]
         if "level_of" in field:
-            variable = roles[field["level_of"]][0]
+            variable = algorithm.places(roles["y"], roles["x"])[field["level_of"]][0]
             levels = {"gender": ("M", "F"), "alzheimerbroadcategory": ("CN", "AD")}[variable]
             used = [value for value in parameters.values() if value in levels]
             parameters[name] = next(level for level in levels if level not in used)

@@ -143,6 +143,30 @@ def test_fitting_says_why_an_algorithm_is_not_offered(client: TestClient) -> Non
     ]
 
 
+def test_fitting_finds_the_order_in_which_variables_fit(client: TestClient) -> None:
+    chosen = {"y": ["lefthippocampus"], "x": ["subjectageyears", "gender", "tiv"]}
+    fits = client.post(f"{API}/algorithms/fitting", json=COHORT | chosen).json()
+    ancova = next(fit for fit in fits if fit["name"] == "ancova")
+    assert ancova["fits"]
+    assert ancova["x"] == ["gender", "subjectageyears", "tiv"]
+
+
+def test_a_role_refuses_in_its_own_words(client: TestClient) -> None:
+    inputs = COHORT | {"y": ["lefthippocampus"], "x": ["subjectageyears", "gender"]}
+    request = {"algorithm": "cox", "inputdata": inputs, "parameters": {"event": "F"}}
+    errors = client.post(f"{API}/experiments", json=request).json()["errors"]
+    assert {
+        "path": "inputdata.x[0]",
+        "message": "Age is numeric; event status takes nominal variables",
+    } in errors
+    request["inputdata"] = inputs | {"x": ["gender", "subjectageyears"]}
+    request["parameters"] = {"event": "F", "interactions": [["gender", "subjectageyears"]]}
+    errors = client.post(f"{API}/experiments", json=request).json()["errors"]
+    assert errors == [
+        {"path": "parameters.interactions[0]", "message": "Sex is not among the covariates"}
+    ]
+
+
 def test_exploring_leaves_no_experiment_but_a_ledger_row(client: TestClient) -> None:
     before = client.get(f"{API}/experiments").json()["total"]
     rows = client.get(f"{API}/audit").json()["total"]

@@ -987,7 +987,8 @@ export interface components {
          *
          *     predicts: its result holds a model, so that a request may ask for validation. pools: its
          *     coefficients can be pooled over several imputations. repeated: it needs a longitudinal data
-         *     model.
+         *     model. y and x: the roles that share each list of a request. Each takes its least number of
+         *     variables in its turn, then the first ones up to their most.
          */
         AlgorithmEntry: {
             /** Description */
@@ -1020,8 +1021,10 @@ export interface components {
             repeated: boolean;
             /** Version */
             version: string;
-            x: components["schemas"]["RoleEntry"] | null;
-            y: components["schemas"]["RoleEntry"] | null;
+            /** X */
+            x: components["schemas"]["RoleEntry"][];
+            /** Y */
+            y: components["schemas"]["RoleEntry"][];
         };
         /**
          * Analysis
@@ -1561,7 +1564,7 @@ export interface components {
         };
         /**
          * Fit
-         * @description Whether the chosen variables fit an algorithm, and why not.
+         * @description Whether the chosen variables fit an algorithm, in what order, and why not.
          */
         Fit: {
             /** Fits */
@@ -1570,6 +1573,10 @@ export interface components {
             name: string;
             /** Reasons */
             reasons: string[];
+            /** X */
+            x: string[];
+            /** Y */
+            y: string[];
         };
         /**
          * Folds
@@ -2498,7 +2505,7 @@ export interface components {
         Role: "researcher" | "data_manager" | "privacy_officer" | "administrator" | "federation_operator";
         /**
          * RoleEntry
-         * @description The variables that an algorithm takes in one place.
+         * @description The variables that an algorithm takes for one purpose.
          */
         RoleEntry: {
             /** Help */
@@ -2509,6 +2516,11 @@ export interface components {
             max: number | null;
             /** Min */
             min: number;
+            /**
+             * Name
+             * @example event_status
+             */
+            name: string;
             /** Required */
             required: boolean;
             /**

@@ -8,14 +8,15 @@ import { texts } from '../texts/en';
 import { fromDocument, inWords } from '../workspace/filter';
 import { preparationInWords } from '../workspace/PreparationField';
 import { validationInWords } from '../workspace/ValidationField';
+import { byRole } from '../workspace/roles';
 import { allVariables } from '../workspace/variables';
 
 interface Declared {
   title?: string;
   default?: unknown;
-  level_of?: 'y' | 'x';
-  variables_of?: 'y' | 'x';
-  variable_of?: 'y' | 'x';
+  level_of?: string;
+  variables_of?: string;
+  variable_of?: string;
   labels?: Record<string, string>;
 }
 
@@ -36,6 +37,14 @@ export function RequestSummary({ request }: { request: Request }) {
   const algorithm = algorithms.data?.find((known) => known.name === request.algorithm);
   const declared = (algorithm?.parameters.properties ?? {}) as Record<string, Declared>;
   const given = request.parameters ?? {};
+  const lists = (['y', 'x'] as const).flatMap((list) => {
+    const roles = algorithm?.[list] ?? [];
+    const codes = data[list] ?? [];
+    if (roles.length < 2) return [{ name: list, title: texts.analysis[list], codes }];
+    const parts = byRole(roles, codes);
+    return roles.map(({ name, label: title }, place) => ({ name, title, codes: parts[place] ?? [] }));
+  });
+  const codesOf = (place: string) => lists.find(({ name }) => name === place)?.codes ?? (place === 'y' || place === 'x' ? data[place] : null) ?? [];
   const variables = model.data ? allVariables(model.data) : new Map<string, Variable>();
   const levelOf = (code: string | undefined, level: unknown) =>
     variables.get(code ?? '')?.enumerations.find((known) => known.code === level)?.label;
@@ -46,7 +55,7 @@ export function RequestSummary({ request }: { request: Request }) {
     const value = given[name] ?? declared[name]?.default;
     const { level_of: role, variables_of: several, variable_of: single, labels } = declared[name] ?? {};
     const shown =
-      (role && levelOf(data[role]?.[0], value)) ?? (single && typeof value === 'string' ? label(value) : undefined) ?? labels?.[String(value)] ?? written(value, several ? label : String);
+      (role && levelOf(codesOf(role)[0], value)) ?? (single && typeof value === 'string' ? label(value) : undefined) ?? labels?.[String(value)] ?? written(value, several ? label : String);
     return shown ? [{ name, title: declared[name]?.title ?? spoken(name), value: shown }] : [];
   });
   const filter = fromDocument(data.filters);
@@ -54,14 +63,14 @@ export function RequestSummary({ request }: { request: Request }) {
     <dl className="facts stacked">
       <dt>{texts.experiment.algorithm}</dt>
       <dd>{algorithm?.label ?? request.algorithm}</dd>
-      <dt>{texts.analysis.y}</dt>
-      <dd>{(data.y ?? []).map(label).join(', ')}</dd>
-      {(data.x ?? []).length > 0 && (
-        <>
-          <dt>{texts.analysis.x}</dt>
-          <dd>{(data.x ?? []).map(label).join(', ')}</dd>
-        </>
-      )}
+      {lists
+        .filter(({ codes }) => codes.length > 0)
+        .map(({ name, title, codes }) => (
+          <Fragment key={name}>
+            <dt>{title}</dt>
+            <dd>{codes.map(label).join(', ')}</dd>
+          </Fragment>
+        ))}
       <dt>{texts.workspace.datasets}</dt>
       <dd>
         {data.datasets.map((code) => (

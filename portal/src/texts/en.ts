@@ -195,6 +195,10 @@ export const texts = {
   },
   preparation: {
     title: 'Prepare the records',
+    changeOf: (variable: string) => `${variable}: change between`,
+    changeHint: 'Missing for patients without a value at both visits.',
+    firstToLast: 'First and last value',
+    pair: (from: string, to: string) => `${from} → ${to}`,
     visitOf: (variable: string) => `${variable}: visit`,
     joined: (taken: string) => `One record a patient${taken && ` (${taken})`}`,
     imputed: (method: string) => `Missing values imputed: ${method}`,

@@ -15,7 +15,8 @@ import { Gallery } from './Gallery';
 import { GridField } from './GridField';
 import { ParameterForm } from './ParameterForm';
 import { PreparationField } from './PreparationField';
-import { RoleField } from './RoleField';
+import { RoleFields } from './RoleField';
+import { placesOf } from './roles';
 import { requestOf, type Selection } from './selection';
 import { possible, ValidationField } from './ValidationField';
 
@@ -54,6 +55,15 @@ export function AnalysisPanel({
     placeholderData: (before) => before,
   });
   const chosen = algorithms.data?.find((algorithm) => algorithm.name === selection.algorithm);
+  const orderOf = (name: string | null) => {
+    const found = fitting.data?.find((fit) => fit.name === name);
+    const same = (['y', 'x'] as const).every(
+      (list) => found?.[list].length === selection[list].length && selection[list].every((code) => found[list].includes(code)),
+    );
+    return found && same && !fitting.isPlaceholderData ? found : selection;
+  };
+  // The order in which the variables fit the roles of the chosen algorithm.
+  const inOrder = orderOf(selection.algorithm);
   const validation = chosen?.predicts ? possible(selection.validation, datasets) : null;
   const preparation =
     selection.preparation?.longitudinal && !longitudinal
@@ -61,7 +71,7 @@ export function AnalysisPanel({
       : selection.preparation;
   const grid = validation && chosen ? selection.grid : {};
   const run = useMutation({
-    mutationFn: () => api.create({ ...requestOf({ ...selection, grid, compare, preparation }, datasets), validation, name }),
+    mutationFn: () => api.create({ ...requestOf({ ...selection, y: inOrder.y, x: inOrder.x, grid, compare, preparation }, datasets), validation, name }),
     onSuccess: (experiment) => void navigate(`/experiments/${experiment.id}`),
   });
   const change = (part: Partial<Selection>) => {
@@ -70,7 +80,9 @@ export function AnalysisPanel({
   };
   const reasons = new Map(fitting.data?.map((fit) => [fit.name, fit.reasons]));
   const fits = chosen !== undefined && reasons.get(chosen.name)?.length === 0;
-  const fitted = algorithms.data?.filter(({ name }) => reasons.get(name)?.length === 0) ?? [];
+  const sameOrder = (name: string) =>
+    [...inOrder.y, ...inOrder.x].join() === [...orderOf(name).y, ...orderOf(name).x].join();
+  const fitted = algorithms.data?.filter(({ name }) => reasons.get(name)?.length === 0 && sameOrder(name)) ?? [];
   const others = chosen ? comparable(chosen, fitted, validation !== null) : [];
   const compare = selection.compare
     .filter(({ algorithm }) => others.some(({ name }) => name === algorithm))
@@ -110,16 +122,21 @@ export function AnalysisPanel({
             </Button>
           )}
         </Group>
-        {(['y', 'x'] as const).map((role) => (
-          <RoleField
-            key={role}
-            title={t[role]}
-            codes={selection[role]}
-            wanted={chosen?.[role] ?? null}
+        {(['y', 'x'] as const).map((list) => (
+          <RoleFields
+            key={list}
+            title={t[list]}
+            codes={inOrder[list]}
+            roles={chosen?.[list] ?? []}
+            usable={usable}
             label={label}
+            onChange={(codes) => {
+              const other = list === 'y' ? 'x' : 'y';
+              change({ [list]: codes, [other]: inOrder[other].filter((code) => !codes.includes(code)) });
+            }}
             onRemove={(code) =>
               change({
-                [role]: selection[role].filter((other) => other !== code),
+                [list]: inOrder[list].filter((other) => other !== code),
                 parameters: withoutSetsOf(code, selection.parameters),
               })
             }
@@ -200,14 +217,14 @@ export function AnalysisPanel({
                 </div>
                 <ParameterForm
                   schema={chosen.parameters}
-                  roles={{ y: known(selection.y), x: known(selection.x) }}
+                  places={placesOf(chosen, known(inOrder.y), known(inOrder.x))}
                   datasets={datasets}
                   values={selection.parameters}
                   problems={problems}
                   onChange={(parameters) => change({ parameters })}
                 />
                 <PreparationField
-                  roles={{ y: known(selection.y), x: known(selection.x), model: usable }}
+                  places={{ y: known(inOrder.y), x: known(inOrder.x), model: usable }}
                   datasets={datasets}
                   longitudinal={longitudinal}
                   value={preparation}
@@ -233,7 +250,7 @@ export function AnalysisPanel({
                   first={chosen}
                   fitting={fitted}
                   validated={validation !== null}
-                  roles={{ y: known(selection.y), x: known(selection.x) }}
+                  chosen={{ y: known(inOrder.y), x: known(inOrder.x) }}
                   datasets={datasets}
                   compare={compare}
                   problems={compared}
@@ -268,7 +285,7 @@ export function AnalysisPanel({
             <Text size="sm">{t.needDatasets}</Text>
           )}
         </Group>
-        <Button fullWidth onClick={() => run.mutate()} loading={run.isPending} disabled={!fits || datasets.length === 0}>
+        <Button fullWidth onClick={() => run.mutate()} loading={run.isPending} disabled={!fits || fitting.isPlaceholderData || datasets.length === 0}>
           {t.run}
         </Button>
         {!fits && !fitting.isPending && (

@@ -4,6 +4,7 @@ import type { AlgorithmEntry, Analysis, Variable } from '../api/client';
 import { texts } from '../texts/en';
 import { type Grid, GridField } from './GridField';
 import { ParameterForm } from './ParameterForm';
+import { placesOf } from './roles';
 
 const t = texts.compare;
 /** Analyses beside the first that one request may name. */
@@ -14,7 +15,7 @@ export function CompareField({
   first,
   fitting,
   validated,
-  roles,
+  chosen,
   datasets,
   compare,
   problems,
@@ -23,7 +24,7 @@ export function CompareField({
   first: AlgorithmEntry;
   fitting: AlgorithmEntry[];
   validated: boolean;
-  roles: { y: Variable[]; x: Variable[] };
+  chosen: { y: Variable[]; x: Variable[] };
   datasets: string[];
   compare: Analysis[];
   problems: Record<string, string>[];
@@ -62,7 +63,7 @@ export function CompareField({
                 <Accordion.Panel>
                   <ParameterForm
                     schema={algorithm.parameters}
-                    roles={roles}
+                    places={placesOf(algorithm, chosen.y, chosen.x)}
                     datasets={datasets}
                     values={analysis.parameters ?? {}}
                     problems={problem}

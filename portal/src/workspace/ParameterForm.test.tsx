@@ -25,7 +25,7 @@ function shown() {
     <MantineProvider env="test">
       <ParameterForm
         schema={schema}
-        roles={{ y: [], x: [named('a'), named('b'), named('c')] }}
+        places={{ y: [], x: [named('a'), named('b'), named('c')] }}
         datasets={[]}
         values={{}}
         problems={{}}

@@ -1,9 +1,8 @@
 import { Checkbox, MultiSelect, NumberInput, Select, Stack, TextInput } from '@mantine/core';
 
 import type { Variable } from '../api/client';
+import type { Places } from './roles';
 
-/** Where a parameter finds the variables it may name: roles, or the whole data model. */
-type Place = 'y' | 'x' | 'model';
 
 export interface Property {
   title?: string;
@@ -21,16 +20,11 @@ export interface Property {
   $ref?: string;
   allOf?: { $ref?: string }[];
   anyOf?: Property[];
-  level_of?: 'y' | 'x';
-  variables_of?: Place | Place[];
-  variable_of?: Place | Place[];
+  /** Where its choices come from: `y`, `x`, the whole `model`, or a role by its name. */
+  level_of?: string;
+  variables_of?: string | string[];
+  variable_of?: string | string[];
   kinds?: ('numeric' | 'nominal')[];
-}
-
-export interface Roles {
-  y: Variable[];
-  x: Variable[];
-  model?: Variable[];
 }
 
 export interface Schema {
@@ -47,14 +41,14 @@ const PREPARED = 5000;
 /** A form made of its declaration alone, such as that of an algorithm's parameters. */
 export function ParameterForm({
   schema,
-  roles,
+  places,
   datasets,
   values,
   problems,
   onChange,
 }: {
   schema: Schema;
-  roles: Roles;
+  places: Places;
   datasets: string[];
   values: Record<string, unknown>;
   problems: Record<string, string>;
@@ -77,7 +71,7 @@ export function ParameterForm({
         };
         const value = values[name] ?? property.default;
         if (property.level_of) {
-          const variable = roles[property.level_of][0];
+          const variable = places[property.level_of]?.[0];
           return (
             <Select
               key={name}
@@ -97,14 +91,14 @@ export function ParameterForm({
               allowDeselect={property.default === null}
               searchable
               limit={SHOWN}
-              data={offeredTo(property, property.variable_of, roles)}
+              data={offeredTo(property, property.variable_of, places)}
               value={typeof value === 'string' ? value : null}
               onChange={(code) => set(name, code ?? undefined)}
             />
           );
         }
         if (property.variables_of && property.items?.type === 'string') {
-          const offered = offeredTo(property, property.variables_of, roles);
+          const offered = offeredTo(property, property.variables_of, places);
           return offered.length ? (
             <MultiSelect
               key={name}
@@ -120,7 +114,7 @@ export function ParameterForm({
         }
         if (property.variables_of) {
           const { minItems = 1, maxItems = 1 } = property.items ?? {};
-          const sets = setsOf(variablesOf(property.variables_of, roles), minItems, maxItems);
+          const sets = setsOf(variablesOf(property.variables_of, places), minItems, maxItems);
           const chosen = Array.isArray(value) ? value.map((part) => JSON.stringify(part)) : [];
           return sets.length ? (
             <MultiSelect
@@ -198,14 +192,14 @@ export function resolved(property: Property, schema: Schema): Property {
 }
 
 /** The variables of these places, each once. */
-function variablesOf(places: Place | Place[], roles: Roles): Variable[] {
-  const named = (typeof places === 'string' ? [places] : places).flatMap((place) => roles[place] ?? []);
-  return [...new Map(named.map((variable) => [variable.code, variable])).values()];
+function variablesOf(named: string | string[], places: Places): Variable[] {
+  const found = (typeof named === 'string' ? [named] : named).flatMap((place) => places[place] ?? []);
+  return [...new Map(found.map((variable) => [variable.code, variable])).values()];
 }
 
-function offeredTo(property: Property, places: Place | Place[], roles: Roles) {
+function offeredTo(property: Property, named: string | string[], places: Places) {
   const kindOf = ({ type }: Variable) => (type === 'nominal' ? 'nominal' : type === 'text' ? null : 'numeric');
-  return variablesOf(places, roles)
+  return variablesOf(named, places)
     .filter((variable) => !property.kinds || property.kinds.some((kind) => kind === kindOf(variable)))
     .map((variable) => ({ value: variable.code, label: variable.label || variable.code }));
 }

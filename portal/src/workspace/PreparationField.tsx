@@ -1,27 +1,30 @@
 import { Checkbox, Select, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 
-import { api, type Preparation } from '../api/client';
+import { api, type Preparation, type Variable } from '../api/client';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { texts } from '../texts/en';
-import { ParameterForm, resolved, type Roles, type Schema } from './ParameterForm';
+import { ParameterForm, resolved, type Schema } from './ParameterForm';
+import type { Places } from './roles';
 
 const t = texts.preparation;
 const FIRST = 'first';
+/** Joins the codes of two visits; no code holds it. */
+const BETWEEN = '\n';
 type Part = keyof Preparation;
 type Taken = NonNullable<NonNullable<Preparation['longitudinal']>['taken']>[number];
 
 /** What is done to the records before the analysis, part after part. */
 export function PreparationField({
-  roles,
+  places,
   datasets,
   longitudinal,
   value,
   problems,
   onChange,
 }: {
-  roles: Roles;
+  places: Places;
   datasets: string[];
   longitudinal: boolean;
   value: Preparation | null;
@@ -66,14 +69,14 @@ export function PreparationField({
                 {name === 'longitudinal' && (
                   <TakenFields
                     schema={whole}
-                    roles={roles}
+                    places={places}
                     taken={'taken' in part ? (part.taken ?? []) : []}
                     onChange={(taken) => put(name, { ...part, taken })}
                   />
                 )}
                 <ParameterForm
                   schema={name === 'longitudinal' ? without(schema, 'taken') : schema}
-                  roles={roles}
+                  places={places}
                   datasets={datasets}
                   values={part}
                   problems={told}
@@ -91,18 +94,18 @@ export function PreparationField({
 /** What is taken of each variable of the analysis; where nothing is said, the first value. */
 function TakenFields({
   schema,
-  roles,
+  places,
   taken,
   onChange,
 }: {
   schema: Schema;
-  roles: Roles;
+  places: Places;
   taken: Taken[];
   onChange: (taken: Taken[]) => void;
 }) {
   const how = resolved(schema.$defs?.TakenValue?.properties?.how ?? {}, schema);
-  const visits = roles.model?.find(({ code }) => code === 'visitid')?.enumerations ?? [];
-  const named = [...new Map([...roles.y, ...roles.x].map((variable) => [variable.code, variable])).values()];
+  const visits = places.model?.find(({ code }) => code === 'visitid')?.enumerations ?? [];
+  const named = [...new Map([...(places.y ?? []), ...(places.x ?? [])].map((variable) => [variable.code, variable])).values()];
   const offered = named.filter(({ code }) => code !== 'dataset');
   const put = (code: string, change: Partial<Taken>) => {
     const rest = taken.filter((part) => part.variable !== code);
@@ -125,6 +128,18 @@ function TakenFields({
           value={part?.how ?? FIRST}
           onChange={(code) => put(variable.code, { how: code as Taken['how'], visits: [] })}
         />
+        {part?.how === 'change' && (
+          <Select
+            size="xs"
+            label={t.changeOf(label)}
+            description={t.changeHint}
+            placeholder={t.firstToLast}
+            clearable
+            data={pairsOf(visits)}
+            value={part.visits.length === 2 ? part.visits.join(BETWEEN) : null}
+            onChange={(pair) => put(variable.code, { visits: pair?.split(BETWEEN) ?? [] })}
+          />
+        )}
         {part?.how === 'visit' && (
           <Select
             size="xs"
@@ -137,6 +152,16 @@ function TakenFields({
       </Stack>
     );
   });
+}
+
+/** Every visit with each that comes after it, in the data model's order. */
+function pairsOf(visits: Variable['enumerations']) {
+  return visits.flatMap((from, place) =>
+    visits.slice(place + 1).map((to) => ({
+      value: [from.code, to.code].join(BETWEEN),
+      label: t.pair(from.label || from.code, to.label || to.code),
+    })),
+  );
 }
 
 function without(schema: Schema, name: string): Schema {

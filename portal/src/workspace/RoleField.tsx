@@ -1,13 +1,72 @@
-import { Group, Pill, Text } from '@mantine/core';
+import { Group, Pill, Select, Text } from '@mantine/core';
 import { useRef } from 'react';
 
-import type { AlgorithmEntry } from '../api/client';
+import type { Variable } from '../api/client';
 import { texts } from '../texts/en';
+import { isNominal, isNumeric } from './filter';
+import { byRole, placed, type Role } from './roles';
 
 const t = texts.analysis;
+/** Choices shown at once; typing finds the others. */
+const SHOWN = 100;
 
-/** The variables of one role as chips, with what the chosen algorithm wants there. */
-export function RoleField({
+/** One list of the request, `y` or `x`: as one slot, or a field for each role that shares it. */
+export function RoleFields({
+  title,
+  codes,
+  roles,
+  usable,
+  label,
+  onChange,
+  onRemove,
+}: {
+  title: string;
+  codes: string[];
+  roles: Role[];
+  usable: Variable[];
+  label: (code: string) => string;
+  onChange: (codes: string[]) => void;
+  onRemove: (code: string) => void;
+}) {
+  if (roles.length < 2) {
+    return <Slot title={title} codes={codes} wanted={roles[0]} label={label} onRemove={onRemove} />;
+  }
+  const parts = byRole(roles, codes);
+  return roles.map((role, place) => {
+    const part = parts[place] ?? [];
+    if (role.max !== 1 || part.length > 1) {
+      return <Slot key={role.name} title={role.label} codes={part} wanted={role} label={label} onRemove={onRemove} />;
+    }
+    const [chosen = null] = part;
+    return (
+      <Select
+        key={role.name}
+        size="xs"
+        label={role.label}
+        description={role.help || undefined}
+        withAsterisk={role.required}
+        placeholder={t.emptyRole}
+        searchable
+        limit={SHOWN}
+        clearable={!role.required}
+        allowDeselect={false}
+        data={usable.filter((variable) => takes(role, variable)).map(({ code }) => ({ value: code, label: label(code) }))}
+        value={chosen}
+        onChange={(code) => {
+          if (code !== null) onChange(placed(roles, codes, place, code));
+          else if (chosen !== null) onRemove(chosen);
+        }}
+      />
+    );
+  });
+}
+
+function takes(role: Role, variable: Variable): boolean {
+  return (isNumeric(variable) && role.types.includes('numeric')) || (isNominal(variable) && role.types.includes('nominal'));
+}
+
+/** Variables as chips, with what the chosen algorithm wants there. */
+function Slot({
   title,
   codes,
   wanted,
@@ -16,7 +75,7 @@ export function RoleField({
 }: {
   title: string;
   codes: string[];
-  wanted: AlgorithmEntry['y'];
+  wanted: Role | undefined;
   label: (code: string) => string;
   onRemove: (code: string) => void;
 }) {
@@ -29,7 +88,8 @@ export function RoleField({
         </Text>
         {wanted && (
           <Text size="xs" c="dimmed" title={wanted.help}>
-            {wanted.label}: {t.wants(wanted.min, wanted.max, wanted.types.join(' or '))}
+            {title === wanted.label ? '' : `${wanted.label}: `}
+            {t.wants(wanted.min, wanted.max, wanted.types.join(' or '))}
           </Text>
         )}
       </Group>

@@ -11,7 +11,7 @@ from medmip.algorithms.covariates import covariates_of
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
 from medmip.algorithms.multiple import holm
 from medmip.algorithms.names import CODES, Names
-from medmip.algorithms.role import ANY, NUMERIC, many, one
+from medmip.algorithms.role import ANY, NOMINAL, NUMERIC, many, one
 from medmip.algorithms.views import View, chart, facts, table
 from medmip.fold.cohort import Cohort
 from medmip.fold.design import Design
@@ -187,26 +187,18 @@ class AncovaResult(Result):
         "fewer patients than the minimum have."
     ),
     y=one(NUMERIC, "Outcome"),
-    x=many(
-        ANY, "Groups, then covariates", "The first nominal variable parts the groups.", at_least=2
-    ),
+    x=(one(NOMINAL, "Groups"), many(ANY, "Covariates", "Held equal between the groups.")),
     parameters=AncovaParameters,
 )
 def ancova(cohort: Cohort, parameters: AncovaParameters) -> AncovaResult:
     """Linear model of groups and covariates without interactions; type II tests.
 
-    Raises CannotCompute where no variable is nominal, where there are fewer than two groups,
-    where covariates or outcome are constant or collinear.
+    Raises CannotCompute where there are fewer than two groups, where covariates or outcome are
+    constant or collinear.
     Source: Maxwell, Delaney & Kelley, Designing Experiments and Analyzing Data, 3rd ed.,
     chapter 9.
     """
-    (outcome,) = cohort.y
-    factor = next((variable for variable in cohort.x if variable.is_nominal), None)
-    if factor is None:
-        raise CannotCompute(
-            "No variable parts the patients into groups",
-            remedy="Choose a nominal variable beside the covariates.",
-        )
+    (outcome,), factor = cohort.y, cohort.x[0]
     covariates = covariates_of(cohort, ())
     design = Design(
         (*covariates.design.terms, (outcome.code,)),

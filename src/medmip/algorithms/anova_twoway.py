@@ -10,7 +10,7 @@ from scipy import stats
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
 from medmip.algorithms.names import CODES, Names
-from medmip.algorithms.role import NOMINAL, NUMERIC, many, one
+from medmip.algorithms.role import NOMINAL, NUMERIC, one
 from medmip.algorithms.views import View, chart, table
 from medmip.fold.cohort import Cohort
 from medmip.fold.group_moments import CrossedState, crossed_moments
@@ -171,7 +171,7 @@ def _means(cells: list[dict[str, object]], first: str, second: str, axis: str) -
     description="How a numeric mean depends on two groupings, and whether they interact.",
     discloses=("Size, mean and standard deviation of each pair of groups, none below the minimum."),
     y=one(NUMERIC, "Outcome"),
-    x=many(NOMINAL, "Two groupings", at_least=2, at_most=2),
+    x=(one(NOMINAL, "First grouping"), one(NOMINAL, "Second grouping")),
     parameters=TwoWayParameters,
 )
 def anova_twoway(cohort: Cohort, parameters: TwoWayParameters) -> TwoWayResult:

@@ -28,7 +28,7 @@ from medmip.algorithms.curves import (
 from medmip.algorithms.declaration import CannotCompute, Parameters, algorithm, level_of
 from medmip.algorithms.follow_up import STEPS, checked_status, leaving_steps
 from medmip.algorithms.linear_regression import Interaction
-from medmip.algorithms.role import ANY, NUMERIC, many, one
+from medmip.algorithms.role import ANY, NOMINAL, NUMERIC, many, one
 from medmip.algorithms.views import (
     unmasked,
 )
@@ -65,7 +65,7 @@ class CoxParameters(Parameters):
     """Parameters of a Cox regression."""
 
     event: str = level_of(
-        "x", "Event", "The level of the first variable that is the event; the others are censored."
+        "event_status", "Event", "The level that is the event; patients at others are censored."
     )
     grid: float = Field(
         1.0,
@@ -78,7 +78,7 @@ class CoxParameters(Parameters):
         (),
         title="Interactions",
         description="Pairs or triples of covariates whose products enter the model.",
-        json_schema_extra={"variables_of": "x"},
+        json_schema_extra={"variables_of": "covariates"},
     )
     polynomials: Polynomials = ()
     degree: Degree = 2
@@ -99,8 +99,11 @@ class CoxParameters(Parameters):
         "baseline's survival at times between which no fewer patients than the minimum had the "
         "event; no level that fewer patients than the minimum have."
     ),
-    y=one(NUMERIC, "Time", "To the event or to the end of follow-up."),
-    x=many(ANY, "Event, then covariates", "First the variable that tells the event.", at_least=2),
+    y=one(NUMERIC, "Event time", "To the event or to the end of follow-up."),
+    x=(
+        one(NOMINAL, "Event status", "Tells who had the event and who was censored."),
+        many(ANY, "Covariates"),
+    ),
     parameters=CoxParameters,
 )
 def cox(cohort: Cohort, parameters: CoxParameters) -> CoxResult:
@@ -114,16 +117,6 @@ def cox(cohort: Cohort, parameters: CoxParameters) -> CoxResult:
     Grambsch, Modeling Survival Data (2000), chapter 3.
     """
     (time,), (event, *covariates) = cohort.y, cohort.x
-    if event.is_numeric:
-        raise CannotCompute(
-            f"{event.code} is a number, and the first variable tells whether the event came",
-            remedy="Put the nominal variable of the event first.",
-        )
-    if any(event.code in interaction for interaction in parameters.interactions):
-        raise CannotCompute(
-            f"{event.code} tells the event, and cannot interact with a covariate",
-            remedy="Leave it out of the interactions.",
-        )
     start = FollowUp(
         time.code,
         event.code,

@@ -41,7 +41,7 @@ Polynomials = Annotated[
     Field(
         title="Polynomials",
         description="Numeric covariates whose squares, and perhaps cubes, enter the model too.",
-        json_schema_extra={"variables_of": "x"},
+        json_schema_extra={"variables_of": "covariates"},
     ),
 ]
 Degree = Annotated[
@@ -53,7 +53,7 @@ Splines = Annotated[
     Field(
         title="Splines",
         description="Numeric covariates whose effect is a smooth curve: restricted cubic splines.",
-        json_schema_extra={"variables_of": "x"},
+        json_schema_extra={"variables_of": "covariates"},
     ),
 ]
 Knots = Annotated[

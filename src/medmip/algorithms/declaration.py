@@ -1,14 +1,14 @@
 """An algorithm's declaration: from it come form, check, help, schema and documentation."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from medmip.algorithms.names import CODES, Names
-from medmip.algorithms.role import Role
+from medmip.algorithms.role import Role, Roles, roles_of
 from medmip.algorithms.views import View
 from medmip.errors import MipError
 from medmip.fold.cohort import Cohort
@@ -46,6 +46,7 @@ class CannotCompute(MipError):
 
 P = TypeVar("P", bound=Parameters)
 R = TypeVar("R", bound=Result)
+V = TypeVar("V")
 
 Question = Literal[
     "Describe", "Compare groups", "Relate variables", "Predict an outcome", "Find structure"
@@ -67,8 +68,8 @@ class Algorithm(Generic[P, R]):
     description: str
     discloses: str
     version: str
-    y: Role | None
-    x: Role | None
+    y: Roles
+    x: Roles
     missing: Literal["drop", "keep"]
     repeated: bool
     parameters: type[P]
@@ -85,6 +86,14 @@ class Algorithm(Generic[P, R]):
         """Whether its result holds a model, which can be validated and applied."""
         return issubclass(self.result, TrainedResult)
 
+    def places(self, y: Sequence[V], x: Sequence[V]) -> dict[str, tuple[V, ...]]:
+        """The variables that parameters may name, by the list or role that they name them by."""
+        found = {"y": tuple(y), "x": tuple(x)}
+        for roles, values in ((self.y, y), (self.x, x)):
+            for role, part in zip(roles, roles.split(values), strict=True):
+                found[role.name] = part
+        return found
+
     def __call__(self, cohort: Cohort, parameters: P) -> R:
         return self.run(cohort, parameters)
 
@@ -97,53 +106,78 @@ def algorithm(
     description: str,
     discloses: str,
     parameters: type[P],
-    y: Role | None,
-    x: Role | None = None,
+    y: Role | Iterable[Role] | None,
+    x: Role | Iterable[Role] | None = None,
     missing: Literal["drop", "keep"] = "drop",
     repeated: bool = False,
     version: str = "1.0",
 ) -> Callable[[Callable[[Cohort, P], R]], Algorithm[P, R]]:
-    """Declares the function that drives an algorithm; the registry finds the declaration."""
+    """Declares the function that drives an algorithm; the registry finds the declaration.
+
+    Several roles in y or x share that list of a request, each in its turn. Raises ValueError where
+    a parameter names variables of a role that there is not.
+    """
 
     def declare(run: Callable[[Cohort, P], R]) -> Algorithm[P, R]:
-        return Algorithm(
+        declared = Algorithm(
             name,
             label,
             question,
             description,
             discloses,
             version,
-            y,
-            x,
+            roles_of(y),
+            roles_of(x),
             missing,
             repeated,
             parameters,
             run,
         )
+        _check_places(declared)
+        return declared
 
     return declare
 
 
-def level_of(
-    role: Literal["y", "x"], title: str, description: str, *, optional: bool = False
-) -> Any:  # noqa: ANN401
-    """The field of a parameter whose choices are the levels of the variable in a role.
+def _check_places(declared: Algorithm[Any, Any]) -> None:
+    known = {"y", "x", *(role.name for role in (*declared.y, *declared.x))}
+    for name, field in declared.parameters.model_fields.items():
+        extra = field.json_schema_extra
+        if not isinstance(extra, dict):
+            continue
+        for key in PLACED:
+            place = extra.get(key)
+            if place is not None and place not in known:
+                raise ValueError(
+                    f"{declared.name}: the parameter {name} is of {place}, which is no role; "
+                    f"known are {', '.join(sorted(known))}"
+                )
 
-    One that is optional is None by default.
+
+PLACED = ("level_of", "variable_of", "variables_of")
+"""What a parameter's field says of the list or role that its choices come from."""
+
+
+def level_of(place: str, title: str, description: str, *, optional: bool = False) -> Any:  # noqa: ANN401
+    """The field of a parameter whose choices are the levels of the first variable of a place.
+
+    A place is `y`, `x` or a role's name. One that is optional is None by default.
     """
-    extra: dict[str, Any] = {"level_of": role}
+    extra: dict[str, Any] = {"level_of": place}
     if optional:
         return Field(None, title=title, description=description, json_schema_extra=extra)
     return Field(title=title, description=description, json_schema_extra=extra)
 
 
-def variables_field(role: Literal["y", "x"], title: str, description: str) -> Any:  # noqa: ANN401
-    """The field of a parameter that names variables of a role; none by default."""
-    return Field((), title=title, description=description, json_schema_extra={"variables_of": role})
-
-
-def variable_field(role: Literal["y", "x"], title: str, description: str) -> Any:  # noqa: ANN401
-    """The field of a parameter that names one variable of a role; none by default."""
+def variables_field(place: str, title: str, description: str) -> Any:  # noqa: ANN401
+    """The field of a parameter that names variables of a place; none by default."""
     return Field(
-        None, title=title, description=description, json_schema_extra={"variable_of": role}
+        (), title=title, description=description, json_schema_extra={"variables_of": place}
+    )
+
+
+def variable_field(place: str, title: str, description: str) -> Any:  # noqa: ANN401
+    """The field of a parameter that names one variable of a place; none by default."""
+    return Field(
+        None, title=title, description=description, json_schema_extra={"variable_of": place}
     )

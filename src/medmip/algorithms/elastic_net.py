@@ -75,7 +75,7 @@ class ElasticNetParameters(Parameters):
         (),
         title="Interactions",
         description="Pairs or triples of covariates whose products enter the model.",
-        json_schema_extra={"variables_of": "x"},
+        json_schema_extra={"variables_of": "covariates"},
     )
 
 

@@ -77,18 +77,18 @@ class GlmParameters(Parameters):
         (),
         title="Interactions",
         description="Pairs or triples of covariates whose products enter the model.",
-        json_schema_extra={"variables_of": "x"},
+        json_schema_extra={"variables_of": "covariates"},
     )
     polynomials: Polynomials = ()
     degree: Degree = 2
     splines: Splines = ()
     knots: Knots = 4
-    weights: str | None = variable_field("x", "Weights", WEIGHTS)
+    weights: str | None = variable_field("covariates", "Weights", WEIGHTS)
     offset: str | None = variable_field(
-        "x", "Offset", "A numeric variable that is added to the log of the mean as it is."
+        "covariates", "Offset", "A numeric variable that is added to the log of the mean as it is."
     )
     exposure: str | None = variable_field(
-        "x", "Exposure", "Time, persons or amount at risk: its logarithm is the offset."
+        "covariates", "Exposure", "Time, persons or amount at risk: its logarithm is the offset."
     )
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."

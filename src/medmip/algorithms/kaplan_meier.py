@@ -36,7 +36,7 @@ class KaplanMeierParameters(Parameters):
     """Parameters of Kaplan-Meier curves."""
 
     event: str = level_of(
-        "x", "Event", "The level of the first variable that is the event; the others are censored."
+        "event_status", "Event", "The level that is the event; patients at others are censored."
     )
     grid: float = Field(
         1.0,
@@ -204,8 +204,11 @@ class KaplanMeierResult(Result):
         "the event or were censored; median and mean times, and the log-rank test; no group below "
         "the minimum."
     ),
-    y=one(NUMERIC, "Time", "To the event or to the end of follow-up."),
-    x=many(NOMINAL, "Event, then group", "The group is optional.", at_least=1, at_most=2),
+    y=one(NUMERIC, "Event time", "To the event or to the end of follow-up."),
+    x=(
+        one(NOMINAL, "Event status", "Tells who had the event and who was censored."),
+        many(NOMINAL, "Groups", "Whose curves are compared.", at_least=0, at_most=1),
+    ),
     parameters=KaplanMeierParameters,
 )
 def kaplan_meier(cohort: Cohort, parameters: KaplanMeierParameters) -> KaplanMeierResult:

@@ -84,13 +84,13 @@ class LinearRegressionParameters(Parameters):
         (),
         title="Interactions",
         description="Pairs or triples of covariates whose products enter the model.",
-        json_schema_extra={"variables_of": "x"},
+        json_schema_extra={"variables_of": "covariates"},
     )
     polynomials: Polynomials = ()
     degree: Degree = 2
     splines: Splines = ()
     knots: Knots = 4
-    weights: str | None = variable_field("x", "Weights", WEIGHTS)
+    weights: str | None = variable_field("covariates", "Weights", WEIGHTS)
     errors: Errors = Field(
         Errors.CLASSICAL,
         title="Standard errors",

@@ -64,15 +64,15 @@ class LogisticRegressionParameters(Parameters):
         (),
         title="Interactions",
         description="Pairs or triples of covariates whose products enter the model.",
-        json_schema_extra={"variables_of": "x"},
+        json_schema_extra={"variables_of": "covariates"},
     )
     polynomials: Polynomials = ()
     degree: Degree = 2
     splines: Splines = ()
     knots: Knots = 4
-    weights: str | None = variable_field("x", "Weights", WEIGHTS)
+    weights: str | None = variable_field("covariates", "Weights", WEIGHTS)
     offset: str | None = variable_field(
-        "x", "Offset", "A numeric variable that is added to the log odds as it is."
+        "covariates", "Offset", "A numeric variable that is added to the log odds as it is."
     )
     penalty: Penalty = Field(
         Penalty.NONE,

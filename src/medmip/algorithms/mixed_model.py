@@ -68,7 +68,7 @@ class MixedModelParameters(Parameters):
     """Parameters of a linear mixed model."""
 
     slope: str | None = variable_field(
-        "x",
+        "covariates",
         "Random slope of",
         "A numeric covariate whose effect differs between patients, such as time.",
     )
@@ -82,7 +82,7 @@ class MixedModelParameters(Parameters):
         (),
         title="Interactions",
         description="Pairs or triples of covariates whose products enter the model.",
-        json_schema_extra={"variables_of": "x"},
+        json_schema_extra={"variables_of": "covariates"},
     )
     polynomials: Polynomials = ()
     degree: Degree = 2

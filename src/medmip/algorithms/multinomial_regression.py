@@ -43,7 +43,7 @@ class MultinomialParameters(Parameters):
         (),
         title="Interactions",
         description="Pairs or triples of covariates whose products enter the model.",
-        json_schema_extra={"variables_of": "x"},
+        json_schema_extra={"variables_of": "covariates"},
     )
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."

@@ -10,7 +10,7 @@ from scipy import stats
 from medmip.algorithms.bins import bin_edges
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
 from medmip.algorithms.names import CODES, Names
-from medmip.algorithms.role import NOMINAL, NUMERIC, Role, many
+from medmip.algorithms.role import NOMINAL, NUMERIC, many, one
 from medmip.algorithms.scatter_drawing import scatter_drawing
 from medmip.algorithms.views import Format, View, chart, hidden_note, shown, table, unmasked
 from medmip.fold.cohort import Cohort
@@ -229,7 +229,7 @@ def _spans(edges: tuple[float, ...]) -> list[str]:
         "correlations and means by group and by bin. Cells, bins and groups below the minimum are "
         "suppressed, and others with them where totals would give them away."
     ),
-    y=Role(NUMERIC, 2, 2, "Variables", "The first goes up, the second across."),
+    y=(one(NUMERIC, "Vertical axis"), one(NUMERIC, "Horizontal axis")),
     x=many(NOMINAL, "Group", "Lines and means of each level apart.", at_least=0, at_most=1),
     parameters=ScatterParameters,
 )

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from medmip.algorithms.declaration import Algorithm, CannotCompute, Result
 from medmip.algorithms.names import Names
-from medmip.algorithms.role import Role
+from medmip.algorithms.role import Roles
 from medmip.algorithms.views import Chart, Table
 from medmip.authoring.analysis import OPEN, cohort_of, model_of
 from medmip.errors import MipError
@@ -64,7 +64,7 @@ class Trial:
         by_level = {field["level_of"] for field in fields if "level_of" in field}
         trial.y = _chosen(algorithm.y, numeric, nominal, by_level="y" in by_level)
         trial.x = _chosen(algorithm.x, numeric, nominal, by_level="x" in by_level)
-        trial.parameters = _required(algorithm, {"y": trial.y, "x": trial.x})
+        trial.parameters = _required(algorithm, algorithm.places(trial.y, trial.x))
         return trial
 
     def run(
@@ -144,30 +144,30 @@ def _columns(records: int, visits: int = 1) -> dict[str, Any]:
 
 
 def _chosen(
-    role: Role | None, numeric: list[str], nominal: list[str], *, by_level: bool
+    roles: Roles, numeric: list[str], nominal: list[str], *, by_level: bool
 ) -> tuple[str, ...]:
-    """Variables for a role: a numeric one and a nominal one in turn, where it takes both.
+    """Variables for roles: a numeric one and a nominal one in turn, where a role takes both.
 
     by_level: a nominal one comes first, for a parameter names a level of it.
     """
-    if role is None:
-        return ()
-    number = max(role.minimum, min(role.maximum or 2, 2))
-    both = ((numeric, "numeric"), (nominal, "nominal"))
-    takes = [pool for pool, kind in both if kind in role.kinds.names]
-    if by_level:
-        takes = [nominal, *(pool for pool in takes if pool is not nominal)]
-    pools = [takes[index % len(takes)] for index in range(number)]
+    pools: list[list[str]] = []
+    for role in roles:
+        both = ((numeric, "numeric"), (nominal, "nominal"))
+        takes = [pool for pool, kind in both if kind in role.kinds.names]
+        if by_level and not pools:
+            takes = [nominal, *(pool for pool in takes if pool is not nominal)]
+        number = max(role.minimum, min(role.maximum or 2, 2))
+        pools += [takes[index % len(takes)] for index in range(number)]
     return tuple(pool.pop(0) for pool in pools)
 
 
-def _required(algorithm: Algorithm[Any, Any], roles: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+def _required(algorithm: Algorithm[Any, Any], places: dict[str, tuple[str, ...]]) -> dict[str, Any]:
     schema = algorithm.parameters.model_json_schema()
     chosen: dict[str, Any] = {}
     for name in schema.get("required", []):
         declared = schema["properties"][name]
         if "level_of" in declared:
-            levels = _NOMINAL[roles[declared["level_of"]][0]]
+            levels = _NOMINAL[places[declared["level_of"]][0]]
             chosen[name] = next(level for level in levels if level not in chosen.values())
         elif "enum" in declared:
             chosen[name] = declared["enum"][0]

@@ -28,7 +28,10 @@ def list_algorithms(home: HomeOption = None, as_json: JsonOption = False) -> Non
         return
     table = Table("algorithm", "question", "outcome (y)", "covariates (x)", "what it does")
     for found in known.values():
-        roles = [role.noun(role.maximum or 2) if role else "–" for role in (found.y, found.x)]
+        roles = [
+            "\n".join(f"{role.label}: {role.wanted}" for role in roles) or "–"
+            for roles in (found.y, found.x)
+        ]
         table.add_row(found.name, found.question, *roles, found.label)
     Console().print(table)
     for part in offered(place):
@@ -51,10 +54,10 @@ def show(name: str, home: HomeOption = None, as_json: JsonOption = False) -> Non
         typer.echo(json.dumps(AlgorithmEntry.of(found).model_dump(mode="json"), indent=2))
         return
     typer.echo(f"{found.label} ({found.name} {found.version})\n\n{found.description}\n")
-    for key, role in (("y", found.y), ("x", found.x)):
-        if role is not None:
-            most = "any number of" if role.maximum is None else f"at most {role.maximum}"
-            typer.echo(f"{key}  {role.label}: {role.minimum} or more, {most} {role.noun(2)}")
+    for key, roles in (("y", found.y), ("x", found.x)):
+        for turn, role in enumerate(roles):
+            place = f"--{key}" if turn == 0 else "then"
+            typer.echo(f"{place}  {role.label}: {role.wanted}. {role.hint}".rstrip())
     for key, field in found.parameters.model_fields.items():
         needed = "required" if field.is_required() else f"default {field.default!r}"
         typer.echo(f"--parameter {key}=…  {field.title}: {field.description} ({needed})")

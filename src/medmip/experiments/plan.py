@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from medmip.algorithms.declaration import Algorithm, Parameters
 from medmip.algorithms.names import Names
-from medmip.algorithms.role import Role
+from medmip.algorithms.role import Roles
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.model_store import ModelStore
 from medmip.catalogue.variable import DATASET, Variable
@@ -55,6 +55,15 @@ class Plan:
     def algorithm(self) -> Algorithm[Any, Any]:
         """The first analysis's, which the experiment is listed under."""
         return self.analyses[0].algorithm
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """Why variables do not fit an algorithm, no reason where they do; y and x in fitting order."""
+
+    reasons: tuple[str, ...]
+    y: tuple[str, ...]
+    x: tuple[str, ...]
 
 
 class Validator:
@@ -132,20 +141,22 @@ class Validator:
             raise RequestError("The request is not valid", fields=tuple(problems))
         return CohortSpec(model, data.datasets, (), (), filter_, "keep"), snapshots
 
-    def fitting(self, data: InputData) -> dict[str, list[str]]:
-        """For each algorithm, why the chosen variables do not fit; no reason where they do."""
+    def fitting(self, data: InputData) -> dict[str, Fitting]:
+        """For each algorithm, whether the chosen variables fit it, in whatever order."""
         problems: list[FieldProblem] = []
         model, snapshots = self._data(data, problems)
         if model is None:
             raise RequestError("The request is not valid", fields=tuple(problems))
-        reasons: dict[str, list[str]] = {}
+        fits: dict[str, Fitting] = {}
         for name, algorithm in self.algorithms.items():
             found: list[FieldProblem] = []
-            _variables("y", algorithm.y, data.y, model, snapshots, found)
-            _variables("x", algorithm.x, data.x, model, snapshots, found)
+            y = _arranged(algorithm.y, data.y, model)
+            x = _arranged(algorithm.x, data.x, model)
+            _variables("y", algorithm.y, y, model, snapshots, found)
+            _variables("x", algorithm.x, x, model, snapshots, found)
             found += _unrepeated(algorithm, model)
-            reasons[name] = [part.message for part in found]
-        return reasons
+            fits[name] = Fitting(tuple(part.message for part in found), y, x)
+        return fits
 
     def _data(
         self, data: InputData, problems: list[FieldProblem]
@@ -183,7 +194,7 @@ def _roles(
     """The variables of both roles, as an algorithm takes them."""
     y = _variables("y", algorithm.y, data.y, model, snapshots, problems)
     x = _variables("x", algorithm.x, data.x, model, snapshots, problems)
-    if algorithm.x is not None and algorithm.x.minimum:
+    if algorithm.x.minimum:
         problems += [
             FieldProblem(
                 f"inputdata.x[{x.index(variable)}]",
@@ -194,6 +205,14 @@ def _roles(
         ]
     problems += _unrepeated(algorithm, model)
     return y, x
+
+
+def _arranged(roles: Roles, codes: Sequence[str] | None, model: DataModel) -> tuple[str, ...]:
+    """The codes in an order that fits the roles, where all are known and one does."""
+    known = model.all_variables
+    if codes is None or any(code not in known for code in codes):
+        return tuple(codes or ())
+    return tuple(variable.code for variable in roles.arranged([known[code] for code in codes]))
 
 
 def _misfits(
@@ -235,8 +254,8 @@ def _planned(
     def checked(given: Mapping[str, Any], found: list[FieldProblem]) -> Parameters | None:
         parameters = _parameters(algorithm, given, path, found)
         if parameters is not None:
-            by_role = {"y": roles[0], "x": roles[1]}
-            _check_choices(algorithm, parameters, by_role, datasets, Names.of(model), path, found)
+            places = algorithm.places(*roles)
+            _check_choices(algorithm, parameters, places, datasets, Names.of(model), path, found)
         return parameters
 
     parameters = None
@@ -266,7 +285,7 @@ def _planned(
 
 def _variables(
     name: str,
-    role: Role | None,
+    roles: Roles,
     codes: Sequence[str] | None,
     model: DataModel,
     snapshots: Sequence[Held],
@@ -274,18 +293,21 @@ def _variables(
 ) -> tuple[Variable, ...]:
     codes = codes or ()
     path = f"inputdata.{name}"
-    if role is None:
+    if not roles:
         if codes:
             problems.append(
                 FieldProblem(path, "takes no covariates" if name == "x" else "takes no outcome")
             )
         return ()
-    number = role.problem(len(codes))
-    if number is not None:
-        problems.append(FieldProblem(path, f"{role.label.lower()}: {number}"))
+    owners = []
+    for role, share in zip(roles, roles.shares(len(codes)), strict=True):
+        number = role.problem(share)
+        if number is not None:
+            problems.append(FieldProblem(path, f"{role.label.lower()}: {number}"))
+        owners += [role] * share
     names = Names.of(model)
     found = []
-    for index, code in enumerate(codes):
+    for index, (code, role) in enumerate(zip(codes, owners, strict=True)):
         place = f"{path}[{index}]"
         label = names.variable(code)
         try:
@@ -348,7 +370,7 @@ def _parameters(
 def _check_choices(
     algorithm: Algorithm[Any, Any],
     parameters: Parameters,
-    roles: Mapping[str, Sequence[Variable]],
+    places: Mapping[str, Sequence[Variable]],
     datasets: Sequence[str],
     names: Names,
     place: str,
@@ -362,30 +384,35 @@ def _check_choices(
         value = getattr(parameters, name)
         path = f"{place}.{name}"
         if (role := extra.get("level_of")) and value is not None:
-            for variable in roles[str(role)][:1]:
+            for variable in places[str(role)][:1]:
                 levels = datasets if variable.code == DATASET else variable.levels
                 if value not in levels:
                     label = names.variable(variable.code)
                     known = ", ".join(_told(names, variable, level) for level in levels)
                     problems.append(FieldProblem(path, f"is no level of {label}: {known}"))
         if (role := extra.get("variable_of")) and value is not None:
-            codes = {variable.code for variable in roles[str(role)]}
+            codes = {variable.code for variable in places[str(role)]}
             if value not in codes:
-                problems.append(
-                    FieldProblem(path, f"{names.variable(str(value))} is not among {role}")
-                )
+                label = names.variable(str(value))
+                problems.append(FieldProblem(path, f"{label} is not among the {_spoken(role)}"))
         if role := extra.get("variables_of"):
-            codes = {variable.code for variable in roles[str(role)]}
+            codes = {variable.code for variable in places[str(role)]}
             for index, named in enumerate(value):
                 group = (named,) if isinstance(named, str) else named
                 item = f"{path}[{index}]"
                 unknown = [code for code in group if code not in codes]
                 problems += [
-                    FieldProblem(item, f"{names.variable(code)} is not among {role}")
+                    FieldProblem(item, f"{names.variable(code)} is not among the {_spoken(role)}")
                     for code in unknown
                 ]
                 if len(set(group)) < len(group):
                     problems.append(FieldProblem(item, "names a variable twice"))
+
+
+def _spoken(place: object) -> str:
+    """A list or role of the request as a person reads it."""
+    words = str(place).replace("_", " ")
+    return {"y": "variables of y", "x": "variables of x"}.get(words, words)
 
 
 def _told(names: Names, variable: Variable, level: str) -> str:

@@ -116,8 +116,14 @@ def router(service: ExperimentService) -> APIRouter:
     def fit_algorithms(data: InputData) -> list[Fit]:
         """For each algorithm, whether the chosen variables fit it, and why not."""
         return [
-            Fit(name=name, fits=not reasons, reasons=reasons)
-            for name, reasons in service.validator.fitting(data).items()
+            Fit(
+                name=name,
+                fits=not fitting.reasons,
+                reasons=list(fitting.reasons),
+                y=list(fitting.y),
+                x=list(fitting.x),
+            )
+            for name, fitting in service.validator.fitting(data).items()
         ]
 
     return routes

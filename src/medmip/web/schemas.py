@@ -154,8 +154,9 @@ class SiteEntry(BaseModel):
 
 
 class RoleEntry(BaseModel):
-    """The variables that an algorithm takes in one place."""
+    """The variables that an algorithm takes for one purpose."""
 
+    name: str = Field(examples=["event_status"])
     label: str
     help: str
     types: tuple[str, ...] = Field(examples=[["numeric", "nominal"]])
@@ -166,6 +167,7 @@ class RoleEntry(BaseModel):
     @classmethod
     def of(cls, role: Role) -> "RoleEntry":
         return cls(
+            name=role.name,
             label=role.label,
             help=role.hint,
             types=role.kinds.names,
@@ -180,7 +182,8 @@ class AlgorithmEntry(BaseModel):
 
     predicts: its result holds a model, so that a request may ask for validation. pools: its
     coefficients can be pooled over several imputations. repeated: it needs a longitudinal data
-    model.
+    model. y and x: the roles that share each list of a request. Each takes its least number of
+    variables in its turn, then the first ones up to their most.
     """
 
     name: str = Field(examples=["linear_regression"])
@@ -193,8 +196,8 @@ class AlgorithmEntry(BaseModel):
     predicts: bool
     pools: bool
     repeated: bool
-    y: RoleEntry | None
-    x: RoleEntry | None
+    y: tuple[RoleEntry, ...]
+    x: tuple[RoleEntry, ...]
     parameters: dict[str, Any]
 
     @classmethod
@@ -210,18 +213,20 @@ class AlgorithmEntry(BaseModel):
             predicts=algorithm.predicts,
             pools=poolable(algorithm),
             repeated=algorithm.repeated,
-            y=algorithm.y and RoleEntry.of(algorithm.y),
-            x=algorithm.x and RoleEntry.of(algorithm.x),
+            y=tuple(RoleEntry.of(role) for role in algorithm.y),
+            x=tuple(RoleEntry.of(role) for role in algorithm.x),
             parameters=algorithm.parameters.model_json_schema(),
         )
 
 
 class Fit(BaseModel):
-    """Whether the chosen variables fit an algorithm, and why not."""
+    """Whether the chosen variables fit an algorithm, in what order, and why not."""
 
     name: str
     fits: bool
     reasons: list[str]
+    y: list[str]
+    x: list[str]
 
 
 class NewExperiment(Request):
