@@ -1,6 +1,6 @@
 """Synthetic cohorts: invented patients whose groups differ as published studies say."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -12,6 +12,7 @@ from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.model_store import shipped_models
 from medmip.catalogue.variable import VariableType
 from medmip.demo.brain import HIPPOCAMPUS, volumes
+from medmip.demo.outcomes import falls, followed, outcomes, ratings, scanners_of, shifted
 from medmip.demo.patients import Patients
 from medmip.demo.specification import CohortSpec, Measure, Specification, specification
 
@@ -99,9 +100,13 @@ def _columns(
     yield "apoe4", present("apoe4", written(patients.apoe4, 0))
 
     brain = volumes(cohort, spec, model, patients, rng)
-    for code, volume in brain.cm3.items():
-        yield code, present("mri", written(volume, VOLUME_DECIMALS))
     factors = patients.factors | {HIPPOCAMPUS: brain.hippocampus}
+    yield from _outcomes(cohort, patients, factors, present)
+    table = outcomes().scanners
+    scanners = scanners_of(table, cohort.dataset, patients.count, _stream(cohort, 1))
+    yield "scanner", present("mri", scanners)
+    for code, volume in shifted(brain.cm3, scanners, table.spread).items():
+        yield code, present("mri", written(volume, VOLUME_DECIMALS))
     for code, measure in spec.measures.items():
         panel = next((panel for panel, codes in spec.panels.items() if code in codes), code)
         values = _values(measure, model, code, factors, rng)
@@ -116,6 +121,26 @@ def _columns(
         for code, frequency in spec.alleles.items():
             copies = rng.binomial(2, frequency, patients.count)
             yield code, present("alleles", [str(number) for number in copies])
+
+
+def _outcomes(
+    cohort: CohortSpec,
+    patients: Patients,
+    factors: dict[str, FloatArray],
+    present: Callable[[str, list[str]], list[str]],
+) -> Iterator[tuple[str, list[str]]]:
+    table, rng = outcomes(), _stream(cohort, 2)
+    months, status = followed(table, patients, factors, rng)
+    yield "followupmonths", ["" if np.isnan(time) else f"{time:.1f}" for time in months.tolist()]
+    yield "followupstatus", status
+    yield "fallspastyear", written(falls(table.falls, factors, rng), 0)
+    if "cdrglobal" in cohort.measured:
+        yield "cdrglobal", present("cdrglobal", ratings(table.rating, patients.alzheimer, rng))
+
+
+def _stream(cohort: CohortSpec, number: int) -> np.random.Generator:
+    """Random numbers of their own, so that what is drawn beside does not change them."""
+    return np.random.Generator(np.random.PCG64([cohort.seed, number]))
 
 
 def _values(

@@ -44,6 +44,8 @@ class Patients:
             "amyloid": self.amyloid,
             "tau": self.tau,
             "decade": self.decade,
+            "male": self.male,
+            "apoe4": self.apoe4,
         }
 
     @property

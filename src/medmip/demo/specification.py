@@ -154,6 +154,59 @@ class FollowUp(_Row):
     cohort: CohortSpec
 
 
+class Hazard(_Row):
+    """An event's hazard in a year by diagnosis, constant in time, and log hazard ratios."""
+
+    yearly: dict[str, float]
+    factors: dict[str, float]
+
+
+class Planned(_Row):
+    """How long patients are followed, in months; leaving is the share who drop out in a year."""
+
+    shortest: float
+    longest: float
+    leaving: float
+
+
+class Counts(_Row):
+    """A negative binomial count: the logarithm of its mean, and the gamma's shape."""
+
+    intercept: float
+    shape: float
+    factors: dict[str, float]
+
+
+class Rating(_Row):
+    """Severities above which the next grade begins, and the raters' noise."""
+
+    cuts: tuple[float, ...]
+    noise: float
+
+
+class Scanners(_Row):
+    """Each cohort's scanners with their share of patients; spread of their shifts in percent."""
+
+    spread: float
+    shares: dict[str, dict[str, float]]
+
+
+class Outcomes(_Row):
+    """What becomes of the patients of one record, and what they were scanned on."""
+
+    dementia: Hazard
+    death: Hazard
+    follow_up: Planned
+    falls: Counts
+    rating: Rating
+    scanners: Scanners
+
+    @property
+    def events(self) -> tuple[Hazard, Hazard]:
+        """The events that end a follow-up, in the order of their statuses."""
+        return self.dementia, self.death
+
+
 @lru_cache(maxsize=1)
 def specification() -> Specification:
     """The shipped tables."""
