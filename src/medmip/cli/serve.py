@@ -44,7 +44,7 @@ def demo(port: PortOption = PORT, home: HomeOption = None) -> None:
     """Serve the portal on synthetic data, which the first start prepares."""
     place = opened(home or Path(".home/demo"))
     _check_port("127.0.0.1", port)
-    _prepare_demo(place)
+    prepare_demo(place)
     if not place.configuration.exists():
         write_atomically(place.configuration, b'[login]\nkind = "open"\n')
     _serve(place, "127.0.0.1", port)
@@ -165,7 +165,8 @@ def only_server(place: "Home") -> Iterator[None]:
         yield
 
 
-def _prepare_demo(place: "Home") -> None:
+def prepare_demo(place: "Home") -> None:
+    """Publishes the synthetic cohorts of the data models that have none here."""
     from medmip.store.snapshots import Datasets
 
     published = {snapshot.model for snapshot in Datasets(place).list()}
