@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'react';
 
 import type { ChartView } from '../api/client';
 import { texts } from '../texts/en';
-import { chartTheme } from './chart-theme';
+import { chartTheme, inScheme } from './chart-theme';
 
 interface Picture {
   toImageURL: (type: 'png' | 'svg', scale?: number) => Promise<string>;
@@ -28,7 +28,7 @@ export function VegaChart({ chart }: { chart: ChartView }) {
         import('vega-interpreter'),
       ]);
       if (gone || !place.current) return;
-      const result = await embed(place.current, { ...chart.spec, background: 'transparent' }, {
+      const result = await embed(place.current, { ...inScheme(chart.spec, scheme), background: 'transparent' }, {
         actions: false,
         renderer: 'svg',
         // No code is made from text, so the page's security policy holds.

@@ -40,7 +40,7 @@ export function RequestSummary({ request }: { request: Request }) {
   const lists = (['y', 'x'] as const).flatMap((list) => {
     const roles = algorithm?.[list] ?? [];
     const codes = data[list] ?? [];
-    if (roles.length < 2) return [{ name: list, title: texts.analysis[list], codes }];
+    if (!roles.length) return [{ name: list, title: texts.analysis[list], codes }];
     const parts = byRole(roles, codes);
     return roles.map(({ name, label: title }, place) => ({ name, title, codes: parts[place] ?? [] }));
   });

@@ -53,7 +53,7 @@ export function ResultTable({ table }: { table: TableView }) {
                   return (
                     <Table.Td
                       key={column.key}
-                      className={`${format === 'text' ? '' : 'number'} ${isSuppressed(value) ? 'faint' : ''} ${isLong(value) ? 'long' : ''}`}
+                      className={`${column.format === 'text' ? '' : 'number'} ${isSuppressed(value) ? 'faint' : ''} ${isLong(value) ? 'long' : ''}`}
                       title={isSuppressed(value) ? texts.suppressed : typeof value === 'number' ? String(value) : undefined}
                     >
                       {shownValue(value, format)}

@@ -155,6 +155,7 @@ export const texts = {
     title: 'Analysis',
     y: 'Outcome (y)',
     x: 'Covariates (x)',
+    list: (role: string, list: string) => `${role} (${list})`,
     emptyRole: 'none yet',
     remove: (what: string) => `Remove ${what}`,
     filter: 'Filter',

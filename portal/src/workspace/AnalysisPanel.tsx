@@ -125,7 +125,7 @@ export function AnalysisPanel({
         {(['y', 'x'] as const).map((list) => (
           <RoleFields
             key={list}
-            title={t[list]}
+            list={list}
             codes={inOrder[list]}
             roles={chosen?.[list] ?? []}
             usable={usable}

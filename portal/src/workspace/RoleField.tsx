@@ -12,7 +12,7 @@ const SHOWN = 100;
 
 /** One list of the request, `y` or `x`: as one slot, or a field for each role that shares it. */
 export function RoleFields({
-  title,
+  list,
   codes,
   roles,
   usable,
@@ -20,7 +20,7 @@ export function RoleFields({
   onChange,
   onRemove,
 }: {
-  title: string;
+  list: 'y' | 'x';
   codes: string[];
   roles: Role[];
   usable: Variable[];
@@ -28,8 +28,11 @@ export function RoleFields({
   onChange: (codes: string[]) => void;
   onRemove: (code: string) => void;
 }) {
+  const title = t[list];
   if (roles.length < 2) {
-    return <Slot title={title} codes={codes} wanted={roles[0]} label={label} onRemove={onRemove} />;
+    const [only] = roles;
+    const named = only ? t.list(only.label, list) : title;
+    return <Slot title={named} codes={codes} wanted={only} label={label} onRemove={onRemove} />;
   }
   const parts = byRole(roles, codes);
   return roles.map((role, place) => {
@@ -88,7 +91,6 @@ function Slot({
         </Text>
         {wanted && (
           <Text size="xs" c="dimmed" title={wanted.help}>
-            {title === wanted.label ? '' : `${wanted.label}: `}
             {t.wants(wanted.min, wanted.max, wanted.types.join(' or '))}
           </Text>
         )}

@@ -10,6 +10,7 @@ from scipy import stats
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import QUIET
 from medmip.algorithms.role import NOMINAL, NUMERIC, one
 from medmip.algorithms.views import View, chart, table
 from medmip.fold.cohort import Cohort
@@ -178,7 +179,7 @@ def _intervals(
     layers = lines + points
     if zero:
         nought = alt.Chart(alt.Data(values=[{"zero": 0}]))
-        layers = nought.mark_rule(strokeDash=[4, 4], color="#888").encode(x="zero:Q") + layers
+        layers = nought.mark_rule(strokeDash=[4, 4], color=QUIET).encode(x="zero:Q") + layers
     return layers.properties(width="container", height=alt.Step(28))
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import stats
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.level_axis import level_axis
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import NOMINAL, NUMERIC, one
 from medmip.algorithms.views import View, chart, table
@@ -123,7 +124,7 @@ class TwoWayResult(Result):
                 f"{names.variable(self.outcome)} by {first} and {second}",
                 _means(cells, first, second, names.axis(self.outcome)),
                 f"Means of {len(cells)} pairs of levels with {percent} intervals",
-                f"Lines are {percent} confidence intervals by the residual variance. "
+                f"Bars are {percent} confidence intervals by the residual variance. "
                 "Parallel lines: no interaction.",
             ),
             table(
@@ -145,9 +146,7 @@ class TwoWayResult(Result):
 def _means(cells: list[dict[str, object]], first: str, second: str, axis: str) -> object:
     order = [list(dict.fromkeys(str(cell[key]) for cell in cells)) for key in ("first", "second")]
     base = alt.Chart(alt.Data(values=cells)).encode(
-        x=alt.X(
-            "first:N", sort=order[0], title=first, axis=alt.Axis(labelAngle=-20, labelLimit=180)
-        ),
+        x=alt.X("first:N", sort=order[0], title=first, axis=level_axis(order[0])),
         xOffset=alt.XOffset("second:N", sort=order[1]),
         color=alt.Color("second:N", sort=order[1], title=second),
         tooltip=[
@@ -161,7 +160,8 @@ def _means(cells: list[dict[str, object]], first: str, second: str, axis: str) -
         y=alt.Y("lower:Q", title=axis, scale=alt.Scale(zero=False)), y2="upper:Q"
     )
     points = base.mark_point(filled=True, size=70, opacity=1).encode(y="mean:Q")
-    return (bars + points).properties(width="container", height=280)
+    lines = base.mark_line(strokeWidth=1.5, opacity=0.6).encode(y="mean:Q")
+    return (lines + bars + points).properties(width="container", height=280)
 
 
 @algorithm(

@@ -8,7 +8,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.level_axis import level_axis
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import INK
 from medmip.algorithms.role import NOMINAL, NUMERIC, many
 from medmip.algorithms.views import View, chart, hidden_note, shown, table
 from medmip.fold.cohort import Cohort
@@ -83,13 +85,12 @@ class BoxPlotResult(Result):
         ]
         order = [str(row["group"]) for row in rows]
         title = names.variable(self.group) if self.group else None
-        tilted = sum(len(name) for name in order) > 70
         base: Any = alt.Chart(alt.Data(values=rows)).encode(
             x=alt.X(
                 "group:N",
                 sort=order,
                 title=title,
-                axis=alt.Axis(labelAngle=-30 if tilted else 0, labelLimit=200),
+                axis=level_axis(order),
             ),
             tooltip=[
                 alt.Tooltip("group:N", title=title or "group"),
@@ -118,9 +119,9 @@ class BoxPlotResult(Result):
             + base.mark_bar(size=38, fillOpacity=0.45, strokeWidth=1.2).encode(
                 y="q1:Q", y2="q3:Q", color=colour, stroke=edge
             )
-            + base.mark_tick(size=38, thickness=2.5, color="#222").encode(y="median:Q")
+            + base.mark_tick(size=38, thickness=2.5, color=INK).encode(y="median:Q")
             + base.mark_point(
-                shape="diamond", filled=True, fill="white", stroke="#222", size=48, opacity=1
+                shape="diamond", filled=True, fill="white", stroke=INK, size=48, opacity=1
             ).encode(y="mean:Q")
         ).properties(width="container", height=320)
         words = "; ".join(f"{row['group']} {row['median']:.4g}" for row in rows[:8])

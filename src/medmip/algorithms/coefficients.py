@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from scipy.stats.distributions import rv_frozen
 
 from medmip.algorithms.names import Names
+from medmip.algorithms.palette import QUIET
 from medmip.algorithms.views import Chart, Table, chart, table
 from medmip.fold.statistic import FloatArray
 
@@ -77,10 +78,11 @@ def coefficients(
 
 def reference_note(references: Mapping[str, str], names: Names) -> str:
     """Which level of each nominal covariate the others are compared with."""
-    return "; ".join(
+    words = "; ".join(
         f"reference of {names.variable(code)}: {names.level(code, level)}"
         for code, level in references.items()
     )
+    return words[:1].upper() + words[1:]
 
 
 def coefficient_table(
@@ -109,37 +111,63 @@ def coefficient_table(
     )
 
 
+_FARTHEST = 50.0
+"""The largest logarithm that is drawn as a ratio."""
+
+
 def forest_plot(
-    rows: Sequence[Coefficient], confidence: float, title: str, axis: str, names: Names
+    rows: Sequence[Coefficient],
+    confidence: float,
+    title: str,
+    axis: str,
+    names: Names,
+    *,
+    ratio: bool = False,
 ) -> Chart:
-    """Estimates with their confidence intervals against zero, the intercept left out."""
-    drawn = [
-        row.model_copy(update={"term": names.term(row.term)})
-        for row in rows
-        if row.term != INTERCEPT
+    """Estimates with their confidence intervals against zero, the intercept left out.
+
+    ratio: of logarithms, as the ratios that they are, against one on a logarithmic scale; an
+    interval that reaches beyond what can be drawn is cut there.
+    """
+    told = [row for row in rows if row.term != INTERCEPT]
+
+    def drawn(value: float) -> float:
+        return float(np.exp(np.clip(value, -_FARTHEST, _FARTHEST))) if ratio else value
+
+    values: list[dict[str, object]] = [
+        {"term": names.term(row.term)}
+        | {key: drawn(getattr(row, key)) for key in ("estimate", "lower", "upper")}
+        for row in told
     ]
-    data = alt.Data(
-        values=[row.model_dump(include={"term", "estimate", "lower", "upper"}) for row in drawn]
-    )
-    order = [row.term for row in drawn]
-    base = alt.Chart(data).encode(
+    order = [str(row["term"]) for row in values]
+    base = alt.Chart(alt.Data(values=values)).encode(
         y=alt.Y("term:N", sort=order, title=None, axis=alt.Axis(labelLimit=320))
     )
+    scale = alt.Scale(type="log", nice=False, padding=16) if ratio else alt.Scale(zero=True)
+    ticks = alt.Axis(tickCount=6, format="~g") if ratio else alt.Axis()
     rule = (
-        alt.Chart(alt.Data(values=[{"zero": 0}]))
-        .mark_rule(strokeDash=[4, 4], color="#888")
-        .encode(x="zero:Q")
+        alt.Chart(alt.Data(values=[{"none": 1 if ratio else 0}]))
+        .mark_rule(strokeDash=[4, 4], color=QUIET)
+        .encode(x=alt.X("none:Q", scale=scale))
     )
-    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("lower:Q", title=axis), x2="upper:Q")
+    bars = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("lower:Q", title=axis, scale=scale, axis=ticks), x2="upper:Q"
+    )
     points = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x="estimate:Q",
-        tooltip=["term:N", "estimate:Q", "lower:Q", "upper:Q"],
+        x=alt.X("estimate:Q", scale=scale),
+        tooltip=[
+            alt.Tooltip("term:N", title="term"),
+            *(
+                alt.Tooltip(f"{key}:Q", title=key, format=".4g")
+                for key in ("estimate", "lower", "upper")
+            ),
+        ],
     )
     drawing = (rule + bars + points).properties(width="container", height=alt.Step(24))
-    words = "; ".join(f"{row.term} {row.estimate:.3g}" for row in drawn[:8])
+    words = "; ".join(f"{row['term']} {row['estimate']:.3g}" for row in values[:8])
     return chart(
         title,
         drawing,
-        f"Forest plot of {len(drawn)} coefficients: {words}",
+        f"Forest plot of {len(values)} {'ratios' if ratio else 'coefficients'}: {words}",
         f"Points are estimates, lines their {100 * confidence:g} % confidence intervals.",
     )

@@ -9,6 +9,7 @@ from scipy import stats
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import ON_DARK, ON_LIGHT
 from medmip.algorithms.views import View, chart, table
 from medmip.catalogue.variable import Variable
 from medmip.fold.cohort import Cohort
@@ -84,7 +85,7 @@ class CorrelationResult(Result):
         if len(cells) <= 144:
             numbers = base.mark_text(fontSize=10).encode(
                 text=alt.Text("r:Q", format=".2f"),
-                color=alt.condition("abs(datum.r) > 0.6", alt.value("white"), alt.value("#222")),
+                color=alt.condition("abs(datum.r) > 0.6", alt.value(ON_DARK), alt.value(ON_LIGHT)),
             )
             drawing = heat + numbers
         pairs = [cell for cell in cells if cell["row"] != cell["column"]]

@@ -144,9 +144,10 @@ class CoxResult(Result):
             forest_plot(
                 self.coefficients,
                 self.confidence,
-                f"Coefficients for {outcome}",
-                "Change in log hazard for one unit",
+                f"Hazard ratios of {outcome}",
+                "Hazard ratio for one unit",
                 names,
+                ratio=True,
             ),
             coefficient_table(self.coefficients, self.confidence, "z", names, ""),
             *curve_views(self.curves, self.confidence, "Hazard ratio", names, ratio=True),

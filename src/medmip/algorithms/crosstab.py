@@ -9,7 +9,9 @@ from pydantic import Field
 from scipy import stats
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.level_axis import level_axis
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import ON_DARK, ON_LIGHT
 from medmip.algorithms.role import NOMINAL, one
 from medmip.algorithms.views import (
     Format,
@@ -132,7 +134,7 @@ class CrosstabResult(Result):
                 "column:N",
                 sort=columns,
                 title=across,
-                axis=alt.Axis(labelAngle=-30, labelLimit=200),
+                axis=level_axis(columns, 84),
             ),
             y=alt.Y("row:N", sort=rows, title=down, axis=alt.Axis(labelLimit=240)),
         )
@@ -153,10 +155,10 @@ class CrosstabResult(Result):
         numbers = base.mark_text(fontSize=11).encode(
             text=alt.Text("share:Q", format=".0f"),
             color=alt.condition(
-                f"abs(datum.residual) > {0.6 * reach}", alt.value("white"), alt.value("#222")
+                f"abs(datum.residual) > {0.6 * reach}", alt.value(ON_DARK), alt.value(ON_LIGHT)
             ),
         )
-        drawing: Any = (heat + numbers).properties(width=alt.Step(64), height=alt.Step(32))
+        drawing: Any = (heat + numbers).properties(width=alt.Step(84), height=alt.Step(34))
         far = max(cells, key=lambda cell: abs(float(str(cell["residual"]))))
         return chart(
             f"{down} by {across}",

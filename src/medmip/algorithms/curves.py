@@ -12,6 +12,7 @@ from scipy import stats
 
 from medmip.algorithms.declaration import CannotCompute
 from medmip.algorithms.names import Names
+from medmip.algorithms.palette import BLUE, QUIET
 from medmip.algorithms.views import Format, View, chart, table
 from medmip.algorithms.weights import Weighing
 from medmip.catalogue.variable import Variable
@@ -273,10 +274,10 @@ def _picture(curve: Curve, confidence: float, axis: str, names: Names, ratio: bo
     base = alt.Chart(alt.Data(values=values)).encode(
         x=alt.X("value:Q", title=title, scale=alt.Scale(zero=False, nice=False))
     )
-    band = base.mark_area(opacity=0.25, color="#3b6ea5").encode(
+    band = base.mark_area(opacity=0.25, color=BLUE).encode(
         y=alt.Y("lower:Q", title=axis, scale=scale), y2="upper:Q"
     )
-    line = base.mark_line(color="#3b6ea5").encode(
+    line = base.mark_line(color=BLUE).encode(
         y=alt.Y("effect:Q", title=axis, scale=scale),
         tooltip=[
             alt.Tooltip("value:Q", title=title, format=".4~g"),
@@ -287,7 +288,7 @@ def _picture(curve: Curve, confidence: float, axis: str, names: Names, ratio: bo
     )
     none: Any = (
         alt.Chart(alt.Data(values=[{"none": 1 if ratio else 0}]))
-        .mark_rule(strokeDash=[4, 4], color="#888")
+        .mark_rule(strokeDash=[4, 4], color=QUIET)
         .encode(y=alt.Y("none:Q", scale=scale))
     )
     ends = ", ".join(f"{values[i]['effect']:.3g} at {values[i]['value']:.4g}" for i in (0, -1))

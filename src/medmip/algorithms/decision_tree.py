@@ -105,7 +105,7 @@ class DecisionTreeResult(TrainedResult):
         ]
         if self.classes:
             labels = [names.level(self.outcome, code) for code in self.classes]
-            views.append(confusion_chart(labels, self.confusion))
+            views.append(confusion_chart(labels, self.confusion, self.minimum))
         return views
 
     def _rules(self, names: Names) -> View:

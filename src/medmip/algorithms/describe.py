@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from medmip.algorithms.declaration import Parameters, Result, algorithm
-from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.names import CODES, Names, written_unit
+from medmip.algorithms.palette import BLUE, INK, RED
 from medmip.algorithms.role import ANY, many
 from medmip.algorithms.views import Format, View, chart, hidden_note, shown, table, unmasked
 from medmip.catalogue.variable import Variable
@@ -111,7 +112,7 @@ class DescribeResult(Result):
 
     def _quartiles(self, variable: str, parts: list[NumericSummary]) -> View:
         label = self.labels[variable]
-        unit = f" ({self.units[variable]})" if self.units[variable] else ""
+        unit = f" ({written_unit(self.units[variable])})" if self.units[variable] else ""
         keys = {"dataset", "n", "minimum", "q1", "median", "q3", "maximum", "mean"}
         data = alt.Data(values=[part.model_dump(include=keys) for part in parts])
         whiskers = parts[0].maximum is not None
@@ -131,16 +132,16 @@ class DescribeResult(Result):
             axis=alt.Axis(grid=False),
         )
         box = base.mark_bar(
-            size=15, color="#c9d9ea", stroke="#2f5d8a", strokeWidth=1, cornerRadius=1
+            size=15, color=BLUE, fillOpacity=0.35, stroke=BLUE, strokeWidth=1, cornerRadius=1
         ).encode(x=axis if not whiskers else "q1:Q", x2="q3:Q")
-        middle = base.mark_tick(thickness=2.5, size=15, color="#17324f").encode(x="median:Q")
-        mean = base.mark_point(
-            shape="diamond", filled=True, color="#b5482f", size=42, opacity=1
-        ).encode(x="mean:Q")
+        middle = base.mark_tick(thickness=2.5, size=15, color=INK).encode(x="median:Q")
+        mean = base.mark_point(shape="diamond", filled=True, color=RED, size=42, opacity=1).encode(
+            x="mean:Q"
+        )
         layers = box + middle + mean
         note = "Boxes reach from the first to the third quartile. Line: median; diamond: mean."
         if whiskers:
-            layers = base.mark_rule(color="#2f5d8a").encode(x=axis, x2="maximum:Q") + layers
+            layers = base.mark_rule(color=BLUE).encode(x=axis, x2="maximum:Q") + layers
             note += " Whiskers reach to the smallest and largest value."
         words = "; ".join(f"{part.dataset} {part.median:.3g}" for part in parts[:6])
         drawing = layers.properties(width="container", height=alt.Step(28))

@@ -147,10 +147,7 @@ class DiscriminantResult(TrainedResult):
             self._means(labels, names),
             self._confusion(labels),
         ]
-        known = [[count for count in row if count is not None] for row in self.confusion]
-        if all(len(row) == len(labels) for row in known):
-            views.append(confusion_chart(labels, known))
-        return views
+        return [*views, confusion_chart(labels, self.confusion, self.minimum)]
 
     def _map(self, labels: Sequence[str], names: Names) -> View:
         percent = f"{100 * self.confidence:g} %"

@@ -17,6 +17,7 @@ from medmip.algorithms.declaration import (
 )
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import QUIET
 from medmip.algorithms.role import ANY, many, one
 from medmip.algorithms.shrunken_fits import Columns, Fit, LikelihoodProblem, LinearProblem, path
 from medmip.algorithms.views import Format, View, chart, facts, table
@@ -195,7 +196,7 @@ class ElasticNetResult(TrainedResult):
         )
         chosen = (
             alt.Chart(alt.Data(values=[{"penalty": self.penalty}]))
-            .mark_rule(strokeDash=[4, 4], color="#888")
+            .mark_rule(strokeDash=[4, 4], color=QUIET)
             .encode(x=x)
         )
         drawing: Any = (chosen + paths).properties(width="container", height=280)

@@ -13,6 +13,7 @@ from medmip.algorithms.declaration import CannotCompute, Parameters, Result, alg
 from medmip.algorithms.ellipses import Spread, ellipses
 from medmip.algorithms.kmeans import KMeansParameters, kmeans
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import QUIET
 from medmip.algorithms.role import NUMERIC, many
 from medmip.algorithms.views import Format, View, chart, facts, table
 from medmip.fold.cohort import Cohort
@@ -165,7 +166,7 @@ class GaussianMixtureResult(Result):
         y = alt.Y("y:Q", title="Density")
         total = [{"x": x, "y": y} for x, y in zip(grid.tolist(), whole.tolist(), strict=True)]
         drawing: Any = alt.Chart(alt.Data(values=total)).mark_line(
-            color="#888", strokeDash=[4, 4], strokeWidth=1.5
+            color=QUIET, strokeDash=[4, 4], strokeWidth=1.5
         ).encode(x=x, y=y) + alt.Chart(alt.Data(values=rows)).mark_line(strokeWidth=2).encode(
             x=x, y=y, color=alt.Color("group:N", sort=self._labels(), title="Component")
         )

@@ -177,9 +177,10 @@ class GlmResult(TrainedResult):
             forest_plot(
                 self.coefficients,
                 self.confidence,
-                f"Coefficients for {names.variable(self.outcome)}",
-                "Change in the log of the mean for one unit",
+                f"Ratios of means of {names.variable(self.outcome)}",
+                "Ratio of means for one unit",
                 names,
+                ratio=True,
             ),
             table(
                 "Ratios of means",

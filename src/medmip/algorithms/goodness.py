@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from scipy import optimize, stats
 from scipy.special import expit, logit
 
+from medmip.algorithms.palette import BLUE, QUIET, RED
 from medmip.algorithms.views import View, chart, table
 from medmip.fold.cohort import Cohort
 from medmip.fold.goodness import (
@@ -125,14 +126,14 @@ class Calibration(BaseModel):
         across, up = f"Predicted chance of {positive}", "Observed"
         drawing = (
             alt.Chart(alt.Data(values=[{"a": 0, "b": 0}, {"a": 1, "b": 1}]))
-            .mark_line(strokeDash=[4, 4], color="#888")
+            .mark_line(strokeDash=[4, 4], color=QUIET)
             .encode(x=alt.X("a:Q", title=across, scale=axes), y=alt.Y("b:Q", title=up, scale=axes))
         )
         notes = ["Points: groups of risk; dashed: perfect agreement."]
         if self.belt is not None:
             belt = alt.Chart(alt.Data(values=[part.model_dump() for part in self.belt.points]))
             for level, shade in ((95, 0.25), (80, 0.4)):
-                drawing = drawing + belt.mark_area(opacity=shade, color="#3b6ea5").encode(
+                drawing = drawing + belt.mark_area(opacity=shade, color=BLUE).encode(
                     x=alt.X("chance:Q", title=across, scale=axes),
                     y=alt.Y(f"lower_{level}:Q", title=up, scale=axes),
                     y2=f"upper_{level}:Q",
@@ -146,7 +147,7 @@ class Calibration(BaseModel):
             for row in rows
         ]
         drawing = drawing + alt.Chart(alt.Data(values=points)).mark_point(
-            filled=True, size=60, color="#b5482f", opacity=1
+            filled=True, size=60, color=RED, opacity=1
         ).encode(
             x=alt.X("chance:Q", title=across, scale=axes),
             y=alt.Y("share:Q", title=up, scale=axes),

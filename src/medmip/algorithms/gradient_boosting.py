@@ -116,10 +116,9 @@ class GradientBoostingResult(TrainedResult):
                 "patients fare worse.",
             ),
         ]
-        known = [[count for count in row if count is not None] for row in self.confusion]
-        if known and all(len(row) == len(self.classes) for row in known):
+        if self.confusion:
             labels = [names.level(self.outcome, code) for code in self.classes]
-            views.append(confusion_chart(labels, known))
+            views.append(confusion_chart(labels, self.confusion, self.minimum))
         return views
 
     def _curve(self) -> View:

@@ -9,15 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from medmip.algorithms.bins import bin_edges
 from medmip.algorithms.declaration import Parameters, Result, algorithm
-from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.level_axis import level_axis
+from medmip.algorithms.names import CODES, Names, written_unit
+from medmip.algorithms.palette import BLUE, PALE, QUIET
 from medmip.algorithms.role import ANY, NOMINAL, many, one
 from medmip.algorithms.views import Format, View, chart, hidden_note, shown, table, unmasked
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
 from medmip.fold.equal_bins import bin_of
 from medmip.fold.statistic import FloatArray, IntArray, Statistic, count_with, sum_over
-
-_BLUE = "#3b6ea5"
 
 
 class HistogramParameters(Parameters):
@@ -100,18 +100,17 @@ class HistogramResult(Result):
         base = alt.Chart(alt.Data(values=rows)).encode(tooltip=tooltip)
         title = alt.Y("count:Q", title=self.counted.capitalize())
         if self.levels:
-            tilted = sum(len(name) for name in names) > 60
             x = alt.X(
                 "bin:N",
                 sort=names,
                 title=self.label,
-                axis=alt.Axis(labelAngle=-30 if tilted else 0, labelLimit=160),
+                axis=level_axis(names, limit=160),
             )
             offset = {"xOffset": alt.XOffset("group:N", sort=order)} if grouped else {}
-            bars = base.mark_bar(color=_BLUE).encode(x=x, y=title, **colours, **offset)
+            bars = base.mark_bar(color=BLUE).encode(x=x, y=title, **colours, **offset)
             hidden = _ghost(base).encode(x=x, y="hidden:Q", **offset)
         else:
-            unit = f" ({self.units})" if self.units else ""
+            unit = f" ({written_unit(self.units)})" if self.units else ""
             x = alt.X(
                 "low:Q", title=f"{self.label}{unit}", scale=alt.Scale(zero=False), bin="binned"
             )
@@ -126,7 +125,7 @@ class HistogramResult(Result):
                     x="low:Q", y="hidden:Q", **flat
                 )
             else:
-                bars = base.mark_bar(color=_BLUE).encode(x=x, x2="high:Q", y=title)
+                bars = base.mark_bar(color=BLUE).encode(x=x, x2="high:Q", y=title)
                 hidden = _ghost(base).encode(x=x, x2="high:Q", y="hidden:Q")
         suppressed = any(count is None for group in groups for count in group.counts)
         drawing = (bars + hidden if suppressed else bars).properties(width="container", height=240)
@@ -174,7 +173,7 @@ class HistogramResult(Result):
 
 def _ghost(base: Any) -> Any:  # noqa: ANN401
     """Bars of counts that are hidden."""
-    return base.mark_bar(color="#f1f1f1", stroke="#9a9a9a", strokeDash=[3, 3], strokeWidth=1)
+    return base.mark_bar(color=PALE, stroke=QUIET, strokeDash=[3, 3], strokeWidth=1)
 
 
 @dataclass(frozen=True)

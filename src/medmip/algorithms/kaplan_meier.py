@@ -100,7 +100,7 @@ class KaplanMeierResult(Result):
         )
         views: list[View] = [
             curves_chart(
-                f"{names.variable(self.time)} to {names.variable(self.event_variable)}: {event}",
+                f"Survival without {event}",
                 *drawn,
             ),
             self._summary(labels),
@@ -116,9 +116,12 @@ class KaplanMeierResult(Result):
                     ],
                 )
             )
-        views.append(hazard_chart(f"Cumulative hazard of {event}", *drawn))
-        views.append(self._steps(labels))
-        return views
+        return [
+            *views,
+            self._steps(labels),
+            hazard_chart(f"Cumulative hazard of {event}", *drawn),
+            self._hazards(labels),
+        ]
 
     def _label(self, curve: SurvivalCurve, names: Names) -> str:
         if self.group is None or curve.level is None:
@@ -161,11 +164,6 @@ class KaplanMeierResult(Result):
 
     def _steps(self, labels: Sequence[str]) -> Table:
         percent = f"{100 * self.confidence:g} %"
-        rows = [
-            step.model_dump() | {"group": label}
-            for label, curve in zip(labels, self.curves, strict=True)
-            for step in curve.steps
-        ]
         note = f"Times are rounded up to multiples of {self.grid:g}."
         if self.minimum > 1:
             note += (
@@ -184,14 +182,32 @@ class KaplanMeierResult(Result):
                 ("std_error", "Std. error", "number"),
                 ("lower", f"{percent} lower", "number"),
                 ("upper", f"{percent} upper", "number"),
+            ],
+            self._rows(labels),
+            note,
+        )
+
+    def _hazards(self, labels: Sequence[str]) -> Table:
+        percent = f"{100 * self.confidence:g} %"
+        return table(
+            "Cumulative hazard by time",
+            [
+                ("group", "Group", "text"),
+                ("time", "Time", "number"),
                 ("cumulative_hazard", "Cumulative hazard", "number"),
                 ("hazard_std_error", "Std. error", "number"),
                 ("hazard_lower", f"{percent} lower", "number"),
                 ("hazard_upper", f"{percent} upper", "number"),
             ],
-            rows,
-            note,
+            self._rows(labels),
         )
+
+    def _rows(self, labels: Sequence[str]) -> list[dict[str, object]]:
+        return [
+            step.model_dump() | {"group": label}
+            for label, curve in zip(labels, self.curves, strict=True)
+            for step in curve.steps
+        ]
 
 
 @algorithm(

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.level_axis import level_axis
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import NUMERIC, many
 from medmip.algorithms.views import Format, View, chart, table
@@ -69,6 +70,7 @@ class KMeansResult(Result):
             | dict(zip(self.variables, centre, strict=True))
             for index, (size, centre) in enumerate(zip(self.sizes, self.centres, strict=True))
         ]
+        labels = [names.variable(code) for code in self.variables]
         profile = [
             {"cluster": str(index + 1), "variable": names.variable(code), "value": value}
             for index, centre in enumerate(self.standardised_centres)
@@ -80,12 +82,12 @@ class KMeansResult(Result):
             .encode(
                 x=alt.X(
                     "variable:N",
-                    sort=[names.variable(code) for code in self.variables],
+                    sort=labels,
                     title=None,
-                    axis=alt.Axis(labelLimit=200),
+                    axis=level_axis(labels),
                 ),
                 y=alt.Y("value:Q", title="Standard deviations from the mean"),
-                color=alt.Color("cluster:N", title="Cluster"),
+                color=alt.Color("cluster:N", title="Cluster", legend=alt.Legend(columns=10)),
                 tooltip=["cluster:N", "variable:N", "value:Q"],
             )
             .properties(width="container", height=280)

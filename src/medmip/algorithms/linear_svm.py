@@ -19,6 +19,7 @@ from medmip.algorithms.declaration import (
     level_of,
 )
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import BLUE
 from medmip.algorithms.role import ANY, NOMINAL, many, one
 from medmip.algorithms.views import Format, View, chart, facts, hidden_note, shown, table, unmasked
 from medmip.fold.classes import LevelState, level_counts
@@ -112,11 +113,8 @@ class LinearSvmResult(TrainedResult):
     def views(self, names: Names = CODES) -> list[View]:
         labels = [names.level(self.outcome, part) for part in self.classes]
         views = [self._bars(names), self._weights(names), self._decisions(names)]
-        views.append(self._confusion(labels))
-        known = [[count for count in row if count is not None] for row in self.confusion]
-        if all(len(row) == len(labels) for row in known):
-            views.append(confusion_chart(labels, known))
-        return [*views, self._fit()]
+        matrix = confusion_chart(labels, self.confusion, self.minimum)
+        return [*views, self._confusion(labels), matrix, self._fit(names)]
 
     def _label(self, margin: Margin, names: Names) -> str:
         return names.level(self.outcome, margin.level)
@@ -143,7 +141,7 @@ class LinearSvmResult(TrainedResult):
                 yOffset=alt.YOffset("class:N", sort=classes),
                 color=alt.Color("class:N", sort=classes, title="against the rest")
                 if several
-                else alt.value("#3b6ea5"),
+                else alt.value(BLUE),
                 tooltip=[
                     alt.Tooltip("class:N", title="class"),
                     alt.Tooltip("term:N", title="term"),
@@ -209,9 +207,10 @@ class LinearSvmResult(TrainedResult):
                 ],
             )
         )
-        drawing: Any = base.properties(width=440 if len(self.margins) == 1 else 240, height=200)
+        drawing: Any = base.properties(width=440 if len(self.margins) == 1 else 210, height=180)
         if len(self.margins) > 1:
-            drawing = drawing.facet(facet=alt.Facet("class:N", title=None), columns=2)
+            drawing = drawing.facet(facet=alt.Facet("class:N", title=None), columns=3)
+            drawing = drawing.resolve_scale(y="independent")
         hidden = hidden_note(
             (count for margin in self.margins for part in margin.decisions for count in part),
             self.minimum,
@@ -240,7 +239,7 @@ class LinearSvmResult(TrainedResult):
         )
         return table("Classes", columns, rows, f"{note} {hidden}".strip())
 
-    def _fit(self) -> View:
+    def _fit(self, names: Names) -> View:
         lines: list[tuple[str, object, Format]] = [
             ("Observations", self.n, "integer"),
             ("Dropped for missing values", self.excluded, "integer"),
@@ -249,10 +248,11 @@ class LinearSvmResult(TrainedResult):
             ("Newton rounds, chances", self.rounds[1], "integer"),
         ]
         for margin in self.margins:
+            label = self._label(margin, names)
             lines += [
-                (f"{margin.level}: objective", margin.objective, "number"),
-                (f"{margin.level}: log odds at decision 0", margin.chance_intercept, "number"),
-                (f"{margin.level}: log odds for one more", margin.chance_slope, "number"),
+                (f"{label}: objective", margin.objective, "number"),
+                (f"{label}: log odds at decision 0", margin.chance_intercept, "number"),
+                (f"{label}: log odds for one more", margin.chance_slope, "number"),
             ]
         return facts("Fit", lines, "Chances are Platt's, fitted on the training's records.")
 

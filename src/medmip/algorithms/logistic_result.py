@@ -95,9 +95,10 @@ class LogisticRegressionResult(TrainedResult):
             forest_plot(
                 self.coefficients,
                 self.confidence,
-                f"Coefficients for {names.variable(self.outcome)}: {positive}",
-                "Change in log odds for one unit",
+                f"Odds ratios of {names.variable(self.outcome)}: {positive}",
+                "Odds ratio for one unit",
                 names,
+                ratio=True,
             ),
             table(
                 "Odds ratios",

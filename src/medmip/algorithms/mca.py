@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from medmip.algorithms.axes import signs
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import QUIET
 from medmip.algorithms.role import NOMINAL, many
 from medmip.algorithms.views import Format, View, chart, table
 from medmip.fold.block import Block
@@ -128,7 +129,7 @@ class MCAResult(Result):
             if place is not None
         ]
         cross = alt.Chart(alt.Data(values=[{"x": 0.0, "y": 0.0}]))
-        line: dict[str, Any] = {"color": "#bbb", "strokeDash": [3, 3]}
+        line: dict[str, Any] = {"color": QUIET, "strokeDash": [3, 3]}
         drawing: Any = (
             cross.mark_rule(**line).encode(x="x:Q")
             + cross.mark_rule(**line).encode(y="y:Q")

@@ -9,7 +9,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
+from medmip.algorithms.level_axis import level_axis
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import ON_DARK, ON_LIGHT
 from medmip.algorithms.role import ANY, many
 from medmip.algorithms.views import (
     Format,
@@ -222,6 +224,10 @@ def missing_data(cohort: Cohort, parameters: Parameters) -> MissingDataResult:
     )
 
 
+_STEP = 56
+"""Pixels of a cell's width."""
+
+
 def _heat(
     cells: Sequence[dict[str, Any]], across: tuple[str, list[str]], down: tuple[str, list[str]]
 ) -> Any:  # noqa: ANN401
@@ -231,26 +237,34 @@ def _heat(
             f"{across[0]}:N",
             sort=across[1],
             title=None,
-            axis=alt.Axis(labelAngle=-45, labelLimit=200),
+            axis=level_axis(across[1], _STEP),
         ),
         y=alt.Y(f"{down[0]}:N", sort=down[1], title=None, axis=alt.Axis(labelLimit=240)),
     )
-    heat = base.mark_rect().encode(
-        color=alt.Color(
-            "share:Q",
-            title="% missing",
-            scale=alt.Scale(scheme="oranges", domain=[0, 100]),
-        ),
-        tooltip=[
-            alt.Tooltip(f"{down[0]}:N", title="variable"),
-            alt.Tooltip(f"{across[0]}:N", title=across[0]),
-            alt.Tooltip("share:Q", title="missing, %", format=".1f"),
-        ],
+    heat = (
+        base.transform_filter("isValid(datum.share)")
+        .mark_rect()
+        .encode(
+            color=alt.Color(
+                "share:Q",
+                title="% missing",
+                scale=alt.Scale(scheme="oranges", domain=[0, 100]),
+            ),
+            tooltip=[
+                alt.Tooltip(f"{down[0]}:N", title="variable"),
+                alt.Tooltip(f"{across[0]}:N", title=across[0]),
+                alt.Tooltip("share:Q", title="missing, %", format=".1f"),
+            ],
+        )
     )
     if len(values) > 400:
         return heat.properties(width=alt.Step(28), height=alt.Step(22))
-    numbers = base.mark_text(fontSize=10).encode(
-        text=alt.Text("share:Q", format=".0f"),
-        color=alt.condition("datum.share > 60", alt.value("white"), alt.value("#222")),
+    numbers = (
+        base.transform_filter("isValid(datum.share)")
+        .mark_text(fontSize=10)
+        .encode(
+            text=alt.Text("share:Q", format=".0f"),
+            color=alt.condition("datum.share > 60", alt.value(ON_DARK), alt.value(ON_LIGHT)),
+        )
     )
-    return (heat + numbers).properties(width=alt.Step(44), height=alt.Step(24))
+    return (heat + numbers).properties(width=alt.Step(_STEP), height=alt.Step(24))

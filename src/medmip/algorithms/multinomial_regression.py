@@ -22,6 +22,7 @@ from medmip.algorithms.declaration import (
 )
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import QUIET
 from medmip.algorithms.role import ANY, NOMINAL, many, one
 from medmip.algorithms.views import Format, View, chart, facts
 from medmip.fold.classes import ClassesState, LevelState, level_counts, multinomial_step
@@ -135,7 +136,7 @@ class MultinomialResult(TrainedResult):
         )
         zero = (
             alt.Chart(alt.Data(values=[{"zero": 0}]))
-            .mark_rule(strokeDash=[4, 4], color="#888")
+            .mark_rule(strokeDash=[4, 4], color=QUIET)
             .encode(x="zero:Q")
         )
         bars = base.mark_rule(strokeWidth=2).encode(

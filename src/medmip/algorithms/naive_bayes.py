@@ -148,9 +148,7 @@ class NaiveBayesResult(TrainedResult):
                     "On the very records that the model was made from: new patients fare worse.",
                 )
             )
-        known = [[count for count in row if count is not None] for row in self.confusion]
-        if all(len(row) == len(labels) for row in known):
-            views.append(confusion_chart(labels, known))
+        views.append(confusion_chart(labels, self.confusion, self.minimum))
         if self.numeric:
             views.append(self._means(labels, names))
         views += [

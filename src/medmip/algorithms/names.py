@@ -11,6 +11,12 @@ from medmip.errors import MipError
 
 _FACTOR = re.compile(r"([^\[\]:]+?)(\^\d|'+)?(?:\[(.*?)\])?(?::|$)")
 _RAISED = {"^2": "²", "^3": "³"}
+_SUPERSCRIPTS = {"2": "²", "3": "³"}
+
+
+def written_unit(units: str) -> str:
+    """A unit as a paper writes it: cm3 is cm³."""
+    return re.sub(r"(?<=[a-z])[23]\b", lambda found: _SUPERSCRIPTS[found[0]], units)
 
 
 class Names:
@@ -43,7 +49,9 @@ class Names:
     def axis(self, code: str) -> str:
         """A variable's label with its unit, as an axis is titled."""
         found = self._variables.get(code)
-        return self.variable(code) + (f" ({found.units})" if found and found.units else "")
+        return self.variable(code) + (
+            f" ({written_unit(found.units)})" if found and found.units else ""
+        )
 
     def level(self, variable: str, code: str) -> str:
         """The label of a variable's level."""

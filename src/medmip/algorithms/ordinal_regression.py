@@ -131,9 +131,10 @@ class OrdinalResult(TrainedResult):
             forest_plot(
                 self.coefficients,
                 self.confidence,
-                f"Coefficients for {names.variable(self.outcome)}",
-                "Change in the log odds of a higher level for one unit",
+                f"Odds ratios of a higher level of {names.variable(self.outcome)}",
+                "Odds ratio for one unit",
                 names,
+                ratio=True,
             ),
             table(
                 "Odds ratios of a higher level",

@@ -15,6 +15,7 @@ from medmip.algorithms.declaration import (
     variables_field,
 )
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import BLUE, QUIET, RED
 from medmip.algorithms.role import NUMERIC, many
 from medmip.algorithms.views import Format, View, chart, table
 from medmip.errors import RequestError
@@ -78,9 +79,9 @@ class PCAResult(Result):
                 alt.Tooltip("total:Q", title="together, %", format=".1f"),
             ],
         )
-        scree = base.mark_bar(color="#3b6ea5").encode(
+        scree = base.mark_bar(color=BLUE).encode(
             y=alt.Y("explained:Q", title="Variance explained, %", scale=alt.Scale(domain=[0, 100]))
-        ) + base.mark_line(color="#b5482f", point={"color": "#b5482f"}).encode(y="total:Q")
+        ) + base.mark_line(color=RED, point={"color": RED}).encode(y="total:Q")
         views: list[View] = [
             chart(
                 "Scree plot",
@@ -136,15 +137,13 @@ class PCAResult(Result):
                 strict=True,
             )
         ]
-        scale = alt.Scale(domain=[-1.1 * reach, 1.1 * reach], nice=False)
-        axis = alt.Axis(grid=False, tickCount=5)
+        wide, high = (
+            alt.Scale(domain=[-room * reach, room * reach], nice=False) for room in (_WIDE, _HIGH)
+        )
+        axis = alt.Axis(grid=False, values=[part * reach for part in (-1, -0.5, 0, 0.5, 1)])
         base = alt.Chart(alt.Data(values=rows)).encode(
-            x=alt.X(
-                "pc1:Q", title=f"PC1 ({100 * self.explained[0]:.1f} %)", scale=scale, axis=axis
-            ),
-            y=alt.Y(
-                "pc2:Q", title=f"PC2 ({100 * self.explained[1]:.1f} %)", scale=scale, axis=axis
-            ),
+            x=alt.X("pc1:Q", title=f"PC1 ({100 * self.explained[0]:.1f} %)", scale=wide, axis=axis),
+            y=alt.Y("pc2:Q", title=f"PC2 ({100 * self.explained[1]:.1f} %)", scale=high, axis=axis),
             tooltip=[
                 alt.Tooltip("variable:N", title="variable"),
                 alt.Tooltip("pc1:Q", title="PC1", format=".3f"),
@@ -158,25 +157,30 @@ class PCAResult(Result):
         ]
         layers = (
             alt.Chart(alt.Data(values=circle))
-            .mark_line(color="#bbb", strokeWidth=1)
-            .encode(x=alt.X("x:Q", scale=scale), y=alt.Y("y:Q", scale=scale), order="turn:Q")
-            + base.mark_rule(color="#3b6ea5", strokeWidth=1.5).encode(x2="x0:Q", y2="y0:Q")
-            + base.mark_point(filled=True, color="#3b6ea5", opacity=1, size=35)
+            .mark_line(color=QUIET, strokeWidth=1)
+            .encode(x=alt.X("x:Q", scale=wide), y=alt.Y("y:Q", scale=high), order="turn:Q")
+            + base.mark_rule(color=BLUE, strokeWidth=1.5).encode(x2="x0:Q", y2="y0:Q")
+            + base.mark_point(filled=True, color=BLUE, opacity=1, size=35)
         )
         if len(rows) <= 25:
             layers += base.mark_text(
-                fontSize=10,
-                align=alt.expr("datum.pc1 < 0 ? 'left' : 'right'"),
-                dy=-8,
-                color="#333",
+                fontSize=11,
+                align=alt.expr("datum.pc1 < 0 ? 'right' : 'left'"),
+                dx=alt.expr("datum.pc1 < 0 ? -7 : 7"),
             ).encode(y="label:Q", text="variable:N")
         kind = "Correlations" if self.scaled else "Covariances"
         return chart(
             f"{kind} with the first two components",
-            layers.properties(width=400, height=400),
+            layers.properties(width=_SIDE * _WIDE, height=_SIDE * _HIGH),
             f"{kind} of {len(rows)} variables with the first two components",
             "On the circle a variable lies wholly in the plane of the two." if self.scaled else "",
         )
+
+
+_WIDE, _HIGH = 1.95, 1.1
+"""How far the picture of the variables reaches across and up, where the circle's radius is 1."""
+_SIDE = 360
+"""Pixels of the circle's diameter."""
 
 
 def _spread_labels(ends: FloatArray, apart: float) -> list[float]:

@@ -11,6 +11,7 @@ from medmip.algorithms.coefficients import INTERCEPT, reference_note
 from medmip.algorithms.confusion import confusion_chart
 from medmip.algorithms.declaration import TrainedResult
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import BLUE, QUIET, RED
 from medmip.algorithms.views import Format, View, chart, facts, hidden_note, shown, table
 from medmip.fold.block import Block
 from medmip.fold.model import Model, TermFactor
@@ -129,9 +130,7 @@ class PerceptronResult(TrainedResult):
         views = [self._curve(), self._influence(labels, names)]
         if labels:
             views.append(self._confusion(labels))
-            known = [[count for count in row if count is not None] for row in self.confusion]
-            if all(len(row) == len(labels) for row in known):
-                views.append(confusion_chart(labels, known))
+            views.append(confusion_chart(labels, self.confusion, self.minimum))
         return [*views, self._fit(names), *self._weights(labels, names)]
 
     def _curve(self) -> View:
@@ -149,13 +148,13 @@ class PerceptronResult(TrainedResult):
                 alt.Tooltip("by:N", title="by"),
             ],
         )
-        line = base.mark_line(strokeWidth=2, color="#3b6ea5")
+        line = base.mark_line(strokeWidth=2, color=BLUE)
         newton = base.transform_filter("datum.by == 'Newton'").mark_point(
-            filled=True, size=30, color="#e07b39"
+            filled=True, size=30, color=RED
         )
         null = (
             alt.Chart(alt.Data(values=[{"null": self.null_loss}]))
-            .mark_rule(strokeDash=[4, 4], color="#888")
+            .mark_rule(strokeDash=[4, 4], color=QUIET)
             .encode(y="null:Q")
         )
         drawing: Any = (null + line + newton).properties(width="container", height=240)
@@ -190,7 +189,7 @@ class PerceptronResult(TrainedResult):
                 yOffset=alt.YOffset("prediction:N", sort=told),
                 color=alt.Color("prediction:N", sort=told, title="chance of")
                 if len(told) > 1
-                else alt.value("#3b6ea5"),
+                else alt.value(BLUE),
                 tooltip=[
                     alt.Tooltip("prediction:N", title="prediction"),
                     alt.Tooltip("term:N", title="term"),

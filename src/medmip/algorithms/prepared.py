@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from medmip.algorithms.imputation import Imputation, ImputationMethod
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import QUIET
 from medmip.algorithms.views import Format, View, chart, facts, hidden_note, shown, table, unmasked
 from medmip.fold.adjustment import Scaled, Step
 from medmip.fold.batches import Harmonised
@@ -150,7 +151,7 @@ def _picture(step: Harmonised, names: Names) -> View:
     order = [names.variable(code) for code in step.variables]
     zero = (
         alt.Chart(alt.Data(values=[{"zero": 0}]))
-        .mark_rule(strokeDash=[4, 4], color="#888")
+        .mark_rule(strokeDash=[4, 4], color=QUIET)
         .encode(x="zero:Q")
     )
     points = (

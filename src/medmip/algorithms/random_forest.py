@@ -133,10 +133,7 @@ class RandomForestResult(TrainedResult):
         views: list[View] = [
             table("Out of the bag by class", columns, rows, hidden_note(flat, self.minimum))
         ]
-        known = [[count for count in row if count is not None] for row in self.confusion]
-        if all(len(row) == len(labels) for row in known):
-            views.append(confusion_chart(labels, known))
-        return views
+        return [*views, confusion_chart(labels, self.confusion, self.minimum)]
 
 
 @algorithm(

@@ -18,6 +18,7 @@ from medmip.algorithms.declaration import (
 )
 from medmip.algorithms.multiple import holm
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import BLUE, INK
 from medmip.algorithms.role import NOMINAL, NUMERIC, one
 from medmip.algorithms.t_test import Alternative
 from medmip.algorithms.views import Format, View, chart, facts, table
@@ -95,10 +96,10 @@ class RankTestResult(Result):
         whiskers = base.mark_rule(strokeWidth=1.5).encode(
             x=alt.X("q10:Q", title=names.axis(self.variable), scale=scale), x2="q90:Q"
         )
-        boxes = base.mark_bar(size=18, color="#8fb3d9").encode(
+        boxes = base.mark_bar(size=18, color=BLUE, opacity=0.5).encode(
             x=alt.X("q25:Q", scale=scale), x2="q75:Q"
         )
-        medians = base.mark_tick(color="#12324f", thickness=2.5, size=18).encode(x="q50:Q")
+        medians = base.mark_tick(color=INK, thickness=2.5, size=18).encode(x="q50:Q")
         words = "; ".join(f"{row['group']} {row['q50']:.3g}" for row in drawn)
         boxed = chart(
             f"{names.variable(self.variable)} by group",

@@ -5,6 +5,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
+from medmip.algorithms.palette import BLUE, QUIET, RED
 from medmip.algorithms.views import Format, View, chart, hidden_note, shown, table, unmasked
 from medmip.fold.cohort import Cohort
 from medmip.fold.quantiles import quantiles
@@ -19,7 +20,6 @@ _EXACT = 1e-12
 """Residuals that are smaller than this share of the outcome's spread are rounding."""
 _DIGITS = 3
 """Digits after the point of a residual's quantile: none is a patient's residual in full."""
-_BLUE, _RED = "#3b6ea5", "#b5482f"
 
 
 class QuantilePoint(BaseModel):
@@ -119,7 +119,7 @@ class Diagnostics(BaseModel):
         base = alt.Chart(alt.Data(values=values)).encode(
             x=alt.X("middle:Q", title=axis, scale=alt.Scale(domain=[-3.6, 3.6]))
         )
-        bars = base.mark_bar(color=_BLUE, size=18, opacity=0.8).encode(
+        bars = base.mark_bar(color=BLUE, size=18, opacity=0.8).encode(
             y=alt.Y("count:Q", title="Records"),
             tooltip=[
                 alt.Tooltip("bin:N", title=axis),
@@ -127,7 +127,7 @@ class Diagnostics(BaseModel):
                 alt.Tooltip("expected:Q", title="normal", format=".1f"),
             ],
         )
-        line = base.mark_line(color=_RED, interpolate="monotone").encode(y="expected:Q")
+        line = base.mark_line(color=RED, interpolate="monotone").encode(y="expected:Q")
         far = [self.counts[0], self.counts[-1]]
         told = " and ".join(str(shown(count, self.minimum)) for count in far)
         note = "Line: as many as a normal distribution has; the outer bins are open."
@@ -143,12 +143,12 @@ class Diagnostics(BaseModel):
         ends = [min(p.normal for p in self.quantiles), max(p.normal for p in self.quantiles)]
         line = (
             alt.Chart(alt.Data(values=[{"a": end} for end in ends]))
-            .mark_line(strokeDash=[4, 4], color="#888")
+            .mark_line(strokeDash=[4, 4], color=QUIET)
             .encode(x="a:Q", y="a:Q")
         )
         points = (
             alt.Chart(alt.Data(values=values))
-            .mark_point(filled=True, color=_BLUE, opacity=1)
+            .mark_point(filled=True, color=BLUE, opacity=1)
             .encode(
                 x=alt.X("normal:Q", title="Quantile of the normal distribution"),
                 y=alt.Y("residual:Q", title="Quantile of standardised residuals"),
@@ -176,7 +176,7 @@ class Diagnostics(BaseModel):
         base = alt.Chart(alt.Data(values=values)).encode(
             x=alt.X("fitted:Q", title=f"Fitted {outcome}", scale=alt.Scale(zero=False)),
             y=alt.Y("value:Q", title="Of standardised residuals"),
-            color=alt.Color("what:N", title=None, scale=alt.Scale(range=[_BLUE, _RED]), sort=None),
+            color=alt.Color("what:N", title=None, scale=alt.Scale(range=[BLUE, RED]), sort=None),
         )
         drawing = base.mark_line() + base.mark_point(filled=True, opacity=1)
         roots = [part.root for part in self.spread]

@@ -5,9 +5,8 @@ from typing import Any
 
 import altair as alt
 
+from medmip.algorithms.palette import PALE, QUIET, RED
 from medmip.fold.statistic import FloatArray
-
-_INK = "#b5482f"
 
 
 def scatter_drawing(
@@ -68,7 +67,7 @@ def scatter_drawing(
     )
     ghosts = (
         alt.Chart(alt.Data(values=hidden))
-        .mark_rect(fill="#f6f6f6", stroke="#b5b5b5", strokeDash=[1, 3], strokeWidth=0.8)
+        .mark_rect(fill=PALE, stroke=QUIET, strokeDash=[1, 3], strokeWidth=0.8)
         .encode(**place, tooltip=tooltip)
     )
     return (
@@ -86,7 +85,7 @@ def _marks(
     legend: str | None,
 ) -> list[Any]:
     order = [line["group"] for line in lines]
-    colour: dict[str, Any] = {"color": alt.value(_INK)}
+    colour: dict[str, Any] = {"color": alt.value(RED)}
     if legend:
         scale = alt.Scale(domain=order)
         colour = {

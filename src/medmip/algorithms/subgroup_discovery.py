@@ -9,6 +9,7 @@ from scipy import stats
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm, level_of
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import QUIET
 from medmip.algorithms.role import NOMINAL, many, one
 from medmip.algorithms.subgroup_search import Quality, Search, told
 from medmip.algorithms.views import Format, View, chart, facts, table
@@ -193,7 +194,7 @@ class SubgroupResult(Result):
         ranks = base.mark_text(fontSize=11, fontWeight="bold").encode(text="rank:N")
         line = (
             alt.Chart(alt.Data(values=[{"overall": overall}]))
-            .mark_rule(strokeDash=[4, 4], color="#888")
+            .mark_rule(strokeDash=[4, 4], color=QUIET)
             .encode(y="overall:Q")
         )
         drawing: Any = (line + bubbles + ranks).properties(width=440, height=320)

@@ -8,18 +8,18 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from medmip.algorithms.names import Names
+from medmip.algorithms.palette import QUIET
 from medmip.algorithms.views import View, chart, table
 from medmip.fold.statistic import FloatArray
 
-_LEAVES = 24
-"""Ends of the picture's branches at the most: of a larger tree the upper part is drawn."""
+_LEAVES = 16
+"""Ends of the picture's branches at the most: of a larger tree the first part is drawn."""
 _MOST_LEVELS = 3
 """Levels that a question names before it only counts them."""
-_BOX = 0.42
-_BAR = 0.16
-"""Half a node's width and height, where leaves and depths are 1 apart."""
-_ASKED = 0.37
-"""How far below a node its branches begin, under its question."""
+_BOX, _BAR = 0.4, 0.3
+"""Half a node's width and height, where depths and leaves are 1 apart."""
+_LEVEL, _ROW = 190, 62
+"""Pixels between depths, and between leaves."""
 
 
 class TreeNode(BaseModel):
@@ -88,31 +88,23 @@ def tree_chart(
     deepest = _drawn_depth(nodes)
     drawn = [node for node in nodes if node.depth <= deepest]
     place = _places(nodes, deepest)
-    largest = max(place.values()) + 1
     boxes, links = [], []
     labels = [names.level(outcome, code) for code in classes]
     means = [node.mean for node in drawn if node.mean is not None]
     for node in drawn:
-        x, y = place[node.node], float(-node.depth)
-        box: dict[str, object] = {
-            "x": x - _BOX,
-            "x2": x + _BOX,
-            "y": y - _BAR,
-            "y2": y + _BAR,
-            "middle": x,
-            "at": y,
-        }
-        box |= {"records": node.n, "told": _told(node, labels)}
+        x, y = float(node.depth), place[node.node]
+        box: dict[str, object] = {"x": x - _BOX, "x2": x + _BOX, "y": y - _BAR, "y2": y + _BAR}
+        box |= {"middle": x, "at": y, "told": _told(node, labels), "records": _records(node)}
         if node.left is not None and node.depth < deepest:
             yes, no = question(node, names)
             box["asked"] = f"{yes}?"
             links += [
-                {"x": x, "y": y - _ASKED, "x2": place[child], "y2": y - 1 + _BAR}
-                | {"middle": (x + place[child]) / 2, "at": y - 0.62, "answer": answer, "rule": rule}
+                {"x": x + _BOX, "y": y, "x2": x + 1 - _BOX, "y2": place[child]}
+                | {"middle": x + 0.5, "at": (y + place[child]) / 2, "answer": answer, "rule": rule}
                 for child, answer, rule in ((node.left, "yes", yes), (node.left + 1, "no", no))
             ]
         boxes.append(box)
-    drawing = _drawing(boxes, links, _shares_of(drawn, place, labels), means, largest, deepest)
+    drawing = _drawing(boxes, links, _shares_of(drawn, place, labels), bool(means))
     cut = deepest < max(node.depth for node in nodes)
     return chart(
         f"Tree for {names.variable(outcome)}",
@@ -120,9 +112,8 @@ def tree_chart(
         f"A tree of {sum(node.left is None for node in nodes)} leaves and depth "
         f"{max(node.depth for node in nodes)}; the first question is "
         f"{question(nodes[0], names)[0] if nodes[0].left is not None else 'none'}",
-        f"Yes leads to the left. Only the upper {deepest} levels are drawn."
-        if cut
-        else "Yes leads to the left.",
+        "Yes leads to the upper branch."
+        + (f" Only the first {deepest} questions of each way are drawn." if cut else ""),
     )
 
 
@@ -138,7 +129,7 @@ def _drawn_depth(nodes: Sequence[TreeNode]) -> int:
 
 
 def _places(nodes: Sequence[TreeNode], deepest: int) -> dict[int, float]:
-    """Where each node stands from left to right: leaves one apart, a parent between children."""
+    """Where each node stands from top to bottom: leaves one apart, a parent between children."""
     place: dict[int, float] = {}
 
     def stand(index: int, first: float) -> float:
@@ -157,8 +148,13 @@ def _places(nodes: Sequence[TreeNode], deepest: int) -> dict[int, float]:
 def _told(node: TreeNode, labels: Sequence[str]) -> str:
     if node.mean is not None:
         return f"{node.mean:.4g}"
-    likely = int(np.argmax(node.counts))
-    return f"{labels[likely]} {100 * node.counts[likely] / node.n:.0f} %"
+    return labels[int(np.argmax(node.counts))]
+
+
+def _records(node: TreeNode) -> str:
+    if node.mean is not None or not node.counts:
+        return f"{node.n:,}"
+    return f"{100 * max(node.counts) / node.n:.0f} % of {node.n:,}"
 
 
 def _shares_of(
@@ -167,7 +163,7 @@ def _shares_of(
     """The bar inside each box: shares of classes, side by side."""
     rows: list[dict[str, object]] = []
     for node in drawn:
-        left, y = place[node.node] - _BOX, -float(node.depth)
+        left, y = node.depth - _BOX, place[node.node]
         bars = list(zip(labels, node.counts, strict=True)) if node.counts else [("", node.n)]
         for label, count in bars:
             right = left + 2 * _BOX * count / node.n
@@ -181,59 +177,56 @@ def _drawing(
     boxes: list[dict[str, Any]],
     links: list[dict[str, Any]],
     bars: list[dict[str, object]],
-    means: Sequence[float],
-    largest: float,
-    deepest: int,
+    numeric: bool,
 ) -> Any:  # noqa: ANN401
-    x_scale = alt.Scale(domain=[-0.5, largest - 0.5], nice=False, zero=False)
-    y_scale = alt.Scale(domain=[-deepest - 0.45, 0.45], nice=False, zero=False)
+    depths, leaves = (1 + max(float(box[key]) for box in boxes) for key in ("middle", "at"))
+    across = alt.Scale(domain=[-0.5, depths - 0.5], nice=False, zero=False)
+    down = alt.Scale(domain=[leaves - 0.3, -0.5], nice=False, zero=False)
 
     def x(name: str) -> Any:  # noqa: ANN401
-        return alt.X(f"{name}:Q", axis=None, scale=x_scale)
+        return alt.X(f"{name}:Q", axis=None, scale=across)
 
     def y(name: str) -> Any:  # noqa: ANN401
-        return alt.Y(f"{name}:Q", axis=None, scale=y_scale)
+        return alt.Y(f"{name}:Q", axis=None, scale=down)
 
     base = alt.Chart(alt.Data(values=boxes))
+    middle = {"x": x("middle"), "y": y("at")}
+    corners = {"x": x("x"), "x2": "x2:Q", "y": y("y"), "y2": "y2:Q"}
+    room = 2 * _BOX * _LEVEL
     colour: Any = (
         alt.Color("mean:Q", title="Mean", scale=alt.Scale(scheme="blues"))
-        if means
-        else alt.Color("class:N", title=None, legend=alt.Legend(orient="top", labelLimit=200))
+        if numeric
+        else alt.Color("class:N", title=None, sort=None, legend=alt.Legend(labelLimit=200))
     )
     layers: list[Any] = [
         alt.Chart(alt.Data(values=bars))
-        .mark_rect(opacity=0.55)
+        .mark_rect(opacity=0.45)
         .encode(
-            x=x("x"),
-            x2="x2:Q",
-            y=y("y"),
-            y2="y2:Q",
+            **corners,
             color=colour,
-            tooltip=["class:N", "records:Q"] if not means else ["mean:Q", "records:Q"],
+            tooltip=["mean:Q" if numeric else "class:N", "records:Q"],
         ),
-        base.mark_rect(fillOpacity=0, stroke="#555").encode(
-            x=x("x"), x2="x2:Q", y=y("y"), y2="y2:Q"
+        base.mark_rect(fillOpacity=0, stroke=QUIET).encode(**corners),
+        base.mark_text(dy=-7, fontSize=11, fontWeight="bold", limit=room - 8).encode(
+            **middle, text="told:N"
         ),
-        base.mark_text(dy=-6, fontSize=11, fontWeight="bold", limit=104).encode(
-            x=x("middle"), y=y("at"), text="told:N"
-        ),
-        base.mark_text(dy=7, fontSize=10).encode(x=x("middle"), y=y("at"), text="records:Q"),
+        base.mark_text(dy=8, fontSize=11).encode(**middle, text="records:N"),
     ]
     if links:
         lines = alt.Chart(alt.Data(values=links))
         layers = [
-            lines.mark_rule(color="#999").encode(x=x("x"), y=y("y"), x2="x2:Q", y2="y2:Q"),
+            lines.mark_rule(color=QUIET).encode(**corners),
             *layers,
-            lines.mark_text(fontSize=10, color="#666", dx=0).encode(
-                x=x("middle"), y=y("at"), text="answer:N", tooltip=["rule:N"]
+            lines.mark_text(fontSize=10.5, dy=-6).encode(
+                **middle, text="answer:N", tooltip=["rule:N"]
             ),
             base.transform_filter("isValid(datum.asked)")
-            .mark_text(fontSize=11, fontStyle="italic", dy=26, baseline="top", limit=220)
-            .encode(x=x("middle"), y=y("at"), text="asked:N"),
+            .mark_text(fontSize=11, fontStyle="italic", dy=_BAR * _ROW + 4, baseline="top")
+            .encode(**middle, text="asked:N"),
         ]
     return (
         alt.layer(*layers)
-        .properties(width=max(320, int(110 * largest)), height=95 * (deepest + 1))
+        .properties(width=int(_LEVEL * depths), height=int(_ROW * (leaves + 0.2)))
         .configure_view(stroke=None)
     )
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from medmip.algorithms.confusion import confusion_chart
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import BLUE, QUIET
 from medmip.algorithms.views import Format, View, chart, hidden_note, shown, table
 
 
@@ -76,9 +77,7 @@ class Validation(BaseModel):
         labels = [names.level(self.outcome, name) for name in self.classes]
         if self.classes:
             views.append(self._confusion(labels))
-            rows = [[count for count in row if count is not None] for row in self.confusion]
-            if all(len(row) == len(labels) for row in rows):
-                views.append(confusion_chart(labels, rows))
+            views.append(confusion_chart(labels, self.confusion, self.minimum))
         if self.curves:
             told = [names.level(self.outcome, curve.name) for curve in self.curves]
             views += [self._roc(told), self._precision(told), self._calibration(told)]
@@ -186,7 +185,7 @@ def _diagonal() -> Any:  # noqa: ANN401
     ends = [{"x": 0.0, "y": 0.0}, {"x": 1.0, "y": 1.0}]
     return (
         alt.Chart(alt.Data(values=ends))
-        .mark_line(strokeDash=[4, 4], color="#888", strokeWidth=1)
+        .mark_line(strokeDash=[4, 4], color=QUIET, strokeWidth=1)
         .encode(x="x:Q", y="y:Q")
     )
 
@@ -212,5 +211,5 @@ def _lines(rows: Sequence[dict[str, object]], x: str, y: str, *, several: bool) 
 
 def _colour(*, several: bool) -> Any:  # noqa: ANN401
     if not several:
-        return alt.value("#3b6ea5")
+        return alt.value(BLUE)
     return alt.Color("class:N", title=None, legend=alt.Legend(labelLimit=200))

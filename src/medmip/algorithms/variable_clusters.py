@@ -12,6 +12,7 @@ from scipy.spatial.distance import squareform
 
 from medmip.algorithms.declaration import CannotCompute, Parameters, Result, algorithm
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.palette import BLUE, ON_DARK, ON_LIGHT, RED
 from medmip.algorithms.role import NUMERIC, many
 from medmip.algorithms.views import View, chart, table
 from medmip.fold.cohort import Cohort
@@ -146,7 +147,7 @@ class VariableClustersResult(Result):
         )
         drawing: Any = (
             alt.Chart(alt.Data(values=branches))
-            .mark_line(strokeWidth=1.5, strokeJoin="round", color="#3b6ea5")
+            .mark_line(strokeWidth=1.5, strokeJoin="round", color=BLUE)
             .encode(x=x, y=y, detail="branch:N", order="step:Q")
         )
         if self.membership is not None:
@@ -155,7 +156,7 @@ class VariableClustersResult(Result):
             cut = (heights[-number] + heights[-number + 1]) / 2
             drawing += (
                 alt.Chart(alt.Data(values=[{"x": cut}]))
-                .mark_rule(strokeDash=[4, 4], color="#b5482f")
+                .mark_rule(strokeDash=[4, 4], color=RED)
                 .encode(x="x:Q")
             )
         first = self.merges[0]
@@ -196,7 +197,7 @@ class VariableClustersResult(Result):
         if len(labels) <= _NUMBERED:
             drawing += base.mark_text(fontSize=10).encode(
                 text=alt.Text("r:Q", format=".2f"),
-                color=alt.condition("abs(datum.r) > 0.6", alt.value("white"), alt.value("#222")),
+                color=alt.condition("abs(datum.r) > 0.6", alt.value(ON_DARK), alt.value(ON_LIGHT)),
             )
         return chart(
             "Correlations in the tree's order",
