@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from medmip.authoring.check import check
 from medmip.authoring.template import begin
 from medmip.catalogue.home import Home
+from medmip.catalogue.model_store import ModelStore
+from medmip.demo.cohorts import synthetic_cohorts
 from medmip.errors import Conflict, NotFound, RequestError
 from medmip.experiments.packages import (
     PackageError,
@@ -20,6 +23,8 @@ from medmip.experiments.packages import (
     find_anywhere,
     offered,
 )
+from medmip.ingest.publish import bring_in
+from tests.conftest import missing
 
 MIP = str(Path(sys.executable).with_name("mip"))
 
@@ -136,3 +141,43 @@ def test_the_whole_road_by_command(installed: Path, home: Home) -> None:
     checked = mip("algorithm", "check", str(installed / "spread.py"))
     assert checked.returncode == 1
     assert "ZeroDivisionError" in checked.stdout
+
+
+def test_a_built_and_installed_package_is_offered_and_runs(tmp_path: Path) -> None:
+    """As an author ships it: a wheel from its folder, in an environment of its own."""
+    begin("spread", tmp_path)
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    (packages,) = environment.glob("lib/python3*/site-packages")
+    base = sysconfig.get_path("purelib")
+    (packages / "base.pth").write_text(f"import site; site.addsitedir({base!r})\n")
+    python = str(environment / "bin" / "python")
+    install = [sys.executable, "-m", "uv", "pip", "install", "--python", python, "--no-deps"]
+    built = subprocess.run(
+        [*install, str(tmp_path / "spread")], capture_output=True, text=True, check=False
+    )
+    if built.returncode:
+        missing(f"the package cannot be built here: {built.stderr.strip().splitlines()[-1]}")
+    home = Home(tmp_path / "home").prepare()
+
+    def mip(*arguments: str) -> str:
+        program = "from medmip.cli.main import main; main()"
+        done = subprocess.run(
+            [python, "-c", program, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"MIP_HOME": str(home.path)},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "mip-spread 0.1.0 offers spread: not enabled" in mip("algorithm", "list")
+    mip("algorithm", "enable", "spread")
+    cohort = next(one for one in synthetic_cohorts() if one.dataset == "edsd-synthetic")
+    bring_in(home, cohort.write(tmp_path), ModelStore(home).get(cohort.model), synthetic=True)
+    told = mip(
+        *("run", "spread", "--model", cohort.model, "--datasets", cohort.dataset, "--json"),
+        *("--y", "lefthippocampus"),
+    )
+    assert 2.5 < json.loads(told)["result"]["data"]["mean"] < 3.5

@@ -5,6 +5,9 @@ import { Icon } from '../shared/Icon';
 import { texts } from '../texts/en';
 import { shownValue } from './format';
 
+/** Columns beyond which a table is set closer, so that a page holds it. */
+const DENSE = 9;
+
 /** A result's table: rounded to read, exact when pointed at or copied. */
 export function ResultTable({ table }: { table: TableView }) {
   const tsv = [
@@ -32,7 +35,7 @@ export function ResultTable({ table }: { table: TableView }) {
         </CopyButton>
       </Group>
       <Table.ScrollContainer minWidth={320}>
-        <Table className="result-table" highlightOnHover verticalSpacing={4} aria-label={table.title}>
+        <Table className={`result-table ${table.columns.length > DENSE ? 'dense' : ''}`} highlightOnHover verticalSpacing={4} aria-label={table.title}>
           <Table.Thead>
             <Table.Tr>
               {table.columns.map((column) => (

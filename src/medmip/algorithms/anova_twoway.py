@@ -124,8 +124,8 @@ class TwoWayResult(Result):
                 f"{names.variable(self.outcome)} by {first} and {second}",
                 _means(cells, first, second, names.axis(self.outcome)),
                 f"Means of {len(cells)} pairs of levels with {percent} intervals",
-                f"Bars are {percent} confidence intervals by the residual variance. "
-                "Parallel lines: no interaction.",
+                f"Lines are {percent} confidence intervals by the residual variance. "
+                "The same distances at every level: no interaction.",
             ),
             table(
                 "Means",
@@ -160,8 +160,7 @@ def _means(cells: list[dict[str, object]], first: str, second: str, axis: str) -
         y=alt.Y("lower:Q", title=axis, scale=alt.Scale(zero=False)), y2="upper:Q"
     )
     points = base.mark_point(filled=True, size=70, opacity=1).encode(y="mean:Q")
-    lines = base.mark_line(strokeWidth=1.5, opacity=0.6).encode(y="mean:Q")
-    return (lines + bars + points).properties(width="container", height=280)
+    return (bars + points).properties(width="container", height=280)
 
 
 @algorithm(

@@ -80,7 +80,7 @@ class BoxPlotResult(Result):
 
     def _chart(self, variable: str, boxes: list[Box], names: Names) -> View:
         rows = [
-            box.model_dump() | {"group": f"{self._named(box, names)} (n = {box.n:,})"}
+            box.model_dump() | {"group": f"{self._named(box, names)} (n\u00a0=\u00a0{box.n:,})"}
             for box in boxes
         ]
         order = [str(row["group"]) for row in rows]

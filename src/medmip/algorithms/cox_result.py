@@ -107,10 +107,7 @@ class CoxResult(Result):
 
     def views(self, names: Names = CODES) -> list[View]:
         percent = f"{100 * self.confidence:g} %"
-        outcome = (
-            f"{names.variable(self.time)} to {names.variable(self.event_variable)}: "
-            f"{names.level(self.event_variable, self.event)}"
-        )
+        event = names.level(self.event_variable, self.event)
         fit: list[tuple[str, object, Format]] = [
             ("Observations", self.n, "integer"),
             ("Events", shown(self.events, self.minimum), "integer"),
@@ -144,7 +141,7 @@ class CoxResult(Result):
             forest_plot(
                 self.coefficients,
                 self.confidence,
-                f"Hazard ratios of {outcome}",
+                f"Hazard ratios of {event}",
                 "Hazard ratio for one unit",
                 names,
                 ratio=True,
@@ -163,7 +160,7 @@ class CoxResult(Result):
             ),
             *self._proportional(names),
             facts("Fit", fit, f"{note} {hidden}".strip()),
-            _baseline_chart(self.baseline, outcome, names.axis(self.time), self.minimum > 1),
+            _baseline_chart(self.baseline, event, names.axis(self.time), self.minimum > 1),
         ]
 
     def _proportional(self, names: Names) -> list[View]:
@@ -184,9 +181,7 @@ class CoxResult(Result):
         ]
 
 
-def _baseline_chart(
-    baseline: Sequence[BaselineStep], outcome: str, axis: str, joined: bool
-) -> Chart:
+def _baseline_chart(baseline: Sequence[BaselineStep], event: str, axis: str, joined: bool) -> Chart:
     values = [{"time": 0.0, "survival": 1.0}]
     values += [{"time": step.time, "survival": step.survival} for step in baseline]
     drawing = (
@@ -204,7 +199,7 @@ def _baseline_chart(
     )
     words = f"{values[-1]['survival']:.3g} at {values[-1]['time']:.4g}"
     return chart(
-        f"Baseline of {outcome}",
+        f"Baseline survival without {event}",
         drawing,
         f"Baseline survival, falling to {words}",
         "Numeric covariates at their means, levels at their references.",

@@ -139,6 +139,8 @@ class HistogramResult(Result):
             notes.append(
                 f"Dashed: fewer than {self.minimum} patients, or hidden to protect such a group."
             )
+            if not any(count for group in groups for count in group.counts):
+                notes.append("Nothing else can be told: take fewer bins, or more patients.")
         return chart(
             f"{self.label}{by}", drawing, f"Histogram of {self.label}{by}{words}", " ".join(notes)
         )

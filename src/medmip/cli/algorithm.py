@@ -76,10 +76,13 @@ def new(
 
     for path in begin(name, folder):
         typer.echo(str(path))
+    # A bare name would be looked up in a package registry instead of this folder.
+    package = str(folder / name) if folder.is_absolute() else f"./{folder / name}"
     typer.echo(
-        f"\nTry it:    mip algorithm check {folder / name / name}.py\n"
-        f"Test it:   pytest {folder / name}\n"
-        f"Offer it:  pip install {folder / name} && mip algorithm enable {name}"
+        f"\nTry it:    mip algorithm check {package}/{name}.py\n"
+        f"Test it:   python -m pytest {package}\n"
+        f"Offer it:  python -m pip install {package} && mip algorithm enable {name}\n"
+        "All in the environment that MIP is installed in."
     )
 
 
