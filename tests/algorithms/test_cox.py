@@ -297,15 +297,14 @@ def test_few_events_and_small_levels_are_not_told() -> None:
 
 def test_views_show_ratios_tests_and_the_baseline() -> None:
     titles = [view.title for view in fit(cohort()).views()]
-    outcome = "time to status: died"
     assert titles == [
         "Hazard ratios",
-        f"Coefficients for {outcome}",
+        "Hazard ratios of died",
         "Coefficients",
         "Tests of the model",
         "Tests of proportional hazards",
         "Fit",
-        f"Baseline of {outcome}",
+        "Baseline survival without died",
     ]
 
 

@@ -241,7 +241,7 @@ def test_views_show_the_tree_its_leaves_and_what_counted() -> None:
     assert "volume < " in rules[0]["rule"]
 
 
-def test_of_a_large_tree_the_upper_part_is_drawn() -> None:
+def test_of_a_large_tree_the_first_part_is_drawn() -> None:
     found = fit(patients(4000), "outcome", NUMERIC, parameters={"depth": 8})
     assert found.leaves > 40
-    assert "Only the upper" in found.views()[0].note
+    assert "Only the first" in found.views()[0].note

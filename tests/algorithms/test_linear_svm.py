@@ -372,7 +372,7 @@ def test_views_show_what_a_paper_prints() -> None:
             "Confusion matrix",
             "Fit",
         ]
-        assert "reference of gene: e2" in views[1].note
+        assert "Reference of gene: e2" in views[1].note
 
 
 def test_it_can_be_validated() -> None:

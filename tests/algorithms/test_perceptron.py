@@ -446,4 +446,4 @@ def test_views_show_what_a_paper_prints() -> None:
     ]
     views = fit(cohort(), "cost").views()
     assert [view.title for view in views][:3] == ["Loss by round", "Sensitivity", "Fit"]
-    assert "reference of gene: e2" in views[3].note
+    assert "Reference of gene: e2" in views[3].note

@@ -54,3 +54,35 @@ def test_visits_become_a_slope(page: Page, address: str, picture: Picture) -> No
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_text("Coefficients for Left hippocampus, slope")).to_be_visible()
     picture("slope-result")
+
+
+def test_a_change_is_taken_between_two_named_visits(
+    page: Page, address: str, picture: Picture
+) -> None:
+    page.goto(address)
+    page.get_by_role("combobox", name="Data model").click()
+    page.get_by_role("option", name="follow-up").click()
+    choose(page, "minimentalstate", "MMSE total")
+    page.get_by_role("button", name="Outcome (y)").click()
+    choose(page, "gender", "Sex")
+    page.get_by_role("button", name="Covariate (x)").click()
+    page.get_by_role("radio", name=re.compile("^t-test, independent")).click()
+    for group, level in (("Group A", "Male"), ("Group B", "Female")):
+        page.get_by_role("combobox", name=re.compile(f"^{group}")).click()
+        page.get_by_role("option", name=re.compile(f"^{level}")).click()
+    page.get_by_role("checkbox", name="One record a patient").check()
+    page.get_by_role("combobox", name="MMSE total", exact=True).click()
+    page.get_by_role("option", name="Change from first to last value").click()
+    page.get_by_role("combobox", name="MMSE total: change between").click()
+    page.get_by_role("option", name=re.compile("^Baseline.* → .*2")).click()
+    picture("change-form")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_role("table").first).to_be_visible()
+    request = page.evaluate(
+        "id => fetch(`/api/v1/experiments/${id}`).then((answer) => answer.json())",
+        page.url.rsplit("/", 1)[1],
+    )["request"]
+    (taken,) = request["preparation"]["longitudinal"]["taken"]
+    assert taken["how"] == "change"
+    assert taken["visits"] == ["BL", "FL2"]
+    picture("change-result")
