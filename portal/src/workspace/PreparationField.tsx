@@ -173,7 +173,10 @@ function without(schema: Schema, name: string): Schema {
 export function preparationInWords(value: Preparation, label: (code: string) => string): string[] {
   const told: string[] = [];
   if (value.longitudinal) {
-    const taken = value.longitudinal.taken.map((part) => `${label(part.variable)}: ${part.how}`);
+    const taken = value.longitudinal.taken.map((part) => {
+      const visits = part.visits.length ? ` ${part.visits.join(' → ')}` : '';
+      return `${label(part.variable)}: ${part.how}${visits}`;
+    });
     told.push(t.joined(taken.join(', ')));
   }
   if (value.imputation) told.push(t.imputed(value.imputation.method));
