@@ -91,7 +91,7 @@ CHOICES = {
     "kmeans": Choice(_VOLUMES[:5]),
     "box_plot": Choice(("lefthippocampus", "righthippocampus"), ("alzheimerbroadcategory",)),
     "scatter": Choice(("lefthippocampus", "subjectageyears"), ("alzheimerbroadcategory",)),
-    "histogram": Choice(("lefthippocampus",), ("alzheimerbroadcategory",)),
+    "histogram": Choice(("lefthippocampus",), ("gender",), {"bins": 12}),
     "describe": Choice(("lefthippocampus", "minimentalstate", "gender", "apoe4")),
     "missing_data": Choice(("lefthippocampus", "minimentalstate", "apoe4", "ab1_42", "plasma_nfl")),
 }

@@ -110,16 +110,24 @@ class Diagnostics(BaseModel):
     def _histogram(self) -> View:
         middles = [self.edges[0] - 0.25, *(edge + 0.25 for edge in self.edges)]
         values = [
-            {"middle": middle, "bin": name, "count": count, "expected": expected}
+            {
+                "middle": middle,
+                "low": middle - 0.25,
+                "high": middle + 0.25,
+                "bin": name,
+                "count": count,
+                "expected": expected,
+            }
             for middle, name, count, expected in zip(
                 middles, self._names(), self.counts, self._expected(), strict=True
             )
         ]
         axis = "Standardised residual"
-        base = alt.Chart(alt.Data(values=values)).encode(
-            x=alt.X("middle:Q", title=axis, scale=alt.Scale(domain=[-3.6, 3.6]))
-        )
-        bars = base.mark_bar(color=BLUE, size=18, opacity=0.8).encode(
+        scale = alt.Scale(domain=[-3.6, 3.6])
+        base = alt.Chart(alt.Data(values=values))
+        bars = base.mark_bar(color=BLUE, opacity=0.8).encode(
+            x=alt.X("low:Q", title=axis, scale=scale, bin="binned"),
+            x2="high:Q",
             y=alt.Y("count:Q", title="Records"),
             tooltip=[
                 alt.Tooltip("bin:N", title=axis),
@@ -127,7 +135,9 @@ class Diagnostics(BaseModel):
                 alt.Tooltip("expected:Q", title="normal", format=".1f"),
             ],
         )
-        line = base.mark_line(color=RED, interpolate="monotone").encode(y="expected:Q")
+        line = base.mark_line(color=RED, interpolate="monotone").encode(
+            x=alt.X("middle:Q", scale=scale), y="expected:Q"
+        )
         far = [self.counts[0], self.counts[-1]]
         told = " and ".join(str(shown(count, self.minimum)) for count in far)
         note = "Line: as many as a normal distribution has; the outer bins are open."
