@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,6 @@ PEERS_POLICY = Policy(
 SUITE = Path(
     os.environ.get("MIP_PEER_SUITE") or Path(__file__).parents[3] / "shared" / "peer-suite"
 )
-ERRORS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("peer_errors.json").read_text())
 
 
 @dataclass
@@ -130,24 +129,33 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
         named = metafunc.module.PEER_CASES
         files = (named,) if isinstance(named, str) else named
-        metafunc.parametrize("case", [case for file in files for case in _cases(file)])
+        metafunc.parametrize("case", [case for file in files for case in cases_of(file)])
 
 
-def _cases(name: str) -> list[Any]:
+def cases_of(name: str) -> list[Any]:
+    """The cases of one file, each numbered and named by its place in it."""
     # Where the suite is absent one case remains, which the fixture `peer` skips or fails.
     file = SUITE / "cases" / f"{name}.json"
     if not file.is_file():
-        return [pytest.param({}, id="absent")]
+        return [pytest.param({}, id=f"{name}-absent")]
     cases = json.loads(file.read_text())["test_cases"]
     return [pytest.param(case | {"number": n}, id=f"{name}-{n}") for n, case in enumerate(cases)]
 
 
-def known_error(name: str, case: Mapping[str, Any]) -> str | None:
-    """Why the peer is wrong in this case, by peer_errors.json."""
-    for error in ERRORS:
-        if error["file"] == name and case["number"] in error["cases"]:
-            return str(error["reason"])
-    return None
+Explain = Callable[[str], None]
+
+
+@pytest.fixture
+def explained(record_property: Callable[[str, object], None]) -> Explain:
+    """Tells the report that a case is not simply equal, and how the peer differs.
+
+    The test that calls it holds the proof.
+    """
+
+    def tell(how: str) -> None:
+        record_property("explained", how)
+
+    return tell
 
 
 def close(expected: Any, *, floor: float = 1e-9) -> Any:

@@ -6,12 +6,14 @@ import numpy as np
 import pyarrow.parquet as pq
 from sklearn.cluster import KMeans
 
-from tests.peer.conftest import PeerHospital, close
+from tests.peer.conftest import Explain, PeerHospital, close
 
 PEER_CASES = "kmeans"
 
 
-def test_ours_is_nearer_than_the_peers(peer: PeerHospital, case: dict[str, Any]) -> None:
+def test_ours_is_nearer_than_the_peers(
+    peer: PeerHospital, case: dict[str, Any], explained: Explain
+) -> None:
     """Lloyd's algorithm rests at the peer's centres, but their spread is larger than ours.
 
     Where it rests depends on where it starts, so the peer's centres cannot be asked for.
@@ -27,6 +29,7 @@ def test_ours_is_nearer_than_the_peers(peer: PeerHospital, case: dict[str, Any])
     values = np.vstack([np.column_stack([table[code] for code in data["y"]]) for table in tables])
     values = values[~np.isnan(values).any(axis=1)]
 
+    explained("it rests at a worse optimum")
     rested = KMeans(asked["k"], init=theirs, n_init=1, tol=0).fit(values)
     assert rested.cluster_centers_ == close(theirs)
     assert ours.n == len(values)

@@ -6,7 +6,7 @@ Its reference level is the first by code, and it puts the nominal covariates bef
 import math
 from typing import Any
 
-from tests.peer.conftest import PeerHospital, close
+from tests.peer.conftest import Explain, PeerHospital, close
 
 PEER_CASES = "logistic_regression"
 
@@ -49,13 +49,17 @@ def test_equals_the_peer(peer: PeerHospital, case: dict[str, Any]) -> None:
         assert found == close(theirs[peers], floor=floor), name
 
 
-def test_cox_and_snells_r_squared_by_its_formula(peer: PeerHospital, case: dict[str, Any]) -> None:
+def test_cox_and_snells_r_squared_by_its_formula(
+    peer: PeerHospital, case: dict[str, Any], explained: Explain
+) -> None:
     """The peer gives 0 in every case; the formula on the peer's own likelihoods gives ours.
 
     Source: Cox & Snell, Analysis of Binary Data, 2nd ed., 1989, p. 209.
     """
     theirs = case["output"]
     ours = _run(peer, case)
+    assert theirs["r_squared_cs"] == 0
+    explained("it gives 0 for Cox and Snell's R²")
     ratio = 2 * (theirs["ll"] - theirs["ll0"])
 
     assert ours.r_squared_cox_snell == close(1 - math.exp(-ratio / theirs["n_obs"]))

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.peer.conftest import PeerHospital, close
+from tests.peer.conftest import Explain, PeerHospital, close
 
 PEER_CASES = "pca_with_transformation"
 
 
-def test_equals_the_peer(peer: PeerHospital, case: dict[str, Any]) -> None:
+def test_equals_the_peer(peer: PeerHospital, case: dict[str, Any], explained: Explain) -> None:
     theirs = case["output"]
     transformed = case["input"]["parameters"]["data_transformation"]
     ours = peer.run("pca", case["input"]["inputdata"], transformed)
@@ -21,6 +21,8 @@ def test_equals_the_peer(peer: PeerHospital, case: dict[str, Any]) -> None:
     standard = [
         code in transformed.get("standardize", ()) for code in case["input"]["inputdata"]["y"]
     ]
+    if any(standard):
+        explained("it standardises by n and reports n − 1")
     spreads = np.where(standard, np.sqrt(ours.n / (ours.n - 1)), ours.standard_deviations)
     assert list(spreads) == close(theirs["sigmas"])
     assert list(ours.eigenvalues) == close(theirs["eigen_vals"])

@@ -5,26 +5,19 @@ takes x minus y, and divides by the average variance for Cohen's d; of one sampl
 mean's interval, where ours is of the difference from mu, and Cohen's d without its sign.
 """
 
-import json
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from tests.peer.conftest import SUITE, PeerHospital, close
+from tests.peer.conftest import Explain, PeerHospital, cases_of, close
 
 
-def _cases(name: str) -> list[Any]:
-    file = SUITE / "cases" / f"{name}.json"
-    if not file.is_file():
-        return [pytest.param({}, id="absent")]
-    cases = json.loads(file.read_text())["test_cases"]
-    return [pytest.param(case, id=str(n)) for n, case in enumerate(cases)]
-
-
-@pytest.mark.parametrize("tested", _cases("ttest_independent"))
-def test_independent_equals_the_peer(peer: PeerHospital, tested: dict[str, Any]) -> None:
+@pytest.mark.parametrize("tested", cases_of("ttest_independent"))
+def test_independent_equals_the_peer(
+    peer: PeerHospital, tested: dict[str, Any], explained: Explain
+) -> None:
     asked, theirs = tested["input"]["parameters"], tested["output"]
     groups = {"group_a": asked["groupA"], "group_b": asked["groupB"]}
     ours = peer.run(
@@ -35,6 +28,7 @@ def test_independent_equals_the_peer(peer: PeerHospital, tested: dict[str, Any])
 
     _compare(ours, theirs)
     assert ours.cohens_d == close(theirs["cohens_d"])
+    explained("it tests by Welch and tells n − 2 degrees of freedom")
     # The peer tells n - 2 degrees of freedom, but its own p and interval are of Welch's.
     assert ours.n - 2 == theirs["df"]
     reference = stats.t(ours.df)
@@ -42,8 +36,10 @@ def test_independent_equals_the_peer(peer: PeerHospital, tested: dict[str, Any])
     assert float(chance(theirs["statistic"])) == close(theirs["p_value"])
 
 
-@pytest.mark.parametrize("tested", _cases("ttest_paired"))
-def test_paired_equals_the_peer(peer: PeerHospital, tested: dict[str, Any]) -> None:
+@pytest.mark.parametrize("tested", cases_of("ttest_paired"))
+def test_paired_equals_the_peer(
+    peer: PeerHospital, tested: dict[str, Any], explained: Explain
+) -> None:
     data, theirs = tested["input"]["inputdata"], tested["output"]
     ours = peer.run(
         "ttest_paired",
@@ -56,12 +52,13 @@ def test_paired_equals_the_peer(peer: PeerHospital, tested: dict[str, Any]) -> N
     assert ours.n == theirs["n_obs"]
     assert ours.df == close(_only(theirs["df"]))
     _compare(ours, theirs)
+    explained("it divides by the average variance for Cohen's d")
     deviations = np.array([sd for _, _, _, sd in ours.groups])
     by_average_variance = ours.difference / float(np.sqrt((deviations**2).mean()))
     assert by_average_variance == close(_only(theirs["cohens_d"]))
 
 
-@pytest.mark.parametrize("tested", _cases("ttest_onesample"))
+@pytest.mark.parametrize("tested", cases_of("ttest_onesample"))
 def test_one_sample_equals_the_peer(peer: PeerHospital, tested: dict[str, Any]) -> None:
     asked, theirs = tested["input"]["parameters"], tested["output"]
     mu = asked["mu"]
