@@ -122,9 +122,8 @@ def peer_suite() -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     lines += [found.row(f"`{name}`") for name, found in sorted(files.items())]
-    totals = [
-        sum(column) for column in zip(*(found.counts for found in files.values()), strict=True)
-    ]
+    counts = [found.counts for found in files.values()]
+    totals = [sum(column) for column in zip(*counts, strict=True)]
     lines.append(f"| **all** | {' | '.join(f'**{count}**' for count in totals)} | |")
     return lines
 
@@ -151,9 +150,9 @@ def main() -> None:
                 "## The peer suite",
                 "",
                 "Analyses of real and synthetic data sets with the results of a peer platform,",
-                "compared at 1e-06 relative. A case is explained where a figure differs by what the",
-                "peer does, and a test proves it: it makes the peer's own figure from what it does,",
-                "and holds ours to independent software.",
+                "compared at 1e-06 relative. A case is explained where a figure differs by what",
+                "the peer does, and a test proves it: it makes the peer's own figure from what it",
+                "does, and holds ours to independent software.",
                 "",
                 *peer_suite(),
                 "",

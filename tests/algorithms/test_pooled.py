@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from medmip.algorithms.coefficients import Coefficient
 from medmip.algorithms.declaration import CannotCompute
@@ -143,6 +144,42 @@ def test_p_value_and_interval_are_those_of_r() -> None:
     (found,) = pooled("Linear regression", results).coefficients
     assert found.p_value == pytest.approx(7.195599e-06, rel=1e-6)
     assert found.upper - found.estimate == pytest.approx(0.4786519, rel=1e-6)
+
+
+def test_logarithms_are_pooled_and_then_raised() -> None:
+    rng = np.random.default_rng(2)
+    a = rng.normal(size=200)
+    results = [
+        analyse(
+            "logistic_regression",
+            {"a": a, "ill": np.where(rng.logistic(size=200) < a, "yes", "no")},
+            y=["ill"],
+            x=["a"],
+            parameters={"positive_class": "yes", "confidence": 0.9},
+        )
+        for _ in range(4)
+    ]
+    found = pooled("Logistic regression", results)
+    (row,), coefficient = found.ratios, found.coefficients[1]
+    reference = stats.t(coefficient.df)
+    limits = coefficient.estimate + np.array([-1, 1]) * reference.ppf(0.95) * coefficient.std_error
+    assert found.ratio_of == "Odds ratio"
+    assert row.term == "a"
+    assert row.ratio == pytest.approx(math.exp(coefficient.estimate), rel=1e-12)
+    assert [row.lower, row.upper] == pytest.approx(np.exp(limits), rel=1e-12)
+    titles = [view.title for view in found.views()]
+    assert titles == [
+        "Pooled coefficients",
+        "Pooled: odds ratio",
+        "Pooled coefficients for ill",
+        "Pooling",
+    ]
+
+
+def test_a_coefficient_that_is_no_logarithm_is_not_raised() -> None:
+    found = pooled("Linear regression", fits())
+    assert found.ratio_of is None
+    assert not found.ratios
 
 
 def test_terms_that_differ_cannot_be_pooled() -> None:

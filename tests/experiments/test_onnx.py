@@ -9,6 +9,8 @@ import pytest
 from medmip.errors import Conflict
 from medmip.experiments.onnx_export import onnx_of
 from medmip.fold.block import Block, Layout
+from medmip.fold.model import Model
+from medmip.fold.statistic import FloatArray
 from tests.analysis import analyse, model_of
 
 LEVELS = {"sex": ("F", "M"), "site": ("a", "b", "c"), "three": ("u", "v", "w"), "two": ("n", "y")}
@@ -79,6 +81,10 @@ def both(name: str, y: str, parameters: dict[str, Any]) -> tuple[Any, Any, Any]:
         ("linear_svm", "three", {}),
         ("perceptron", "three", {}),
         ("perceptron", "amount", {"activation": "logistic"}),
+        ("naive_bayes", "three", {}),
+        ("naive_bayes", "two", {"alpha": 0.0}),
+        ("discriminant", "three", {}),
+        ("discriminant", "two", {"kind": "quadratic"}),
         ("decision_tree", "amount", {}),
         ("decision_tree", "three", {}),
         ("random_forest", "three", {"trees": 5}),
@@ -101,8 +107,32 @@ def test_another_runtime_predicts_the_same(name: str, y: str, parameters: dict[s
         assert (theirs["predicted"][apart] == likeliest[apart]).all()
 
 
+class OwnModel(Model):
+    """A model of a package's own family."""
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        return ("a",)
+
+    def predict(self, block: Block) -> FloatArray:
+        return block.column("a")
+
+
 def test_a_family_without_a_graph_says_so() -> None:
+    with pytest.raises(Conflict, match=r"Own.*has no ONNX graph"):
+        onnx_of(OwnModel(outcome="amount"), model_of(columns(), LEVELS), "a test")
+
+
+def test_a_level_that_a_class_never_has_excludes_it_there_too() -> None:
     data = columns()
-    found = analyse("naive_bayes", data, y=["two"], x=["a", "sex"], levels=LEVELS)
-    with pytest.raises(Conflict, match="no ONNX graph"):
-        onnx_of(found.model, model_of(data, LEVELS), "a test")
+    data["site"] = np.where((data["two"] == "y") & (data["site"] == "c"), "a", data["site"])
+    found = analyse("naive_bayes", data, y=["two"], x=["a", "site"], levels=LEVELS,
+                    parameters={"alpha": 0.0})  # fmt: skip
+    session = onnxruntime.InferenceSession(onnx_of(found.model, model_of(data, LEVELS), "a test"))
+    given = {
+        "a": np.array([[1.0]]),
+        "site": np.array([["c"]], dtype=object),
+    }
+    chances = dict(zip([part.name for part in session.get_outputs()], session.run(None, given),
+                       strict=True))["chances"]  # fmt: skip
+    assert chances.tolist() == [[1.0, 0.0]]

@@ -59,12 +59,15 @@ def held_out(
     names = np.empty(len(columns[data["y"][0]]), dtype=object)
     for number, rows in enumerate(folds):
         names[rows] = f"fold-{number:02d}"
-    renamed = {f"v_{code}": part for code, part in columns.items()} | {"dataset": names.astype(str)}
+    renamed = {f"v_{code}": part for code, part in columns.items()} | {
+        "dataset": names.astype(str),
+        "subjectcode": np.array([f"P{number}" for number in range(len(names))]),
+    }
     cohort = cohort_of(
         renamed,
         y=[f"v_{code}" for code in data["y"]],
         x=[f"v_{code}" for code in data["x"]],
-        partition=Partition(0, 0, None),
+        partition=Partition(0, 0, "subjectcode"),
         policy=OPEN,
     )
     found = find(algorithm)

@@ -1,8 +1,8 @@
 """The peer's cross-validated logistic regressions.
 
 Its folds are dealt evenly by class from records as they come. Its area under the curve is of the
-very chances, ours of chances in steps, in which a pair that falls together counts half: the first is
-scikit-learn's over the same folds, the second is scikit-learn's of these steps.
+very chances, ours of chances in steps, in which a pair that falls together counts half: the first
+is scikit-learn's over the same folds, the second is scikit-learn's of these steps.
 """
 
 from typing import Any

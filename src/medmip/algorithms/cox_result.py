@@ -105,6 +105,10 @@ class CoxResult(Result):
     minimum: int
     curves: tuple[Curve, ...] = ()
 
+    @property
+    def ratio(self) -> str | None:
+        return "Hazard ratio"
+
     def views(self, names: Names = CODES) -> list[View]:
         percent = f"{100 * self.confidence:g} %"
         event = names.level(self.event_variable, self.event)

@@ -26,6 +26,11 @@ class Result(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
+    @property
+    def ratio(self) -> str | None:
+        """What e to a coefficient is called, such as an odds ratio; None where it means nothing."""
+        return None
+
     @abstractmethod
     def views(self, names: Names = CODES) -> list[View]:
         """The tables and charts that show this result, in the words of names."""

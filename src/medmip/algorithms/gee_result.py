@@ -19,6 +19,7 @@ _UNITS = {
     Family.BINOMIAL: "Change in log odds for one unit",
     Family.POISSON: "Change in the log of the mean for one unit",
 }
+_RATIOS = {Family.BINOMIAL: "Odds ratio", Family.POISSON: "Ratio of means"}
 
 
 class Effect(BaseModel):
@@ -66,6 +67,10 @@ class GeeResult(TrainedResult):
     iterations: int
     confidence: float
     model: LinearModel
+
+    @property
+    def ratio(self) -> str | None:
+        return _RATIOS.get(self.family)
 
     def views(self, names: Names = CODES) -> list[View]:
         outcome = names.variable(self.outcome)

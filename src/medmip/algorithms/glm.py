@@ -139,6 +139,10 @@ class GlmResult(TrainedResult):
     exposure: str | None = None
     model: LinearModel
 
+    @property
+    def ratio(self) -> str | None:
+        return "Ratio of means"
+
     def views(self, names: Names = CODES) -> list[View]:
         statistic = "t" if self.family is Family.GAMMA else "z"
         fit: list[tuple[str, object, Format]] = [

@@ -68,6 +68,10 @@ class LogisticRegressionResult(TrainedResult):
     offset: str | None = None
     model: LinearModel
 
+    @property
+    def ratio(self) -> str | None:
+        return "Odds ratio"
+
     def views(self, names: Names = CODES) -> list[View]:
         positive = names.level(self.outcome, self.positive_class)
         fit: list[tuple[str, object, Format]] = [

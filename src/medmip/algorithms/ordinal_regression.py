@@ -99,6 +99,10 @@ class OrdinalResult(TrainedResult):
     curves: tuple[Curve, ...] = ()
     model: LinearModel
 
+    @property
+    def ratio(self) -> str | None:
+        return "Odds ratio of a higher level"
+
     def views(self, names: Names = CODES) -> list[View]:
         levels = [names.level(self.outcome, level) for level in self.levels]
         fit: list[tuple[str, object, Format]] = [

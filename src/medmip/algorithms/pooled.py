@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import ConfigDict
+from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
-from medmip.algorithms.coefficients import Coefficient, forest_plot, reference_note
+from medmip.algorithms.coefficients import INTERCEPT, Coefficient, forest_plot, reference_note
 from medmip.algorithms.declaration import Algorithm, CannotCompute, Result
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.views import Format, View, facts, table
@@ -26,8 +26,22 @@ class PooledCoefficient(Coefficient):
     missing_information: float
 
 
+class PooledRatio(BaseModel):
+    """e to a pooled coefficient and to the limits of its interval."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    term: str
+    ratio: float
+    lower: float
+    upper: float
+
+
 class PooledResult(Result):
-    """Coefficients of one algorithm, pooled over imputations by Rubin's rules."""
+    """Coefficients of one algorithm, pooled over imputations by Rubin's rules.
+
+    ratios are of a model whose coefficients are logarithms, and ratio_of says of what.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
@@ -36,6 +50,8 @@ class PooledResult(Result):
     n: int
     imputations: int
     coefficients: tuple[PooledCoefficient, ...]
+    ratio_of: str | None = None
+    ratios: tuple[PooledRatio, ...] = ()
     references: dict[str, str]
     confidence: float
 
@@ -77,10 +93,29 @@ class PooledResult(Result):
                     )
                 ),
             ),
+            *self._ratios(names),
             forest_plot(
                 self.coefficients, self.confidence, f"Pooled coefficients{of}", "Estimate", names
             ),
             facts("Pooling", fit),
+        ]
+
+    def _ratios(self, names: Names) -> list[View]:
+        if self.ratio_of is None:
+            return []
+        percent = f"{100 * self.confidence:g} %"
+        return [
+            table(
+                f"Pooled: {self.ratio_of.lower()}",
+                [
+                    ("term", "Term", "text"),
+                    ("ratio", self.ratio_of, "number"),
+                    ("lower", f"{percent} lower", "number"),
+                    ("upper", f"{percent} upper", "number"),
+                ],
+                [part.model_dump() | {"term": names.term(part.term)} for part in self.ratios],
+                "Pooled as logarithms, then raised",
+            )
         ]
 
 
@@ -125,17 +160,35 @@ def pooled(algorithm: str, results: Sequence[Result]) -> PooledResult:
         )
         for index in range(len(terms))
     ]
+    pooled_rows = tuple(
+        _coefficient(term, pool, confidence) for term, pool in zip(terms, pools, strict=True)
+    )
     return PooledResult(
         algorithm=algorithm,
         outcome=first.get("outcome"),
         n=int(first["n"]),
         imputations=len(results),
-        coefficients=tuple(
-            _coefficient(term, pool, confidence) for term, pool in zip(terms, pools, strict=True)
-        ),
+        coefficients=pooled_rows,
+        ratio_of=results[0].ratio,
+        ratios=_raised(pooled_rows) if results[0].ratio is not None else (),
         references=dict(first.get("references", {})),
         confidence=confidence,
     )
+
+
+def _raised(rows: Sequence[PooledCoefficient]) -> tuple[PooledRatio, ...]:
+    """Source: van Buuren & Groothuis-Oudshoorn, mice, summary.mipo with exponentiate = TRUE."""
+    with np.errstate(over="ignore"):
+        return tuple(
+            PooledRatio(
+                term=row.term,
+                ratio=float(np.exp(row.estimate)),
+                lower=float(np.exp(row.lower)),
+                upper=float(np.exp(row.upper)),
+            )
+            for row in rows
+            if row.term != INTERCEPT
+        )
 
 
 def rubin(estimates: Sequence[float], std_errors: Sequence[float], complete: float) -> Pool:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper
 
+from medmip.algorithms.discriminant import DiscriminantModel
+from medmip.algorithms.naive_bayes import NaiveBayesModel
 from medmip.algorithms.perceptron_result import PerceptronModel
 from medmip.catalogue.data_model import DataModel
 from medmip.errors import Conflict
@@ -121,6 +123,39 @@ class _Graph:
             self.classes(model, self.two(values))
         else:
             self.classes(model, self.softmax(values))
+
+    @answer.register
+    def _naive_bayes(self, model: NaiveBayesModel) -> None:
+        variances = np.array(model.variances)
+        whole = np.log(model.prior) - 0.5 * np.log(2 * np.pi * variances).sum(axis=1)
+        scores = self.row(whole)
+        for index, code in enumerate(model.numeric):
+            means = self.row(row[index] for row in model.means)
+            apart = self.add("Sub", self.variable(code), means)
+            shrunk = self.add("Mul", apart, self.row(-0.5 / variances[:, index]))
+            scores = self.add("Add", scores, self.add("Mul", apart, shrunk))
+        for code, levels, chances in zip(model.nominal, model.levels, model.chances, strict=True):
+            with np.errstate(divide="ignore"):
+                table = self.constant(np.log(np.array(chances).T))
+            # A row is taken, not multiplied: the logarithm of no chance has no product with 0.
+            place = self.add("ArgMax", self.held(code, levels), axis=1, keepdims=0)
+            scores = self.add("Add", scores, self.add("Gather", table, place, axis=0))
+        known = dict(zip(model.nominal, model.levels, strict=True))
+        self.classes(model, self.softmax(self.known(scores, known)))
+
+    @answer.register
+    def _discriminant(self, model: DiscriminantModel) -> None:
+        values = self.beside(*[self.values(column) for column in model.columns])
+        scores = []
+        for index, (prior, mean) in enumerate(zip(model.prior, model.means, strict=True)):
+            part = index % len(model.roots)
+            root = self.constant(np.array(model.roots[part]))
+            white = self.add("MatMul", self.add("Sub", values, self.row(mean)), root)
+            apart = self.add("ReduceSumSquare", white, self.constant(np.array([1])), keepdims=1)
+            half = self.add("Mul", apart, self.row([-0.5]))
+            level = np.log(prior) + model.half_log_precisions[part]
+            scores.append(self.add("Add", half, self.row([level])))
+        self.classes(model, self.softmax(self.known(self.beside(*scores), model.known)))
 
     @answer.register
     def _trees(self, model: TreesModel) -> None:
@@ -262,11 +297,15 @@ class _Graph:
         """1.0 for true, 0.0 for false."""
         return self.add("Cast", held, to=TensorProto.DOUBLE)
 
+    def held(self, code: str, levels: Sequence[str]) -> str:
+        """1.0 for the level, among these, that a nominal variable has, else 0.0; as floats."""
+        equal = self.add("Equal", self.variable(code), self.text(levels))
+        return self.add("Cast", equal, to=TensorProto.FLOAT)
+
     def outside(self, code: str, levels: Sequence[str]) -> str:
         """Whether a nominal variable has none of these levels, (records, 1)."""
-        equal = self.add("Equal", self.variable(code), self.text(levels))
-        some = self.add("ReduceMax", self.add("Cast", equal, to=TensorProto.FLOAT),
-                        self.constant(np.array([1])), keepdims=1)  # fmt: skip
+        held, axis = self.held(code, levels), self.constant(np.array([1]))
+        some = self.add("ReduceMax", held, axis, keepdims=1)
         return self.add("Not", self.add("Cast", some, to=TensorProto.BOOL))
 
     def known(self, scores: str, known: dict[str, tuple[str, ...]]) -> str:
