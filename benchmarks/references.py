@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
+from firthmodels import FirthLogisticRegression
 from scipy import stats
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
@@ -243,14 +244,14 @@ def _exposed(data: dict[str, Any]) -> Pair:
 
 def _firth(data: dict[str, Any]) -> Pair:
     asked = {"positive_class": "yes", "penalty": "firth"}
-    found = _run("logistic_regression", data, y=["died"], x=["sex"], parameters=asked)
-    a, b, c, d = (
-        float(((data["sex"] == sex) & ((data["died"] == "yes") == died)).sum()) + 0.5
-        for sex in LEVELS["sex"]
-        for died in (False, True)
-    )
-    ours = [part.estimate for part in found.coefficients]
-    return ours, [float(np.log(b / a)), float(np.log(a * d / (b * c)))]
+    found = _run("logistic_regression", data, y=["died"], x=X, parameters=asked).coefficients[1:]
+    columns = _design(data)[:, 1:]
+    columns = columns - columns.mean(axis=0)
+    theirs = FirthLogisticRegression(backend="numpy", gtol=1e-7, xtol=1e-7, max_iter=1000)
+    theirs.fit(columns, data["died"] == "yes")
+    limits = theirs.conf_int(method="pl", tol=1e-9, max_iter=500)[:-1]
+    ours = [figure for row in found for figure in (row.estimate, row.lower, row.upper)]
+    return ours, np.column_stack([theirs.coef_, limits]).reshape(-1).tolist()
 
 
 def _calibration(data: dict[str, Any]) -> Pair:
@@ -1004,8 +1005,8 @@ COMPARISONS = (
     Comparison(
         "regression",
         "logistic_regression",
-        "Firth: odds ratio of a table",
-        "closed form",
+        "Firth: b, limits of the profile",
+        "firthmodels",
         ITERATED,
         _firth,
     ),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from firthmodels import FirthLogisticRegression
 from scipy import optimize, stats
 
 from medmip.algorithms.declaration import CannotCompute
@@ -108,6 +109,38 @@ class ByHand:
                 xtol=1e-9,
             )
         )
+
+
+@pytest.mark.parametrize("separated", [False, True])
+def test_equals_independent_software(separated: bool) -> None:
+    """Estimates, ratio tests and profile limits, as R's logistf defines them.
+
+    Errors are of the information itself, as in Heinze & Schemper and in brglm2; this software, as
+    logistf since 1.24, takes them of the information that the penalty has augmented.
+    """
+    data = cohort(separated)
+    found = fit(data, parts=2)
+    columns = np.column_stack([data["age"], data["dose"], data["sex"] == "M"]).astype(float)
+    middle = columns.mean(axis=0)
+    theirs = FirthLogisticRegression(backend="numpy", gtol=1e-7, xtol=1e-7, max_iter=1000).fit(
+        columns - middle, data["died"] == "yes"
+    )
+    theirs.lrt(warm_start=False)
+    limits = theirs.conf_int(alpha=0.05, method="pl", tol=1e-10, max_iter=500)
+    rows = found.coefficients[1:]
+    assert [row.estimate for row in rows] == pytest.approx(theirs.coef_.tolist(), rel=1e-7)
+    chance = theirs.predict_proba(columns - middle)[:, 1]
+    full = np.column_stack([columns - middle, np.ones(RECORDS)])
+    information = full.T @ (full * (chance * (1 - chance))[:, None])
+    errors = np.sqrt(np.diag(np.linalg.inv(information)))[:3]
+    assert [row.std_error for row in rows] == pytest.approx(errors.tolist(), rel=1e-7)
+    assert [row.p_value for row in rows] == pytest.approx(
+        theirs.lrt_pvalues_[:3].tolist(), rel=1e-6
+    )
+    assert [row.lower for row in rows] == pytest.approx(limits[:3, 0].tolist(), rel=1e-6)
+    assert [row.upper for row in rows] == pytest.approx(limits[:3, 1].tolist(), rel=1e-6)
+    start = found.coefficients[0].estimate + middle @ [row.estimate for row in rows]
+    assert start == pytest.approx(theirs.intercept_, rel=1e-7)
 
 
 @pytest.mark.parametrize("separated", [False, True])
