@@ -1,4 +1,4 @@
-"""Multilayer perceptron: a small neural network, trained on the gradient of all records."""
+"""Multilayer perceptron: a small neural network, trained over all records of all hospitals."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from medmip.algorithms.declaration import CannotCompute, Parameters, algorithm
 from medmip.algorithms.perceptron_result import Layer, PerceptronModel, PerceptronResult
 from medmip.algorithms.role import ANY, many, one
 from medmip.algorithms.views import unmasked
+from medmip.fold.averaging import AveragingState, Diverged, averaged
 from medmip.fold.classes import LevelState, level_counts
 from medmip.fold.cohort import Cohort
 from medmip.fold.model import Target, TermFactor
@@ -17,7 +18,7 @@ from medmip.fold.moments import MomentsState, moments
 from medmip.fold.network import Activation, NetworkState, Shape, sensitivities
 from medmip.fold.scores import ScoreState, class_scores, number_scores
 from medmip.fold.statistic import FloatArray
-from medmip.fold.training import starting_weights, trained
+from medmip.fold.training import Trained, Training, starting_weights, trained
 
 
 class PerceptronParameters(Parameters):
@@ -45,6 +46,33 @@ class PerceptronParameters(Parameters):
         le=1e6,
         title="Penalty",
         description="Of the weights' squares; the larger, the smoother. scikit-learn's alpha.",
+    )
+    training: Training = Field(
+        Training.GRADIENT,
+        title="Training",
+        description="Whether every round adds up the gradient, or networks trained apart.",
+        json_schema_extra={"labels": {one.value: one.label for one in Training}},
+    )
+    epochs: int = Field(
+        1,
+        ge=1,
+        le=50,
+        title="Passes in between",
+        description="Of federated averaging: how often a hospital goes through its own records.",
+    )
+    batch: int = Field(
+        32,
+        ge=1,
+        le=131_072,
+        title="Batch",
+        description="Of federated averaging: records that make one step of the weights.",
+    )
+    rate: float = Field(
+        0.05,
+        gt=0,
+        le=10,
+        title="Learning rate",
+        description="Of federated averaging: how far a step goes.",
     )
     rounds: int = Field(
         1000,
@@ -88,7 +116,8 @@ class _Outcome:
     question="Predict an outcome",
     description="A small neural network: a class or a number by curved and joint effects.",
     discloses=(
-        "The network's weights, fewer by far than there are patients, losses over the whole "
+        "The network's weights, fewer by far than there are patients (by federated averaging, to "
+        "the coordinator, those that each hospital trained by itself), losses over the whole "
         "cohort, and numbers of records by class and given class; no class and no level that fewer "
         "patients than the minimum have."
     ),
@@ -101,13 +130,16 @@ def perceptron(cohort: Cohort, parameters: PerceptronParameters) -> PerceptronRe
 
     Columns, and an outcome that is a number, are standardised to a millionth; the loss is the
     cross-entropy of the classes, or half the squared error. Every round adds up the gradient over
-    all records of all sites, so the network is the one that the pooled records give: it is not, as
-    by federated averaging, a mean of networks that sites trained apart. The guard counts every
-    weight as a parameter, so that no network is large enough to remember single patients. Weights
-    of a training that did not settle are returned, and the result says so.
+    all records of all sites, so the network is the one that the pooled records give. By federated
+    averaging, which may be asked for, each dataset's records, in blocks of at least 16384, train
+    the network by themselves, and the next round starts from the mean by records: that network
+    hangs on how records are split, and is near the pooled one, not equal. The guard counts every
+    weight as a parameter of each site, so that no network is large enough to remember single
+    patients. Weights of a training that did not settle are returned, and the result says so.
 
     Raises CannotCompute where a covariate or the outcome is constant.
-    Source: Goodfellow, Bengio & Courville, Deep Learning (2016), chapter 6.
+    Sources: Goodfellow, Bengio & Courville, Deep Learning (2016), chapter 6; McMahan et al.,
+    AISTATS 2017.
     """
     (variable,) = cohort.y
     if variable.code in {part.code for part in cohort.x}:
@@ -131,7 +163,7 @@ def perceptron(cohort: Cohort, parameters: PerceptronParameters) -> PerceptronRe
         starting_weights(shape, parameters.activation, parameters.seed),
     )
     n = float(covariates.n)
-    found = trained(cohort, start, parameters.penalty, n, parameters.rounds)
+    found = _trained(cohort, start, parameters, n)
     model = _model(covariates, outcome, found.state)
     squares = np.asarray(cohort.fold(sensitivities, found.state).squares)
     given = np.ma.zeros((0, 0))
@@ -151,6 +183,7 @@ def perceptron(cohort: Cohort, parameters: PerceptronParameters) -> PerceptronRe
         excluded=cohort.size.excluded,
         hidden=hidden,
         activation=parameters.activation,
+        training=parameters.training,
         penalty=parameters.penalty,
         seed=parameters.seed,
         parameters=shape.parameters,
@@ -173,6 +206,23 @@ def perceptron(cohort: Cohort, parameters: PerceptronParameters) -> PerceptronRe
         minimum=cohort.minimum,
         model=model,
     )
+
+
+def _trained(
+    cohort: Cohort, start: NetworkState, parameters: PerceptronParameters, n: float
+) -> Trained:
+    if parameters.training is Training.GRADIENT:
+        return trained(cohort, start, parameters.penalty, n, parameters.rounds)
+    apart = AveragingState(
+        start, parameters.epochs, parameters.batch, parameters.rate, parameters.penalty, n
+    )
+    try:
+        return averaged(cohort, apart, parameters.rounds)
+    except Diverged:
+        raise CannotCompute(
+            "The networks that hospitals trained apart went beyond all bounds",
+            remedy="Lower the learning rate, or train on the gradient of all records.",
+        ) from None
 
 
 def _classes(cohort: Cohort) -> _Outcome:

@@ -17,6 +17,7 @@ from medmip.fold.block import Block
 from medmip.fold.model import Model, TermFactor
 from medmip.fold.network import Activation, chances_of, forward
 from medmip.fold.statistic import FloatArray
+from medmip.fold.training import Training
 
 
 class Layer(BaseModel):
@@ -87,6 +88,7 @@ class PerceptronResult(TrainedResult):
     excluded: int
     hidden: tuple[int, ...]
     activation: Activation
+    training: Training = Training.GRADIENT
     penalty: float
     seed: int
     parameters: int
@@ -112,6 +114,12 @@ class PerceptronResult(TrainedResult):
     @property
     def warning(self) -> str:
         """What a reader must know of a training that did not settle; nothing where it did."""
+        if self.training is Training.AVERAGING:
+            rest = "" if self.settled else f" It was still falling after {self.rounds} rounds."
+            return (
+                "By federated averaging: hospitals trained by themselves between the rounds, so "
+                f"this is not the network that the pooled records give.{rest}"
+            )
         if self.settled:
             return ""
         if self.rounds >= self.limit:
@@ -135,8 +143,9 @@ class PerceptronResult(TrainedResult):
 
     def _curve(self) -> View:
         turn = len(self.losses) - self.curvature_rounds
+        by = "L-BFGS" if self.training is Training.GRADIENT else "averaging"
         rows = [
-            {"round": index, "loss": loss, "by": "L-BFGS" if index < turn else "Newton"}
+            {"round": index, "loss": loss, "by": by if index < turn else "Newton"}
             for index, loss in enumerate(self.losses)
         ]
         base = alt.Chart(alt.Data(values=rows)).encode(
@@ -228,7 +237,12 @@ class PerceptronResult(TrainedResult):
             ("Penalised mean loss", self.losses[-1], "number"),
             ("Loss without covariates", self.null_loss, "number"),
             ("Settled", "yes" if self.settled else "no", "text"),
-            ("Rounds of L-BFGS", self.rounds, "integer"),
+            ("Training", self.training.label, "text"),
+            (
+                "Rounds of L-BFGS" if self.training is Training.GRADIENT else "Rounds",
+                self.rounds,
+                "integer",
+            ),
             ("Rounds of Newton's method", self.curvature_rounds, "integer"),
             ("Times through the records", self.folds, "integer"),
             ("Largest slope left", self.gradient, "number"),

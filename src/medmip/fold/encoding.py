@@ -5,12 +5,22 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from medmip.errors import MipError
 from medmip.fold.block import Block, Layout
 from medmip.fold.statistic import CodeArray, FloatArray, IntArray
 from medmip.store.engine import PATIENT_COLUMN, Engine, KeyArray, Selection
 
 GROUP_COLUMN = "__group"
 KEY_COLUMN = "__key"
+LARGEST = 1e60
+"""Values beyond it in size are refused: sums of their fourth powers would not be finite."""
+
+
+class TooLarge(MipError):
+    """A variable has values that no sum can be made of."""
+
+    title = "The analysis has no answer on these data"
+    status = 422
 
 
 def encoded_blocks(
@@ -19,7 +29,7 @@ def encoded_blocks(
     """The blocks of a selection, snapshot after snapshot, in the order of the published records.
 
     positions gives each snapshot's index among the cohort's datasets; key is the site's secret
-    by which patients are divided into groups, and records get their keys.
+    by which patients are divided into groups, and records get their keys. Raises TooLarge.
     """
     held: tuple[int, pa.RecordBatch] | None = None
     batches = engine.scan(selection)
@@ -80,10 +90,16 @@ def _encode(batch: pa.RecordBatch, dataset: int, selection: Selection) -> Block:
     numeric: FloatArray = np.empty((records, len(layout.numeric)), order="F")
     for index in range(len(layout.numeric)):
         numeric[:, index] = batch.column(index).to_numpy(zero_copy_only=False)
+        column = numeric[:, index]
+        if np.fmax.reduce(column) > LARGEST or np.fmin.reduce(column) < -LARGEST:
+            raise TooLarge(
+                f"{layout.numeric[index]} has values that are infinite or beyond {LARGEST:g}",
+                remedy="Filter these values out, or publish the dataset with them corrected.",
+            )
     codes: CodeArray = np.empty((records, len(layout.nominal)), dtype=np.int32, order="F")
     for index in range(len(layout.nominal)):
-        column = batch.column(len(layout.numeric) + index)
-        codes[:, index] = (column.fill_null(-1) if column.null_count else column).to_numpy()
+        held = batch.column(len(layout.numeric) + index)
+        codes[:, index] = (held.fill_null(-1) if held.null_count else held).to_numpy()
     patient: IntArray | None = None
     if selection.repeated:
         patient = batch.column(PATIENT_COLUMN).to_numpy().astype(np.int64)

@@ -1,6 +1,7 @@
 """Training of a network over a cohort: L-BFGS, a fold a round, and Newton's method to settle."""
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
@@ -33,9 +34,24 @@ _IDLE = 1e-6
 """A unit none of whose weights is larger does nothing, and its intercept may be any number."""
 
 
+class Training(StrEnum):
+    """How a network is trained over records that do not leave their hospitals."""
+
+    GRADIENT = "gradient"
+    AVERAGING = "averaging"
+
+    @property
+    def label(self) -> str:
+        """What a form offers."""
+        return {
+            Training.GRADIENT: "Gradient of all records: the network of the pooled records",
+            Training.AVERAGING: "Federated averaging: hospitals train by themselves in between",
+        }[self]
+
+
 @dataclass(frozen=True)
 class Trained:
-    """The last weights, and the penalised mean loss at the start and after every round.
+    """The weights found, and the penalised mean loss at the start and after every round.
 
     gradient is the largest element of the loss's gradient; curvature_rounds, Newton's rounds;
     folds counts how often the records were gone through.
