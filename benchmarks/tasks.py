@@ -112,14 +112,16 @@ TASKS = (
         target=1.1, sites=10,
     ),
     Task(
-        "multinomial regression, 3 classes", "multinomial_regression", ["cohort_group"], X, {},
+        "multinomial regression, 3 classes", "multinomial_regression", ["cohort_group"], X,
+        {"calibration": False},
         {
             f"{_SKLEARN} lbfgs": rivals.sklearn_multinomial("lbfgs"),
             f"{_SKLEARN} newton-cholesky": rivals.sklearn_multinomial("newton-cholesky"),
         },
     ),
     Task(
-        "Poisson regression, 20 covariates", "glm", ["count"], X, {"family": "poisson"},
+        "Poisson regression, 20 covariates", "glm", ["count"], X,
+        {"family": "poisson", "calibration": False},
         {_SKLEARN: rivals.sklearn_poisson, "statsmodels": rivals.statsmodels_poisson},
         r="glm.fit(cbind(1, x), y, family = poisson())",
     ),

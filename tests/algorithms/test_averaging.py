@@ -16,7 +16,13 @@ from tests.algorithms.test_perceptron import block_of, cohort, fit, inputs
 
 PARTS = [np.arange(96), np.arange(96, 256), np.arange(256, 400)]
 """Three hospitals, of which the sizes are whole numbers of batches."""
-AVERAGING = {"training": "averaging", "batch": 16, "rate": 0.2, "epochs": 3, "penalty": 0.5}
+AVERAGING: dict[str, Any] = {
+    "training": "averaging",
+    "batch": 16,
+    "rate": 0.2,
+    "epochs": 3,
+    "penalty": 0.5,
+}
 
 
 def averaged_here(data: dict[str, Any], ours: Any, rounds: int) -> tuple[list[Any], list[float]]:

@@ -164,16 +164,51 @@ def test_few_different_chances_make_fewer_groups() -> None:
 
 
 @pytest.mark.parametrize(
-    "more, belt", [({"penalty": "firth"}, False), ({"offset": "w"}, False), ({}, True)], ids=str
+    "more, why",
+    [({"penalty": "firth"}, "Firth's penalty"), ({"offset": "w"}, "with an offset"), ({}, None)],
+    ids=str,
 )
-def test_belt_needs_a_plain_fit(more: dict[str, Any], belt: bool) -> None:
-    found = fit(cohort(), more).calibration
+def test_where_a_belt_would_mean_nothing_the_result_says_why(
+    more: dict[str, Any], why: str | None
+) -> None:
+    result = fit(cohort(), more)
+    found = result.calibration
     assert found.chi_square is not None
-    assert (found.belt is not None) == belt
+    assert (found.belt is not None) == (why is None)
+    titles = {view.title: view for view in result.views()}
+    if why is None:
+        assert found.belt_left_out is None
+        assert "Calibration belt" in titles
+    else:
+        assert why in found.belt_left_out
+        assert why in titles["Calibration"].note
 
 
-def test_no_calibration_with_weights_or_where_it_is_not_wanted() -> None:
-    assert fit(cohort(), {"weights": "w"}).calibration is None
+def test_a_weight_counts_a_record_as_often() -> None:
+    data = cohort()
+    found = fit(data, {"weights": "w"}, parts=3).calibration
+    often = data["w"].astype(int)
+    copied = {code: np.repeat(values, often) for code, values in data.items()}
+    y, theirs = by_statsmodels(copied)
+    t = logit(theirs.predict())
+    powers = np.vander(t, found.belt.degree + 1, increasing=True)
+    ratio = 2 * (sm.Logit(y, powers).fit(disp=0, tol=1e-14).llf - theirs.llf)
+    assert found.belt.chi_square == pytest.approx(ratio, rel=1e-6)
+    chance, held = theirs.predict(), often > 0
+    first = np.concatenate([[0], np.cumsum(often[held])[:-1]])
+    cuts = np.quantile(chance[first], np.linspace(0.1, 0.9, 9))
+    group = np.searchsorted(cuts, chance, side="left")
+    observed, expected, records = (
+        np.bincount(group, part, minlength=10) for part in (y, chance, np.ones(len(y)))
+    )
+    assert [part.records for part in found.groups] == records.tolist()
+    assert [part.observed for part in found.groups] == observed.tolist()
+    assert [part.expected for part in found.groups] == pytest.approx(expected.tolist(), rel=1e-7)
+    value = ((observed - expected) ** 2 / (expected * (1 - expected / records))).sum()
+    assert found.chi_square == pytest.approx(value, rel=1e-6)
+
+
+def test_no_calibration_where_it_is_not_wanted() -> None:
     assert fit(cohort(), {"calibration": False}).calibration is None
 
 

@@ -3,48 +3,41 @@
 from dataclasses import replace
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy import stats
 from scipy.special import gammaln
 
+from medmip.algorithms.calibration import CALIBRATION, mean_calibration
 from medmip.algorithms.coefficients import (
     INTERCEPT,
-    Coefficient,
-    coefficient_table,
     coefficients,
-    forest_plot,
-    reference_note,
 )
 from medmip.algorithms.covariates import covariates_of
 from medmip.algorithms.curves import (
-    Curve,
     Degree,
     Knots,
     Polynomials,
     Splines,
-    curve_views,
     curves_of,
 )
 from medmip.algorithms.declaration import (
     CannotCompute,
     Parameters,
-    TrainedResult,
     algorithm,
     variable_field,
 )
+from medmip.algorithms.glm_result import GlmResult, MeanRatio
 from medmip.algorithms.linear_regression import Interaction
-from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.role import ANY, NUMERIC, many, one
-from medmip.algorithms.views import Format, View, facts, table
 from medmip.algorithms.weights import (
     WEIGHTS,
-    Weighing,
     check_parameters,
     checked_offset,
     weighing_of,
     with_covariates,
 )
 from medmip.errors import RequestError
+from medmip.fold.calibration import Scatter
 from medmip.fold.cohort import Cohort
 from medmip.fold.glm import (
     MAX_ROUNDS,
@@ -93,112 +86,7 @@ class GlmParameters(Parameters):
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
     )
-
-
-class MeanRatio(BaseModel):
-    """The factor by which one unit of a covariate multiplies the expected outcome."""
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
-
-    term: str
-    ratio: float
-    lower: float
-    upper: float
-
-
-class GlmResult(TrainedResult):
-    """A fitted model of log mean = b0 + x'b; dispersion is Pearson's χ² by degrees of freedom.
-
-    theta is the negative binomial's size, whose variance is mu + mu² / theta.
-    """
-
-    outcome: str
-    family: Family
-    n: int
-    excluded: int
-    coefficients: tuple[Coefficient, ...]
-    ratios: tuple[MeanRatio, ...]
-    references: dict[str, str]
-    dropped: tuple[str, ...]
-    df_model: int
-    df_residual: int
-    null_deviance: float
-    residual_deviance: float
-    pearson: float
-    dispersion: float
-    log_likelihood: float
-    aic: float
-    bic: float
-    theta: float | None
-    theta_std_error: float | None
-    iterations: int
-    confidence: float
-    curves: tuple[Curve, ...] = ()
-    weighing: Weighing | None = None
-    offset: str | None = None
-    exposure: str | None = None
-    model: LinearModel
-
-    @property
-    def ratio(self) -> str | None:
-        return "Ratio of means"
-
-    def views(self, names: Names = CODES) -> list[View]:
-        statistic = "t" if self.family is Family.GAMMA else "z"
-        fit: list[tuple[str, object, Format]] = [
-            ("Distribution", str(self.family), "text"),
-            ("Observations", self.n, "integer"),
-            ("Dropped for missing values", self.excluded, "integer"),
-            *(self.weighing.facts(names) if self.weighing else []),
-            ("Null deviance", self.null_deviance, "number"),
-            ("Residual deviance", self.residual_deviance, "number"),
-            ("Residual degrees of freedom", self.df_residual, "integer"),
-            ("Dispersion (Pearson)", self.dispersion, "number"),
-            ("Log-likelihood", self.log_likelihood, "number"),
-            ("AIC", self.aic, "number"),
-            ("BIC", self.bic, "number"),
-            ("Scoring rounds", self.iterations, "integer"),
-        ]
-        if self.theta is not None:
-            fit.insert(7, ("Theta", self.theta, "number"))
-            fit.insert(8, ("Theta, std. error", self.theta_std_error, "number"))
-        doubtful = self.family is Family.POISSON and self.dispersion > 1.5
-        note = (
-            "Counts scatter more than Poisson's law allows, so the errors are too small: "
-            "choose negative binomial."
-            if doubtful
-            else ""
-        )
-        percent = f"{100 * self.confidence:g} %"
-        return [
-            coefficient_table(
-                self.coefficients,
-                self.confidence,
-                statistic,
-                names,
-                reference_note(self.references, names),
-            ),
-            forest_plot(
-                self.coefficients,
-                self.confidence,
-                f"Ratios of means of {names.variable(self.outcome)}",
-                "Ratio of means for one unit",
-                names,
-                ratio=True,
-            ),
-            table(
-                "Ratios of means",
-                [
-                    ("term", "Term", "text"),
-                    ("ratio", "Ratio", "number"),
-                    ("lower", f"{percent} lower", "number"),
-                    ("upper", f"{percent} upper", "number"),
-                ],
-                [part.model_dump() | {"term": names.term(part.term)} for part in self.ratios],
-            ),
-            *curve_views(self.curves, self.confidence, "Ratio of means", names, ratio=True),
-            facts("Fit", fit, note),
-        ]
+    calibration: bool = Field(True, title="Calibration", description=CALIBRATION)
 
 
 @algorithm(
@@ -207,8 +95,9 @@ class GlmResult(TrainedResult):
     question="Predict an outcome",
     description="How covariates multiply the mean of a count or of a positive amount.",
     discloses=(
-        "Coefficients, their errors and the quality of the fit over the whole cohort; no level "
-        "that fewer patients than the minimum have."
+        "Coefficients, their errors and the quality of the fit over the whole cohort, and mean "
+        "outcomes of groups of like predictions; no level and no such group that fewer patients "
+        "than the minimum have."
     ),
     y=one(NUMERIC, "Outcome"),
     x=many(ANY, "Covariates"),
@@ -288,6 +177,16 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
             if part.term != INTERCEPT
         )
     negative = family is Family.NEGATIVE_BINOMIAL
+    model = LinearModel.of(
+        outcome.code,
+        "log",
+        covariates.design,
+        estimates[:1],
+        estimates[1:, None],
+        covariates.known,
+        offset=prior.offset,
+    )
+    mean = float(step.total / step.records)
     return GlmResult(
         outcome=outcome.code,
         family=family,
@@ -321,15 +220,21 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
         weighing=weighing,
         offset=parameters.offset,
         exposure=parameters.exposure,
-        model=LinearModel.of(
-            outcome.code,
-            "log",
-            covariates.design,
-            estimates[:1],
-            estimates[1:, None],
-            covariates.known,
-            offset=prior.offset,
+        calibration=(
+            mean_calibration(
+                cohort,
+                model,
+                Scatter[family.name],
+                center=mean,
+                spread=max(mean / 2, 1e-6),
+                theta=state.theta,
+                dispersion=variance,
+                weights=prior.weights,
+            )
+            if parameters.calibration
+            else None
         ),
+        model=model,
     )
 
 

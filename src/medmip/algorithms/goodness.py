@@ -10,7 +10,7 @@ from scipy import optimize, stats
 from scipy.special import expit, logit
 
 from medmip.algorithms.palette import BLUE, QUIET, RED
-from medmip.algorithms.views import View, chart, table
+from medmip.algorithms.views import Format, View, chart, table
 from medmip.fold.cohort import Cohort
 from medmip.fold.goodness import (
     Recalibration,
@@ -38,12 +38,15 @@ _NODES, _HEIGHTS = np.polynomial.legendre.leggauss(64)
 
 
 class RiskGroup(BaseModel):
-    """Records with chances between two cuts: how many, how many positive, how many expected."""
+    """Records with chances between two cuts: how many, how many positive, how many expected.
+
+    Each counts as often as its weight says.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    records: int
-    observed: int
+    records: float
+    observed: float
     expected: float
 
 
@@ -75,7 +78,9 @@ class Calibration(BaseModel):
 
     groups are tenths by chance, joined where at some site fewer patients than the minimum have, or
     have not, the positive class. chi_square, df and p_value are Hosmer & Lemeshow's, None where
-    fewer than three groups are left; belt is None where no recalibration can be estimated.
+    fewer than three groups are left; belt is None where no recalibration can be estimated, or
+    where belt_left_out says why it would mean nothing. All of them, as the fit's other tests, take
+    a weight as a number of like records.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -85,6 +90,7 @@ class Calibration(BaseModel):
     df: int | None
     p_value: float | None
     belt: Belt | None
+    belt_left_out: str | None = None
 
     def views(self, positive: str) -> list[View]:
         """The groups' table and the picture; positive is the positive class's label."""
@@ -104,13 +110,15 @@ class Calibration(BaseModel):
             )
         if len(self.groups) < GROUPS:
             notes.append("neighbouring tenths are joined where one would show few patients")
+        whole = all(float(group.records).is_integer() for group in self.groups)
+        counted: Format = "integer" if whole else "number"
         views: list[View] = [
             table(
                 "Calibration by group of risk",
                 [
                     ("group", "Group", "integer"),
-                    ("records", "Records", "integer"),
-                    ("observed", f"{positive}, observed", "integer"),
+                    ("records", "Records", counted),
+                    ("observed", f"{positive}, observed", counted),
                     ("expected", f"{positive}, expected", "number"),
                     ("share", "Observed, %", "number"),
                     ("chance", "Expected, %", "number"),
@@ -130,6 +138,8 @@ class Calibration(BaseModel):
             .encode(x=alt.X("a:Q", title=across, scale=axes), y=alt.Y("b:Q", title=up, scale=axes))
         )
         notes = ["Points: groups of risk; dashed: perfect agreement."]
+        if self.belt_left_out is not None:
+            notes.append(f"No belt: {self.belt_left_out}.")
         if self.belt is not None:
             belt = alt.Chart(alt.Data(values=[part.model_dump() for part in self.belt.points]))
             for level, shade in ((95, 0.25), (80, 0.4)):
@@ -159,17 +169,20 @@ class Calibration(BaseModel):
         )
         told = ", ".join(f"{row['share']:.3g} % at {row['chance']:.3g} %" for row in rows)
         return chart(
-            "Calibration belt",
+            "Calibration belt" if self.belt is not None else "Calibration",
             drawing.properties(width="container", height=320),
             f"Observed by predicted chance: {told}",
             " ".join(notes),
         )
 
 
-def calibration_of(cohort: Cohort, state: NewtonState, *, with_belt: bool) -> Calibration | None:
-    """How a fitted model's chances agree with the records it was fitted to, without weights.
+def calibration_of(
+    cohort: Cohort, state: NewtonState, belt_left_out: str | None
+) -> Calibration | None:
+    """How a fitted model's chances agree with the records it was fitted to.
 
-    None where no two groups of risk may be told. Sources: Hosmer & Lemeshow, Communications in
+    belt_left_out says why the belt would mean nothing, None where it is made. None where no two
+    groups of risk may be told. Sources: Hosmer & Lemeshow, Communications in
     Statistics A 9 (1980) 1043-1069; Nattino, Finazzi & Bertolini, Statistics in Medicine 33 (2014)
     2390-2407.
     """
@@ -193,7 +206,7 @@ def calibration_of(cohort: Cohort, state: NewtonState, *, with_belt: bool) -> Ca
         return None
     records, expected = sums.records.sum(axis=1), sums.expected.sum(axis=1)
     groups = tuple(
-        RiskGroup(records=int(total), observed=int(observed), expected=float(chance))
+        RiskGroup(records=float(total), observed=float(observed), expected=float(chance))
         for total, observed, chance in zip(records, sums.records[:, 1], expected, strict=True)
         if total
     )
@@ -209,14 +222,15 @@ def calibration_of(cohort: Cohort, state: NewtonState, *, with_belt: bool) -> Ca
         chi_square=test[0],
         df=test[1],
         p_value=test[2],
-        belt=_belt(cohort, odds, low, high) if with_belt and low < high else None,
+        belt=_belt(cohort, odds, low, high) if belt_left_out is None and low < high else None,
+        belt_left_out=belt_left_out,
     )
 
 
 def _told(cohort: Cohort, odds: LogOdds, cuts: FloatArray, patients: IntArray) -> RiskSums | None:
     """The sums of the finest groups of which no site masks any; None where there are no two."""
     for times in (1, 2, 4, 8, 16):
-        kept = _joined(patients, cuts, times * cohort.minimum)
+        kept = joined(patients, cuts, times * cohort.minimum)
         if not kept:
             return None
         sums = cohort.fold(risk_sums, RiskGroups(odds, tuple(kept)))
@@ -225,16 +239,19 @@ def _told(cohort: Cohort, odds: LogOdds, cuts: FloatArray, patients: IntArray) -
     return None
 
 
-def _joined(patients: IntArray, cuts: FloatArray, minimum: int) -> list[float]:
-    """The cuts between neighbouring groups of which each shows no class of few patients."""
+def joined(patients: IntArray, cuts: FloatArray, minimum: int) -> list[float]:
+    """The cuts between neighbouring groups of which each shows no class of few patients.
+
+    patients is (groups, classes), cuts are those between the groups.
+    """
     kept: list[float] = []
-    held = np.zeros(2, dtype=np.int64)
+    held = np.zeros(patients.shape[1], dtype=np.int64)
     left = patients[::-1].cumsum(axis=0)[::-1]
     for index, cut in enumerate(cuts.tolist()):
         held = held + patients[index]
         if _is_large(held, minimum) and left[index + 1].sum():
             kept.append(cut)
-            held = np.zeros(2, dtype=np.int64)
+            held = np.zeros_like(held)
     held = held + patients[-1]
     while kept and not _is_large(held, minimum):
         start = int(np.searchsorted(cuts, kept.pop())) + 1

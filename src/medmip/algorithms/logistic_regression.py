@@ -93,7 +93,7 @@ class LogisticRegressionParameters(Parameters):
         title="Calibration",
         description=(
             "Whether predicted chances agree with what happened: Hosmer and Lemeshow's test and a "
-            "calibration belt, without weights; without it a very large cohort is quicker."
+            "calibration belt; without it a very large cohort is quicker."
         ),
     )
 
@@ -214,12 +214,8 @@ def logistic_regression(
             else None
         ),
         calibration=(
-            calibration_of(
-                cohort,
-                fit.state,
-                with_belt=offset is None and parameters.penalty is Penalty.NONE,
-            )
-            if parameters.calibration and weighing is None
+            calibration_of(cohort, fit.state, _why_no_belt(parameters))
+            if parameters.calibration
             else None
         ),
         iterations=fit.rounds,
@@ -238,6 +234,24 @@ def logistic_regression(
             offset,
         ),
     )
+
+
+def _why_no_belt(parameters: LogisticRegressionParameters) -> str | None:
+    """Why a calibration belt would mean nothing: its test is of what the fit made fit by itself.
+
+    The belt's law is of polynomials of log odds of which the straight line fits by construction.
+    """
+    if parameters.penalty is Penalty.FIRTH:
+        return (
+            "under Firth's penalty the log odds are shrunken, so that not even a straight line "
+            "fits them, and the belt's test does not hold"
+        )
+    if parameters.offset is not None:
+        return (
+            "with an offset the log odds are not the covariates' alone, so that not even a "
+            "straight line fits them, and the belt's test does not hold"
+        )
+    return None
 
 
 def _null(cohort: Cohort, state: NewtonState, folded: ClassMoments) -> tuple[FloatArray, float]:

@@ -45,6 +45,8 @@ from medmip.fold.moments import MomentsState, moments
 from medmip.fold.statistic import FloatArray
 
 _ROUNDS = 200
+_EXACT = 1e-12
+"""A residual sum of squares below this share of the outcome's is none."""
 _RESTING = 1e-7
 """The criterion's slope, for a record, at which its search rests."""
 
@@ -237,6 +239,11 @@ def mixed_model(cohort: Cohort, parameters: MixedModelParameters) -> MixedModelR
     place = None if slope is None else covariates.design.labels.index(slope)
     state = MixedState(design, folded.mean, scale, place, np.zeros((q, q)))
     null = cohort.fold(mixed_sums, state)
+    if not _Fit.of(null, parameters.method).residual > _EXACT * float(null.products[-1, -1]):
+        raise CannotCompute(
+            "The covariates determine the outcome without error, so nothing is left to part",
+            remedy="Leave out the covariate that the outcome is made of.",
+        )
     state, sums = _best(cohort, state, parameters.method)
     without = _criterion(null, parameters.method)
     fitted = _Fit.of(sums, parameters.method)

@@ -5,6 +5,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import stats
 
+from medmip.algorithms.calibration import CALIBRATION, ClassCalibration, class_calibration
 from medmip.algorithms.coefficients import (
     INTERCEPT,
     Coefficient,
@@ -49,6 +50,7 @@ class MultinomialParameters(Parameters):
     confidence: float = Field(
         0.95, gt=0, lt=1, title="Confidence level", description="Of the coefficients' intervals."
     )
+    calibration: bool = Field(True, title="Calibration", description=CALIBRATION)
 
 
 class ClassCoefficients(BaseModel):
@@ -82,6 +84,7 @@ class MultinomialResult(TrainedResult):
     likelihood_ratio_p_value: float
     iterations: int
     confidence: float
+    calibration: ClassCalibration | None = None
     model: LinearModel
 
     def views(self, names: Names = CODES) -> list[View]:
@@ -116,7 +119,8 @@ class MultinomialResult(TrainedResult):
             )
             for part in self.classes
         ]
-        return [self._forest(names), *tables, facts("Fit", fit)]
+        calibration = self.calibration.views(names) if self.calibration else []
+        return [self._forest(names), *tables, *calibration, facts("Fit", fit)]
 
     def _forest(self, names: Names) -> View:
         rows = [
@@ -160,8 +164,9 @@ class MultinomialResult(TrainedResult):
     question="Predict an outcome",
     description="How covariates change the odds of each of several classes against one of them.",
     discloses=(
-        "Coefficients, their errors and the quality of the fit over the whole cohort; no class and "
-        "no level that fewer patients than the minimum have."
+        "Coefficients, their errors and the quality of the fit over the whole cohort, and how many "
+        "patients of groups of like chances have each class; no class, no level and no such group "
+        "that fewer patients than the minimum have."
     ),
     y=one(NOMINAL, "Outcome"),
     x=many(ANY, "Covariates"),
@@ -226,6 +231,15 @@ def multinomial_regression(cohort: Cohort, parameters: MultinomialParameters) ->
     errors = np.sqrt(np.diag(covariance)).reshape(others, p + 1)
     log_likelihood = float(step.log_likelihood)
     chosen = [levels[index] for index in present]
+    model = LinearModel.of(
+        outcome.code,
+        "softmax",
+        covariates.design,
+        estimates[:, 0],
+        estimates[:, 1:].T,
+        covariates.known,
+        Target.each(chosen),
+    )
     return MultinomialResult(
         outcome=outcome.code,
         reference=chosen[0],
@@ -260,13 +274,6 @@ def multinomial_regression(cohort: Cohort, parameters: MultinomialParameters) ->
         ),
         iterations=rounds,
         confidence=parameters.confidence,
-        model=LinearModel.of(
-            outcome.code,
-            "softmax",
-            covariates.design,
-            estimates[:, 0],
-            estimates[:, 1:].T,
-            covariates.known,
-            Target.each(chosen),
-        ),
+        calibration=class_calibration(cohort, model) if parameters.calibration else None,
+        model=model,
     )

@@ -18,6 +18,7 @@ from medmip.fold.statistic import (
     count_with,
     sum_over,
 )
+from medmip.fold.weights import weighed
 
 _ROUNDS = 40
 _SETTLED = 1e-9
@@ -41,7 +42,10 @@ class RiskRanks(Statistic):
 
 @dataclass(frozen=True)
 class RiskSums(Statistic):
-    """Patients and records by group and class, and their sums of predicted chances, (groups, 2)."""
+    """By group and class, (groups, 2): patients, and sums of records and of predicted chances.
+
+    A record counts as often as its weight says.
+    """
 
     patients: Annotated[IntArray, count_with((0, 1))]
     records: Annotated[FloatArray, sum_over("patients")]
@@ -81,6 +85,7 @@ class Recalibration:
 
 def risk_ranks(block: Block, state: RiskGroups) -> RiskRanks:
     """The patients of one block."""
+    block, _ = weighed(block, state.odds.classes.weights)
     cell, _ = _cells(block, state)
     groups = len(state.cuts) + 1
     return RiskRanks(block.cells(cell, 2 * groups).reshape(groups, 2))
@@ -88,13 +93,19 @@ def risk_ranks(block: Block, state: RiskGroups) -> RiskRanks:
 
 def risk_sums(block: Block, state: RiskGroups) -> RiskSums:
     """The sums of one block."""
+    block, held = weighed(block, state.odds.classes.weights)
+    weights = np.ones(block.records) if held is None else held
     cell, chance = _cells(block, state)
     groups = len(state.cuts) + 1
     size = 2 * groups
+
+    def summed(values: FloatArray) -> FloatArray:
+        return np.bincount(cell, values, minlength=size).astype(np.float64).reshape(groups, 2)
+
     return RiskSums(
         patients=block.cells(cell, size).reshape(groups, 2),
-        records=np.bincount(cell, minlength=size).astype(np.float64).reshape(groups, 2),
-        expected=np.bincount(cell, chance, minlength=size).astype(np.float64).reshape(groups, 2),
+        records=summed(weights),
+        expected=summed(weights * chance),
     )
 
 
@@ -107,16 +118,18 @@ def _cells(block: Block, state: RiskGroups) -> tuple[IntArray, FloatArray]:
 
 
 def recalibration_step(block: Block, state: RecalibrationState) -> RecalibrationStep:
-    """The sums of one block at one point."""
+    """The sums of one block at one point, weighed as the model's are."""
+    block, held = weighed(block, state.odds.classes.weights)
+    weights = 1.0 if held is None else held
     t = (state.odds.of(block)[:, 0] - state.center) / state.scale
     columns = np.vander(t, len(state.gamma), increasing=True).T
     eta = np.dot(state.gamma, columns)
     positive = block.levels(state.odds.classes.outcome) == state.odds.classes.positive
     side = 2.0 * positive - 1.0
     return RecalibrationStep(
-        log_likelihood=np.array(-np.logaddexp(0.0, -side * eta).sum()),
-        gradient=np.dot(columns, side * expit(-side * eta)),
-        information=np.dot(columns * (expit(eta) * expit(-eta)), columns.T),
+        log_likelihood=np.array(-(weights * np.logaddexp(0.0, -side * eta)).sum()),
+        gradient=np.dot(columns, weights * side * expit(-side * eta)),
+        information=np.dot(columns * (weights * expit(eta) * expit(-eta)), columns.T),
     )
 
 
