@@ -262,3 +262,27 @@ def test_a_level_that_no_training_held_is_counted_apart() -> None:
     found = validated(cohort, algorithm, algorithm.parameters(), asked)
     assert found.unknown == (data["dataset"] == "two").sum()
     assert found.n == 0
+
+
+@pytest.mark.parametrize("name", ["multinomial_regression", "elastic_net"])
+def test_curves_of_every_class_are_drawn_one_against_the_rest(name: str) -> None:
+    data = columns(records=600)
+    y = "t" if name == "multinomial_regression" else "c"
+    asked = {"calibration": False} if y == "t" else {"positive_class": "yes", "penalty": 0.01}
+    found = judged(name, data, y, Folds(folds=3), asked)
+    classes = np.unique(data[y])
+    folds = folds_of(divided(data, y, by_fold(y, 3)), data)
+    drawn = {curve.name: curve for curve in found.curves}
+    assert set(drawn) == (set(classes) if y == "t" else {"yes"})
+    for curve in drawn.values():
+        assert curve.fall_out[-1] == curve.sensitivity[-1] == 1.0
+        assert list(curve.sensitivity) == sorted(curve.sensitivity)
+        assert len(curve.precision) == len(curve.thresholds)
+    titles = {view.title for view in found.views()}
+    assert {"ROC curve", "Precision and recall", "Calibration"} <= titles
+    if y == "t":
+        fitted = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10)
+        chances = predicted(fitted, data, y, folds, "predict_proba")
+        for index, level in enumerate(classes):
+            area = roc_auc_score(data[y] == level, chances[:, index])
+            assert drawn[level].auc == pytest.approx(area, abs=1e-4)

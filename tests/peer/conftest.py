@@ -29,6 +29,7 @@ PEERS_POLICY = Policy(
     minimum_cell=1,
     complementary=False,
     patients_per_parameter=0,
+    dominance=1.0,
     overlap="off",
     extremes=True,
 )

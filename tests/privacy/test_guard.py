@@ -102,7 +102,12 @@ def admit(guard, name, *parts):
         int(part.held.sum()) if part.patient is None else len(np.unique(part.patient[part.held]))
         for part in parts
     )
-    guard.admit(access, patients, lambda: parts)
+    guard.admit(access, patients, lambda: parts, nobody)
+
+
+def nobody(share):
+    """No patient dominates."""
+    return ()
 
 
 def rule_of(refused):
@@ -211,8 +216,8 @@ class TestOverlap:
 
     def test_off_compares_nothing(self):
         guard, witness = guard_of(overlap="off")
-        guard.admit(ACCESS, 50, list)
-        guard.admit(ACCESS, 51, list)
+        guard.admit(ACCESS, 50, list, nobody)
+        guard.admit(ACCESS, 51, list, nobody)
         assert witness.cohorts == {}
 
 

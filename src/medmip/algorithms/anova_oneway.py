@@ -26,14 +26,17 @@ class AnovaParameters(Parameters):
 
 
 class GroupMean(BaseModel):
-    """One group; lower and upper bound its mean by the residual variance."""
+    """One group; lower and upper bound its mean by the residual variance.
+
+    sd is None of a single record.
+    """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
 
     group: str
     n: int
     mean: float
-    sd: float
+    sd: float | None
     lower: float
     upper: float
 
@@ -244,7 +247,7 @@ def anova_oneway(cohort: Cohort, parameters: AnovaParameters) -> AnovaResult:
                 group=label,
                 n=int(n[index]),
                 mean=float(mean[index]),
-                sd=float(deviations[index]),
+                sd=float(deviations[index]) if n[index] > 1 else None,
                 lower=float(mean[index] - reach * np.sqrt(ms_within / n[index])),
                 upper=float(mean[index] + reach * np.sqrt(ms_within / n[index])),
             )

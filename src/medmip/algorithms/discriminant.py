@@ -321,6 +321,11 @@ def discriminant(cohort: Cohort, parameters: DiscriminantParameters) -> Discrimi
     labels = tuple(full.labels[index] for index in kept)
     classes = Classes.of(folded, present, kept)
     whole = [names[place] for place in present]
+    if not classes.n > len(whole):
+        raise CannotCompute(
+            f"{len(whole)} classes of so few records have no spread within them",
+            remedy="Widen the filter, or leave classes out.",
+        )
     pooled = pooled_root(classes, labels)
     scale = np.sqrt(np.diag(classes.pooled))
     axes, scalings = discriminant_axes(classes, pooled, scale)

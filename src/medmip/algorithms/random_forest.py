@@ -192,6 +192,11 @@ def random_forest(cohort: Cohort, parameters: RandomForestParameters) -> RandomF
                 "sample",
                 remedy="Filter that level out, or grow the trees without samples.",
             ) from None
+    if any(not float(sums[0, :1].sum() if number else sums[0].sum()) for _, sums in fitted):
+        raise CannotCompute(
+            "Samples of so few records may be empty",
+            remedy="Widen the filter, or grow the trees without samples.",
+        )
     return _result(cohort, ready, rule, looked, fitted, seeds)
 
 

@@ -33,6 +33,7 @@ OPEN = Policy(
     minimum_cell=1,
     complementary=False,
     patients_per_parameter=0,
+    dominance=1.0,
     overlap="off",
     extremes=True,
 )

@@ -32,6 +32,11 @@ def onnx_of(model: Model, data_model: DataModel, origin: str) -> bytes:
     """
     graph = _Graph(data_model)
     graph.answer(model)
+    if {"predicted", "chances"} & set(graph.used):
+        raise Conflict(
+            "A variable of the model is called as the graph's outputs, `predicted` or `chances`",
+            remedy=_REMEDY,
+        )
     inputs = [graph.input_of(code) for code in graph.used]
     outputs = [helper.make_tensor_value_info("predicted", TensorProto.DOUBLE, ["records", 1])]
     if model.target is not None:
@@ -61,7 +66,7 @@ def onnx_of(model: Model, data_model: DataModel, origin: str) -> bytes:
 
 @dataclass
 class _Graph:
-    """Nodes by and by; every value is named by a number."""
+    """Nodes by and by; every value is named by a number, with a colon, which no variable has."""
 
     data_model: DataModel
     nodes: list[NodeProto] = field(default_factory=list)
@@ -224,7 +229,7 @@ class _Graph:
                     held["target_nodeids"].append(node)
                     held["target_ids"].append(turn)
                     weights.append(value * share)
-        name = f"v{len(self.nodes)}"
+        name = f"node:{len(self.nodes)}"
         self.nodes.append(
             helper.make_node(
                 "TreeEnsembleRegressor",
@@ -253,13 +258,13 @@ class _Graph:
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401
         """One more node; its output."""
-        name = f"v{len(self.nodes)}"
+        name = f"node:{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
         return name
 
     def constant(self, values: np.ndarray[Any, Any]) -> str:
         """A constant tensor."""
-        name = f"c{len(self.constants)}"
+        name = f"constant:{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(values, name))
         return name
 

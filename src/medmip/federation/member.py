@@ -84,7 +84,7 @@ class LocalMember:
             size = part.size(road, _each(progress))
             self._patients[road.groups] = size.patients
             if size.patients or if_empty:
-                part.admit(road, size.patients)
+                part.admit(road, size.patients, _each(progress))
             counts = size.counts
             return Admitted(
                 None if counts is None else part.released(counts, size.patients),

@@ -113,8 +113,13 @@ def laxer_fields(one: Policy, other: Policy) -> list[str]:
         found.append("complementary")
     if _OVERLAP.index(one.overlap) < _OVERLAP.index(other.overlap):
         found.append("overlap")
-    if one.extremes and not other.extremes:
-        found.append("extremes")
+    if one.dominance > other.dominance:
+        found.append("dominance")
+    found += [
+        name
+        for name in ("extremes", "steering_in_clear")
+        if getattr(one, name) and not getattr(other, name)
+    ]
     return found
 
 

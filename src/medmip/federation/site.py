@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Annotated, TypeVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from medmip.federation.question import Question, Road
 from medmip.federation.specification import CohortSpec
 from medmip.fold.block import Block
 from medmip.fold.block_cache import BlockCache
+from medmip.fold.dominance import dominated
 from medmip.fold.encoding import encoded_blocks
 from medmip.fold.local import fold_blocks
 from medmip.fold.statistic import Count, FloatArray, Statistic, sum_over
@@ -134,12 +136,17 @@ class Part:
             counts, patients, records, self.selected if road.groups is None else records
         )
 
-    def admit(self, road: Road, patients: int) -> None:
+    def admit(self, road: Road, patients: int, each: Each) -> None:
         """Asks the guard whether these patients may be analysed; raises Refused."""
+
+        def summed(kernel: Callable[[Block, State], S], state: State) -> S | None:
+            return self.summed(Question(kernel, state, road=road), each)
+
+        names = partial(dominated, summed, self.selection.numeric)
         if road.groups is None:
-            self.site.guard.admit(self.access, patients, self.rows)
+            self.site.guard.admit(self.access, patients, self.rows, names)
         else:
-            self.site.guard.admit_share(self.access, patients)
+            self.site.guard.admit_share(self.access, patients, names)
 
     def summed(self, question: Question[State, S], each: Each) -> S | None:
         """The sum over its records, None where it has none; it has not passed the guard."""

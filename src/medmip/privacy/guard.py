@@ -13,6 +13,8 @@ from medmip.privacy.policy import Policy
 from medmip.privacy.suppression import BoolArray, withheld
 
 S = TypeVar("S", bound=Statistic)
+Dominated = Callable[[float], Sequence[str]]
+"""Names the variables of whose spread one patient has more than a share."""
 
 
 class Refused(MipError):
@@ -92,15 +94,21 @@ class Guard:
         self._admission = threading.Lock()
 
     def admit(
-        self, access: Access, patients: int, rows: Callable[[], Sequence[SnapshotRows]]
+        self,
+        access: Access,
+        patients: int,
+        rows: Callable[[], Sequence[SnapshotRows]],
+        dominated: Dominated,
     ) -> None:
         """Lets a cohort be analysed; raises Refused where it is too small or like an earlier one.
 
-        patients is the number analysed over all datasets; rows tells whom the cohort holds, by
-        the policy's overlap rule (nobody where it is off), and is asked only for a new cohort.
+        Nor is one admitted that a single patient dominates. patients is the number analysed over
+        all datasets; rows tells whom the cohort holds, by the policy's overlap rule (nobody where
+        it is off), and is asked only for a new cohort.
         """
         try:
             self._check_minimum(patients)
+            self._check_dominance(dominated)
             with self._admission:
                 if not self._memory.held_by(access.cohort):
                     held = rows()
@@ -115,7 +123,7 @@ class Guard:
             access, statistic="cohort", verdict="admitted", rule="", reason="", suppressed=0
         )
 
-    def admit_share(self, access: Access, patients: int) -> None:
+    def admit_share(self, access: Access, patients: int, dominated: Dominated) -> None:
         """Lets a share of an admitted cohort be analysed apart, such as one fold of a validation.
 
         Raises Refused where it has fewer than the minimum of patients: what is told of a cohort
@@ -123,6 +131,7 @@ class Guard:
         """
         try:
             self._check_minimum(patients)
+            self._check_dominance(dominated)
         except Refused as refusal:
             self._refuse(access, "share", refusal)
         self._witness.record(
@@ -183,6 +192,16 @@ class Guard:
                 f"The cohort has fewer than {self.policy.minimum_patients} patients",
                 rule="minimum_patients",
                 remedy="Widen the filter, add datasets, or leave out variables often missing.",
+            )
+
+    def _check_dominance(self, dominated: Dominated) -> None:
+        names = dominated(self.policy.dominance)
+        if names:
+            raise Refused(
+                f"One patient's value is so far from all others' that sums would tell it: "
+                f"{', '.join(names)}",
+                rule="dominance",
+                remedy="Filter extreme values out, or leave the variable out.",
             )
 
     def _check_parameters(self, parameters: int, patients: int) -> None:

@@ -44,6 +44,16 @@ class Policy(BaseModel):
         title="Patients per parameter",
         description="A model may have at most one parameter for this many patients.",
     )
+    dominance: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        title="Dominance",
+        description=(
+            "A variable of whose spread about its mean one patient has more than this share is "
+            "refused; 1 refuses none."
+        ),
+    )
     overlap: Literal["off", "selection", "records"] = Field(
         "selection",
         title="Overlap with earlier cohorts",
