@@ -356,14 +356,6 @@ def test_too_few_records_are_counted() -> None:
         fit(data, NUMERIC, "quadratic")
 
 
-@pytest.mark.filterwarnings("ignore:invalid value")
-def test_infinite_values_are_named() -> None:
-    data = cohort()
-    data["score"][4] = np.inf
-    with pytest.raises(CannotCompute, match="not finite for every patient: score"):
-        fit(data, NUMERIC)
-
-
 def test_equal_means_have_no_axis() -> None:
     values = np.tile([1.0, 2.0, 3.0, 4.0], 10)
     data = {"group": np.repeat(["a", "b"], 20), "value": values}

@@ -222,7 +222,7 @@ def test_a_small_group_is_refused_by_name() -> None:
         ({"status": np.full(300, "well", dtype="<U5")}, "Nobody"),
         ({"arm": np.full(300, "a")}, "arm has a single level"),
         ({"time": np.full(300, -1.0)}, "time is negative"),
-        ({"time": np.full(300, np.inf)}, "time reaches beyond"),
+        ({"time": np.full(300, 1e50)}, "time reaches beyond"),
     ],
 )
 def test_without_an_answer_it_says_why(change: dict[str, Any], message: str) -> None:

@@ -149,12 +149,6 @@ def test_two_variables_make_one_merge() -> None:
     "data, clusters, message",
     [
         (cohort() | {"b": np.full(300, 0.1)}, None, "constant: b"),
-        pytest.param(
-            cohort() | {"b": np.where(np.arange(300) == 3, np.inf, 1.0)},
-            None,
-            "not finite.*: b",
-            marks=pytest.mark.filterwarnings("ignore:invalid value"),
-        ),
         (cohort(), 9, "9 clusters cannot be made of 8 variables"),
         ({"a": np.arange(2.0), "b": np.arange(2.0)}, None, "at least three records"),
     ],

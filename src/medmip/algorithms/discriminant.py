@@ -321,9 +321,10 @@ def discriminant(cohort: Cohort, parameters: DiscriminantParameters) -> Discrimi
     labels = tuple(full.labels[index] for index in kept)
     classes = Classes.of(folded, present, kept)
     whole = [names[place] for place in present]
-    if not classes.n > len(whole):
+    apart = len(classes.scatter) > 1
+    if not classes.n > len(whole) or (apart and classes.records.min() < 2):
         raise CannotCompute(
-            f"{len(whole)} classes of so few records have no spread within them",
+            f"{len(whole)} classes of so few records have no spread within each",
             remedy="Widen the filter, or leave classes out.",
         )
     pooled = pooled_root(classes, labels)

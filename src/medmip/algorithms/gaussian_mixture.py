@@ -262,16 +262,6 @@ def gaussian_mixture(
 def _deviations(cohort: Cohort, folded: Moments) -> FloatArray:
     """Standard deviations with the denominator n, (p,)."""
     variances = np.diag(folded.scatter) / float(folded.records)
-    endless = [
-        variable.code
-        for variable, variance in zip(cohort.y, variances, strict=True)
-        if not np.isfinite(variance)
-    ]
-    if endless:
-        raise CannotCompute(
-            f"These variables are not finite for every patient: {', '.join(endless)}",
-            remedy="Leave them out.",
-        )
     deviations: FloatArray = np.sqrt(np.maximum(variances, 0.0))
     return deviations
 

@@ -337,16 +337,7 @@ def variable_clusters(
 def _correlations(
     scatter: FloatArray, mean: FloatArray, n: int, labels: Sequence[str]
 ) -> FloatArray:
-    """Correlations (p, p), symmetric; raises CannotCompute naming what is constant or endless."""
-    endless = [
-        label for label, value in zip(labels, np.diag(scatter), strict=True)
-        if not np.isfinite(value)
-    ]  # fmt: skip
-    if endless:
-        raise CannotCompute(
-            f"These variables are not finite for every patient: {', '.join(endless)}",
-            remedy="Leave them out.",
-        )
+    """Correlations (p, p), symmetric; raises CannotCompute naming what is constant."""
     spread = np.sqrt(np.maximum(np.diag(scatter), 0.0))
     constant = spread <= 1e-14 * np.sqrt(n) * np.abs(mean)
     if constant.any():

@@ -45,16 +45,6 @@ def own_root(classes: Classes, index: int, level: str, labels: Sequence[str]) ->
 def _root(
     covariance: FloatArray, classes: Classes, labels: Sequence[str], where: str
 ) -> FloatArray:
-    if not np.isfinite(covariance).all():
-        endless = ", ".join(
-            label
-            for label, variance in zip(labels, np.diag(covariance), strict=True)
-            if not np.isfinite(variance)
-        )
-        raise CannotCompute(
-            f"These covariates are not finite for every patient: {endless}",
-            remedy="Leave them out.",
-        )
     deviations = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     rounding = np.maximum(_CONSTANT * np.abs(classes.grand), _WITHIN * classes.spread)
     constant = deviations <= rounding

@@ -21,6 +21,8 @@ MOST = 128
 _CELLS = 4096
 _REACH = 6.0
 """Standard deviations on either side of the mean that the first grid covers."""
+_ROUNDING = 1e-12
+"""Cells narrower than this share of their place are not divided."""
 _LOOKS = 5
 """Grids laid at the most, each over a cell of those before that holds too many records."""
 _SEVERAL = 8
@@ -162,6 +164,9 @@ class _Known:
         if len(self.counts) >= _SEVERAL:
             near = self.low[1:] <= self.high[:-1]
             full &= np.append(near, False) | np.insert(near, 0, False)
+        # What is no wider than rounding is of one value.
+        with np.errstate(invalid="ignore"):
+            full &= ~(self.high - self.low <= _ROUNDING * np.abs(self.low))
         if not full.any():
             return None
         return int(np.where(full, self.counts, -1).argmax())
