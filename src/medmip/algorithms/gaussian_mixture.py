@@ -227,7 +227,7 @@ def gaussian_mixture(
     design = cohort.design(cohort.y)
     folded = cohort.fold(moments, MomentsState(design), cells=design.labels)
     n = float(folded.records)
-    scale = _deviations(cohort, folded)
+    scale = _deviations(folded)
     state = _start(cohort, parameters, folded, scale)
     state, step, covariances, rounds = _settled(cohort, state, parameters)
     plane, explained = _principal(folded, scale)
@@ -259,7 +259,7 @@ def gaussian_mixture(
     )
 
 
-def _deviations(cohort: Cohort, folded: Moments) -> FloatArray:
+def _deviations(folded: Moments) -> FloatArray:
     """Standard deviations with the denominator n, (p,)."""
     variances = np.diag(folded.scatter) / float(folded.records)
     deviations: FloatArray = np.sqrt(np.maximum(variances, 0.0))
