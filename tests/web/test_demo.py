@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
+from medmip.accounts.doorman import doorman_of
+from medmip.accounts.settings import Login
 from medmip.algorithms.registry import registry
 from medmip.catalogue.home import Home
 from medmip.cli.serve import prepare_demo
@@ -18,7 +20,7 @@ from tests.demo_requests import request_of
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     home = Home(tmp_path_factory.mktemp("demo") / "home").prepare()
     prepare_demo(home)
-    app = create_app(ExperimentService(home), hosts=("localhost",))
+    app = create_app(ExperimentService(home), doorman_of(home, Login(kind="open")), hosts=("localhost",))
     with TestClient(app, base_url="http://localhost") as opened:
         yield opened
 
