@@ -18,7 +18,7 @@ from medmip.fold.value_grid import Columns
 from tests.analysis import ACCESS, model_of, site_of
 
 RECORDS = 10
-SIZE = RECORDS * (8 + 4 + 1 + 20)
+SIZE = RECORDS * (8 + 4 + 1 + 36)
 """Bytes of one block of these tests: a number and a dataset for each record, and room for the
 number's bin, a place in a tree, a score and its derivatives."""
 

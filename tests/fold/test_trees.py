@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medmip.fold.bin_sums import Packing, bin_sums, slot_sums
 from medmip.fold.bins import Bins, Feature
 from medmip.fold.block import hashed
 from medmip.fold.draws import drawn_weights
@@ -18,7 +19,6 @@ from medmip.fold.trees import (
     placed,
     slots_of,
     split_sums,
-    sums_by_bin,
 )
 from tests.algorithms.trees import block_of
 from tests.blocks import cohort_over
@@ -80,9 +80,11 @@ def test_sums_equal_those_of_a_loop() -> None:
 
 def test_records_left_out_are_in_no_sum() -> None:
     codes = np.zeros((5, 2), dtype=np.uint8)
-    slot = np.array([-1, 0, -1, 1, 1])
-    assert sums_by_bin(codes, slot, 2, 3, [np.ones(5)])[:, 0, 0, 0].tolist() == [1, 2]
-    assert sums_by_bin(codes, np.full(5, -1), 2, 3, [np.ones(5)]).sum() == 0
+    slot, none = np.array([-1, 0, -1, 1, 1], dtype=np.int32), np.full(5, -1, dtype=np.int32)
+    one, ones = Packing.apart(1), np.ones((5, 1), dtype=np.int64)
+    assert bin_sums(codes, slot, 2, 3, ones, one)[:, 0, 0, 0].tolist() == [1, 2]
+    assert bin_sums(codes, none, 2, 3, ones, one).sum() == 0
+    assert slot_sums(slot, 2, ones, one).tolist() == [[1], [2]]
 
 
 def test_a_record_is_found_level_by_level_as_at_once() -> None:
@@ -115,19 +117,44 @@ def test_trees_of_many_nodes_lead_everywhere() -> None:
     assert len({int(tree.places(np.array([[c, 0]], dtype=np.uint8))[0]) for c in range(4)}) == 4
 
 
-@pytest.mark.parametrize("records", [3000, 20_000])
-def test_counts_beside_whole_numbers_equal_counts_apart(records: int) -> None:
+def of_a_loop(
+    codes: np.ndarray, slot: np.ndarray, slots: int, channels: list[np.ndarray], looked: np.ndarray
+) -> np.ndarray:
+    """Sums by slot, channel, covariate and bin, one value after another."""
+    found = np.zeros((slots, len(channels), looked.shape[1], 9))
+    for here in range(slots):
+        rows = np.flatnonzero(slot == here)
+        for spot, feature in enumerate(looked[here].tolist()):
+            for channel, values in enumerate(channels):
+                found[here, channel, spot] = np.bincount(
+                    codes[rows, feature], values[rows].astype(float), minlength=9
+                )
+    return found
+
+
+@pytest.mark.parametrize("records", [3000, 100_000])
+@pytest.mark.parametrize("classes", [1, 2, 3, 7])
+def test_sums_in_shared_words_equal_those_of_a_loop(records: int, classes: int) -> None:
     rng = np.random.default_rng(4)
     codes = rng.integers(0, 9, (records, 3)).astype(np.uint8)
-    slot = rng.integers(-1, 4, records)
-    small, large = np.rint(1e6 * rng.normal(size=records)), np.rint(1e12 * rng.normal(size=records))
-    one = np.ones(records)
-    two, three = (rng.integers(0, 2, records).astype(float) for _ in range(2))
-    for values in ([small], [large], [large, small], [small, large], [small, small], []):
-        for counts in ([], [one], [one, two], [one, two, three]):
-            if values or counts:
-                apart = sums_by_bin(codes, slot, 4, 9, [*counts, *values])
-                assert np.array_equal(sums_by_bin(codes, slot, 4, 9, values, counts=counts), apart)
+    slot = rng.integers(-1, 4, records).astype(np.int32)
+    held = rng.integers(0, classes, records)
+    # The largest that derivatives can be, and all of one sign in a slot.
+    first = np.where(slot == 0, -(2**30), rng.integers(-(2**30), 2**30 + 1, records))
+    second = np.where(slot == 1, 2**28, rng.integers(0, 2**28 + 1, records))
+    one = np.ones(records, dtype=np.int64)
+    channels = [one, first, second, *(held == index for index in range(1, classes))]
+    looked = np.tile(np.arange(3, dtype=np.int32), (4, 1))
+    expected = of_a_loop(codes, slot, 4, channels, looked)
+    for packing in (Packing.beside(2, classes), Packing.apart(len(channels))):
+        words = packing.packed(channels)
+        assert np.array_equal(bin_sums(codes, slot, 4, 9, words, packing), expected)
+        assert np.array_equal(slot_sums(slot, 4, words, packing), expected[:, :, 0].sum(axis=2))
+    some = np.array([[2, 0], [1, 1], [0, 2], [2, 1]], dtype=np.int32)
+    assert np.array_equal(
+        bin_sums(codes, slot, 4, 9, words, packing, some),
+        of_a_loop(codes, slot, 4, channels, some),
+    )
 
 
 def test_a_block_remembers_no_more_than_it_has_room_for() -> None:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 """2^64 over the golden ratio: Knuth, The Art of Computer Programming 3, 6.4."""
-_MOST_SCORES = 4
-"""Scores of a record, with their derivatives and places in trees, that a block has room for."""
+_MOST_SCORES, _SCORE = 4, 36
+"""Scores of a record, with their derivatives and places in trees, that a block has room for; and
+the bytes of each: a score (8), what is summed of it (up to three words), a place (4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Block:
     def _derived_room(self) -> int:
         columns = len(self.layout.numeric) + len(self.layout.nominal)
         scores = max((len(levels) for levels in self.layout.levels), default=1)
-        return self.records * (columns + 20 * min(scores, _MOST_SCORES))
+        return self.records * (columns + _SCORE * min(scores, _MOST_SCORES))
 
     def column(self, variable: str) -> FloatArray:
         """The values of a numeric variable, (n,), NaN where missing."""

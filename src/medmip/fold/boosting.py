@@ -1,14 +1,18 @@
 """Gradient boosting by histograms: scores that trees add up to, and what the next trees need."""
 
+import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import logsumexp, softmax
 
+from medmip.fold.bin_sums import Packing, bin_sums, slot_sums
 from medmip.fold.bins import BinArray, Bins
 from medmip.fold.block import Block
+from medmip.fold.compiled import compiled
 from medmip.fold.statistic import (
     FloatArray,
     IntArray,
@@ -26,12 +30,12 @@ from medmip.fold.trees import (
     Tree,
     placed,
     slots_of,
-    sums_by_bin,
 )
 
 Loss = Literal["squared error", "binomial", "multinomial"]
 _LEAST_CURVATURE = 1e-3
 """Second derivatives that a child must hold, as scikit-learn's and LightGBM's do."""
+_NEAR, _LARGE = 1e-3, 1e200
 _FEW = 2**16
 """Records up to which derivatives keep more digits, for speed does not matter there."""
 _DIGITS = 23
@@ -111,11 +115,17 @@ class BoostState:
         """Whether second derivatives differ from 1."""
         return isinstance(self.outcome, ClassOutcome)
 
+    @cached_property
+    def packing(self) -> Packing:
+        """How the sums of a bin share words: records, derivatives, perhaps classes' records."""
+        if not self.second:
+            return Packing.apart(2)
+        return Packing.beside(2, self.outcome.channels if self.counted else 1)
+
     @property
     def channels(self) -> int:
-        """The sums of a bin: records, derivatives, perhaps the records of classes."""
-        others = self.outcome.channels - 1 if self.second and self.counted else 0
-        return 2 + self.second + others
+        """The sums of a bin."""
+        return len(self.packing.word)
 
     @property
     def loss(self) -> Loss:
@@ -183,56 +193,39 @@ class BoostClasses(Statistic):
 def boost_sums(block: Block, state: BoostState) -> BoostSums:
     """The sums of one block by node, covariate and bin."""
     codes = state.bins.codes(block)
-    derivatives = _derivatives(block, state, codes)
-    held, classes, _ = state.outcome.of(block)
-    counts = [np.ones(block.records, dtype=np.bool_)]
-    if held is not None and state.counted:
-        counts += [held == index for index in range(1, classes)]
+    words, _ = _derived(block, state, codes)
     parts = []
     for index, (tree, nodes) in enumerate(zip(state.trees, state.nodes, strict=True)):
         if nodes:
             slot = slots_of(placed(block, codes, tree, f"place {index}"), nodes, len(tree.feature))
-            width, values = state.bins.width, list(derivatives[index])
-            sums = sums_by_bin(codes, slot, len(nodes), width, values, counts=counts)
-            order = [0, *range(len(counts), sums.shape[1]), *range(1, len(counts))]
-            parts.append(sums[:, order] if len(counts) > 1 else sums)
+            width = state.bins.width
+            parts.append(bin_sums(codes, slot, len(nodes), width, words[index], state.packing))
     return BoostSums(np.concatenate(parts))
 
 
 def boost_leaves(block: Block, state: BoostState) -> BoostLeaves:
     """The derivatives of one block's records in each leaf of the growing trees."""
     codes = state.bins.codes(block)
-    derivatives = _derivatives(block, state, codes)
+    words, _ = _derived(block, state, codes)
     held, classes, _ = state.outcome.of(block)
     shape, size = (len(state.trees), state.most, classes), state.most * classes
     patients = np.zeros(shape, dtype=np.int64)
-    sums = np.zeros((*shape, 1 + derivatives.shape[1]))
+    sums = np.zeros((*shape, 2 + state.second))
     for index, tree in enumerate(state.trees):
-        cell = placed(block, codes, tree, f"place {index}").astype(np.int64)
+        cell = placed(block, codes, tree, f"place {index}")
         if held is not None:
-            cell = cell * classes + held
-        records = np.bincount(cell, minlength=size)
-        sums[index, ..., 0] = records.reshape(shape[1:])
-        for channel, values in enumerate(derivatives[index], start=1):
-            found = np.bincount(cell, values, minlength=size)
-            sums[index, ..., channel] = found.reshape(shape[1:])
-        counted = records if block.patient is None else block.cells(cell, size)
+            cell = cell * np.int32(classes) + held.astype(np.int32)
+        found = slot_sums(cell, size, words[index], state.packing)[:, : 2 + state.second]
+        sums[index] = found.reshape(*shape[1:], -1)
+        counted = found[:, 0] if block.patient is None else block.cells(cell, size)
         patients[index] = counted.reshape(shape[1:])
     return BoostLeaves(patients, sums)
 
 
 def boost_loss(block: Block, state: BoostState) -> BoostLoss:
     """How far the model of all rounds is from one block."""
-    scores = _scores(block, state, state.bins.codes(block))
-    held, _, values = state.outcome.of(block)
-    if held is None:
-        return BoostLoss(np.array(((scores[0] - values[0]) ** 2).sum()))
-    if len(scores) == 1:
-        wrong = np.where(held == 1, -scores[0], scores[0])
-        tail = np.log1p(np.exp(-np.abs(wrong)))
-        return BoostLoss(np.array((tail + np.maximum(wrong, 0.0)).sum()))
-    own = scores[held, np.arange(len(held))]
-    return BoostLoss(np.array((logsumexp(scores, axis=0) - own).sum()))
+    _, loss = _derived(block, state, state.bins.codes(block))
+    return BoostLoss(np.array(loss))
 
 
 def boost_classes(block: Block, state: BoostState) -> BoostClasses:
@@ -255,6 +248,7 @@ class _Scored:
     outcome: Outcome
     base: tuple[float, ...]
     rounds: Rounds
+    counted: bool = False
 
     def begins(self, state: BoostState) -> bool:
         """Whether a model goes on from here, or is here already."""
@@ -285,31 +279,70 @@ def _scores(block: Block, state: BoostState, codes: BinArray) -> FloatArray:
     return scores
 
 
-def _derivatives(
-    block: Block, state: BoostState, codes: BinArray
-) -> NDArray[np.int32] | FloatArray:
-    """First and perhaps second derivatives of the loss by each score, (k, 1 or 2, n), in steps."""
-    known = block.remembered("derivatives")
-    key = known[0] if known is not None else None
-    if isinstance(key, _Scored) and len(key.rounds) == len(state.rounds) and key.begins(state):
-        assert known is not None
-        return known[1]
+def _derived(block: Block, state: BoostState, codes: BinArray) -> tuple[IntArray, float]:
+    """What a search sums of each record, packed, (k, n, words); and the loss of all of them.
+
+    Of each score: 1, its derivatives of the loss in steps, and the classes but the first.
+    """
+    now = _Scored(state.outcome, state.base, state.rounds, state.counted)
+    known, lost = block.remembered("words"), block.remembered("loss")
+    if known is not None and lost is not None and known[0] == lost[0] == now:
+        return known[1], float(lost[1])
     scores = _scores(block, state, codes)
-    now = _Scored(state.outcome, state.base, state.rounds)
-    if isinstance(state.outcome, NumberOutcome):
-        _, _, (value,) = state.outcome.of(block)
-        residual = np.rint(scores[:, None] - value)
-        block.remember("derivatives", now, residual)
-        return residual
-    held, _, _ = state.outcome.of(block)
-    if len(scores) == 1:
-        chances = expit(scores)
-        right = (held == 1)[None]
+    held, classes, values = state.outcome.of(block)
+    one = np.ones(block.records, dtype=np.int64)
+    if held is None:
+        apart = scores[0] - values[0]
+        words = state.packing.packed([one, np.rint(apart).astype(np.int64)])[None]
+        loss = float(np.dot(apart, apart))
+    elif len(scores) == 1:
+        words = np.empty((1, block.records, state.packing.words), dtype=np.int64)
+        loss = _binomial(
+            scores[0], held, 2.0**state.digits, state.packing.shift[0], state.counted, words[0]
+        )
     else:
+        steps = 2.0**state.digits
         chances = softmax(scores, axis=0)
-        right = held == np.arange(len(scores))[:, None]
-    found = np.empty((len(scores), 2, block.records), dtype=np.int32)
-    found[:, 0] = np.rint((chances - right) * 2.0**state.digits)
-    found[:, 1] = np.rint(chances * (1.0 - chances) * 2.0**state.digits)
-    block.remember("derivatives", now, found)
-    return found
+        classed = [held == index for index in range(1, classes if state.counted else 1)]
+        found = []
+        for index, chance in enumerate(chances):
+            first = np.rint((chance - (held == index)) * steps).astype(np.int64)
+            second = np.rint(chance * (1.0 - chance) * steps).astype(np.int64)
+            found.append(state.packing.packed([one, first, second, *classed]))
+        words = np.stack(found)
+        own = scores[held, np.arange(len(held))]
+        loss = float((logsumexp(scores, axis=0) - own).sum())
+    block.remember("words", now, words)
+    block.remember("loss", now, np.array(loss))
+    return words, loss
+
+
+@compiled("float64(float64[::1],int64[::1],float64,int64,boolean,int64[:,::1])")
+def _binomial(
+    scores: FloatArray, held: IntArray, steps: float, shift: int, counted: bool, words: IntArray
+) -> float:
+    """The loss of two classes; the packed derivatives of every record go into words.
+
+    A logarithm is taken of products of many chances, not of each, save of those near 1.
+    """
+    loss, product = 0.0, 1.0
+    for i in range(len(scores)):
+        score = scores[i]
+        tail = math.exp(-abs(score))
+        small, large = tail / (1.0 + tail), 1.0 / (1.0 + tail)
+        other = score if held[i] != 1 else -score
+        wrong = large if other >= 0.0 else small
+        first = wrong if held[i] != 1 else -wrong
+        words[i, 0] = np.int64(np.rint(first * steps)) + (1 << shift)
+        words[i, 1] = np.int64(np.rint(small * large * steps))
+        if counted and held[i] == 1:
+            words[i, 1] += 1 << shift
+        loss += max(other, 0.0)
+        if tail < _NEAR:
+            loss += math.log1p(tail)
+        else:
+            product *= 1.0 + tail
+            if product > _LARGE:
+                loss += math.log(product)
+                product = 1.0
+    return loss + math.log(product)

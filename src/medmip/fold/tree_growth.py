@@ -22,6 +22,8 @@ from medmip.fold.trees import (
 BoolArray = NDArray[np.bool_]
 _BUDGET = 2**20
 """Sums of one fold at the most, which bounds what a block adds up and what travels."""
+_TOGETHER = 2**17
+"""Sums of nodes whose splits are sought together: few steps of Python, within the cache."""
 _GAIN = 1e-12
 """The least gain of a split, as a share of the node's own score: less is rounding."""
 
@@ -230,11 +232,12 @@ def _deepen(
     if not part.stats:
         part.stats.append(tables[0][:, 0].sum(axis=-1))
     splits, ends = [], []
-    for node in part.ends:
-        if node not in tables or not rule.splittable(part.stats[node]):
-            continue
-        features = looked.get(node, tuple(range(len(bins.features))))
-        best = best_split(tables[node], features, rule, bins)
+    able = [node for node in part.ends if node in tables and rule.splittable(part.stats[node])]
+    everything = tuple(range(len(bins.features)))
+    found = best_splits(
+        [tables[node] for node in able], [looked.get(node, everything) for node in able], rule, bins
+    )
+    for node, best in zip(able, found, strict=True):
         if best is not None:
             ends += [len(part.stats), len(part.stats) + 1]
             part.stats += [best.left, best.right]
@@ -243,35 +246,51 @@ def _deepen(
     part.ends, part.tables = ends, {} if looked else tables
 
 
-def best_split(sums: FloatArray, features: Sequence[int], rule: Rule, bins: Bins) -> Split | None:
-    """The best allowed split of one node, from its sums (channels, m, bins); None without one.
+def best_splits(
+    tables: Sequence[FloatArray], features: Sequence[Sequence[int]], rule: Rule, bins: Bins
+) -> list[Split | None]:
+    """The best allowed split of each node, from its sums (channels, m, bins); None without one.
 
     Of equal splits the first covariate's wins, and among borders with nobody between them the
     middle one. A level whose patients are fewer than the minimum goes with the larger side, so
     that their outcome does not decide where.
     """
-    parent = sums[:, 0].sum(axis=-1)
-    least = _GAIN * abs(float(rule.score(parent)))
-    best: Split | None = None
-    numeric = [spot for spot, index in enumerate(features) if not bins.features[index].is_nominal]
-    if numeric and bins.width > 1:
-        chosen = sums[:, numeric]
-        left = np.cumsum(chosen, axis=-1)[..., :-1]
-        gains = _gains(left, parent[:, None, None] - left, parent, rule)
-        spot, border = divmod(int(gains.argmax()), gains.shape[1])
-        if gains[spot, border] > least:
-            filled = np.flatnonzero(chosen[:, spot].any(axis=0))
-            following = int(filled[np.searchsorted(filled, border, side="right")])
-            middle = (border + following) // 2
-            sides = bytes(int(place > middle) for place in range(bins.width))
-            here = left[:, spot, border]
-            gain = float(gains[spot, border])
-            best = Split(gain, features[numeric[spot]], sides, here, parent - here)
-    for place, index in enumerate(features):
-        if bins.features[index].is_nominal:
-            found = _by_levels(sums[:, place, : bins.features[index].bins], index, rule)
-            if found is not None and found.gain > least and _better(found, best):
-                best = found
+    found = []
+    cells = max(1, _TOGETHER // tables[0].size) if tables else 1
+    for start in range(0, len(tables), cells):
+        looked = features[start : start + cells]
+        sums = np.stack(tables[start : start + cells], axis=1)
+        found += _best_of(sums, looked, rule, bins)
+    return found
+
+
+def _best_of(
+    sums: FloatArray, features: Sequence[Sequence[int]], rule: Rule, bins: Bins
+) -> list[Split | None]:
+    """The same of nodes that are looked at together, from their sums (channels, nodes, m, bins)."""
+    parents = sums[:, :, 0].sum(axis=-1)
+    least = _GAIN * np.abs(rule.score(parents))
+    nominal = np.array([feature.is_nominal for feature in bins.features])[np.array(features)]
+    best: list[Split | None] = [None] * len(features)
+    if not nominal.all() and bins.width > 1:
+        left = np.cumsum(sums, axis=-1)[..., :-1]
+        gains = _gains(left, parents[..., None, None] - left, parents[..., None, None], rule)
+        gains[nominal] = -np.inf
+        for node, flat in enumerate(gains.reshape(len(features), -1).argmax(axis=1).tolist()):
+            spot, border = divmod(flat, gains.shape[-1])
+            gain = float(gains[node, spot, border])
+            if gain > least[node]:
+                filled = np.flatnonzero(sums[:, node, spot].any(axis=0))
+                following = int(filled[np.searchsorted(filled, border, side="right")])
+                middle = (border + following) // 2
+                sides = bytes(middle + 1) + b"\1" * (bins.width - middle - 1)
+                here = left[:, node, spot, border]
+                best[node] = Split(gain, features[node][spot], sides, here, parents[:, node] - here)
+    for node, spot in np.argwhere(nominal).tolist():
+        index = features[node][spot]
+        split = _by_levels(sums[:, node, spot, : bins.features[index].bins], index, rule)
+        if split is not None and split.gain > least[node] and _better(split, best[node]):
+            best[node] = split
     return best
 
 

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array
 
+from medmip.fold.bin_sums import Packing, bin_sums
 from medmip.fold.bins import BinArray, Bins
 from medmip.fold.block import Block
+from medmip.fold.compiled import compiled
 from medmip.fold.draws import weights_by_tree
 from medmip.fold.statistic import (
+    CodeArray,
     FloatArray,
     IntArray,
     SearchSum,
@@ -20,10 +21,6 @@ from medmip.fold.statistic import (
 )
 
 Places = NDArray[np.int32]
-_TILE = 2**14
-"""Records whose cells are found together, so that they stay in the processor's cache."""
-_PACKED, _PACKED_RECORDS = 2.0**38, 2**14
-"""By so much the number of so many records stands above a sum: both together are below 2^53."""
 
 
 @dataclass(frozen=True)
@@ -82,30 +79,37 @@ class Tree:
 
     def places(self, codes: BinArray) -> Places:
         """The leaf of each record, (n,), from its bins (n, p)."""
-        place = np.zeros(len(codes), dtype=np.int32)
-        for _ in range(max(self.depths)):
-            place = self.step(codes, place)
-        return place
+        return self._walked(codes, np.zeros(len(codes), dtype=np.int32), max(self.depths))
 
     def step(self, codes: BinArray, place: Places) -> Places:
         """Where records at these nodes are one level deeper; at a leaf they stay."""
-        asked, following = self._tables
-        rows = np.arange(0, codes.size, codes.shape[1], dtype=np.int32)
-        rows += asked.take(place)
-        place = place * np.int32(following.shape[1])
-        place += codes.ravel().take(rows)
-        stepped: Places = following.ravel().take(place)
-        return stepped
+        return self._walked(codes, place.copy(), 1)
+
+    def _walked(self, codes: BinArray, place: Places, levels: int) -> Places:
+        _walked(codes, *self._tables, levels, place)
+        return place
 
     @cached_property
-    def _tables(self) -> tuple[Places, Places]:
-        asked = np.maximum(np.array(self.feature, dtype=np.int32), 0)
-        following = np.repeat(np.arange(len(asked), dtype=np.int32)[:, None], 256, axis=1)
+    def _tables(self) -> tuple[Places, Places, BinArray]:
+        asked, left = (np.array(part, dtype=np.int32) for part in (self.feature, self.left))
+        sides = np.zeros((len(asked), 256), dtype=np.uint8)
         for node, side in enumerate(self.sides):
             if side:
-                held = np.frombuffer(side, dtype=np.uint8)
-                following[node, : len(side)] = held.astype(np.int32) + self.left[node]
-        return asked, following
+                sides[node, : len(side)] = np.frombuffer(side, dtype=np.uint8)
+        return asked, left, sides
+
+
+@compiled("void(uint8[:,::1],int32[::1],int32[::1],uint8[:,::1],int64,int32[::1])")
+def _walked(
+    codes: BinArray, asked: Places, left: Places, sides: BinArray, levels: int, place: Places
+) -> None:
+    for i in range(len(place)):
+        node = place[i]
+        for _ in range(levels):
+            if asked[node] < 0:
+                break
+            node = left[node] + sides[node, codes[i, asked[node]]]
+        place[i] = node
 
 
 def placed(block: Block, codes: BinArray, tree: Tree, name: str) -> Places:
@@ -193,6 +197,7 @@ def split_sums(block: Block, state: SplitSearch) -> SplitSums:
     codes = state.bins.codes(block)
     held, classes, values = state.outcome.of(block)
     weighed = weights_by_tree(block, state.seeds, len(state.trees))
+    packing = Packing.apart(1 + len(values))
     parts = []
     for index, (tree, nodes) in enumerate(zip(state.trees, state.nodes, strict=True)):
         if not nodes:
@@ -201,87 +206,29 @@ def split_sums(block: Block, state: SplitSearch) -> SplitSums:
         slot = slots_of(placed(block, codes, tree, f"place {index}"), nodes, len(tree.feature))
         if state.seeds is not None:
             slot[weights == 0] = -1
-        looked = None if state.features is None else np.array(state.features[index])
-        summed = sums_by_bin(
+        if held is not None:
+            slot = np.where(slot < 0, slot, slot * classes + held)
+        looked = None
+        if state.features is not None:
+            looked = np.repeat(np.array(state.features[index], dtype=np.int32), classes, axis=0)
+        words = np.column_stack([weights, *(weights * value for value in values)])
+        summed = bin_sums(
             codes,
-            slot if held is None else np.where(slot < 0, -1, slot * classes + held),
+            slot.astype(np.int32),
             len(nodes) * classes,
             state.bins.width,
-            [weights, *(weights * value for value in values)],
-            None if looked is None else np.repeat(looked, classes, axis=0),
+            words.astype(np.int64),
+            packing,
+            looked,
         )
         shape = (len(nodes), classes, *summed.shape[2:])
         parts.append(summed[:, 0].reshape(shape) if held is not None else summed)
     return SplitSums(np.concatenate(parts))
 
 
-def slots_of(place: Places, nodes: Sequence[int], size: int) -> IntArray:
+def slots_of(place: Places, nodes: Sequence[int], size: int) -> CodeArray:
     """The position among these nodes of the node that each record is in, (n,); -1 for none."""
-    slots = np.full(size, -1, dtype=np.int64)
+    slots = np.full(size, -1, dtype=np.int32)
     slots[list(nodes)] = np.arange(len(nodes))
-    found: IntArray = slots.take(place)
+    found: CodeArray = slots.take(place)
     return found
-
-
-def sums_by_bin(
-    codes: BinArray,
-    slot: IntArray,
-    slots: int,
-    width: int,
-    values: Sequence[NDArray[Any]],
-    features: IntArray | None = None,
-    *,
-    counts: Sequence[NDArray[Any]] = (),
-) -> FloatArray:
-    """Sums of each of c values by slot, covariate and bin, (slots, c, m, width).
-
-    codes is (n, p), slot (n,) with -1 for records left out, features (slots, m). Sums of counts,
-    0 or 1 for each record, come before those of the values, which must be whole numbers then.
-    """
-    m = codes.shape[1] if features is None else features.shape[1]
-    # Records of one slot after another: their sums stay near the processor.
-    # Short numbers are sorted by their digits, which is ten times as fast.
-    order = np.argsort(slot.astype(np.int16 if slots < 2**15 else np.int32), kind="stable")
-    chosen = order[np.count_nonzero(slot < 0) :]
-    taken = [value.take(chosen).astype(np.float64) for value in values]
-    ones = [value.take(chosen).astype(np.float64) for value in counts]
-    # Whole numbers leave room above them in a double for a number of records.
-    packed = 0
-    if len(chosen) <= _PACKED_RECORDS:
-        for index, value in enumerate(taken[: len(ones)]):
-            most = max(float(value.max(initial=0.0)), -float(value.min(initial=0.0)))
-            if most * len(chosen) >= _PACKED / 2:
-                break
-            np.multiply(ones[index], _PACKED, out=ones[index])
-            np.add(value, ones[index], out=value)
-            packed += 1
-    taken += ones[packed:]
-    total = np.zeros((len(taken), slots * m * width))
-    first = np.arange(0, slots * m * width, width, dtype=np.int32).reshape(slots, m)
-    filled, ends = _tile(m)
-    for start in range(0, len(chosen), _TILE):
-        rows = chosen[start : start + _TILE]
-        here = slot.take(rows)
-        cells = first.take(here, axis=0)
-        cells += (
-            codes.take(rows, axis=0)
-            if features is None
-            else codes.ravel().take(features.take(here, axis=0) + (rows * codes.shape[1])[:, None])
-        )
-        # A sparse product adds up without holding Python's lock, so that threads share the work.
-        table = csc_array(
-            (filled[: cells.size], cells.ravel(), ends[: len(rows) + 1]),
-            shape=(slots * m * width, len(rows)),
-        )
-        for index, value in enumerate(taken):
-            total[index] += table @ value[start : start + _TILE]
-    above = np.rint(total[:packed] / _PACKED)
-    total[:packed] -= above * _PACKED
-    total = np.concatenate([above, total[len(values) :], total[: len(values)]])
-    return np.ascontiguousarray(np.moveaxis(total.reshape(len(total), slots, m, width), 0, 1))
-
-
-@cache
-def _tile(m: int) -> tuple[FloatArray, Places]:
-    """Ones for every cell of a tile of records with m cells each, and where each record ends."""
-    return np.ones(_TILE * m), np.arange(0, _TILE * m + 1, m, dtype=np.int32)
