@@ -14,7 +14,7 @@ from medmip.algorithms.palette import INK
 from medmip.algorithms.role import NOMINAL, NUMERIC, many
 from medmip.algorithms.views import View, chart, hidden_note, shown, table
 from medmip.fold.cohort import Cohort
-from medmip.fold.group_values import GroupSumState, group_sums
+from medmip.fold.group_values import grouped_sums
 from medmip.fold.quantiles import quantiles
 from medmip.fold.statistic import FloatArray
 from medmip.fold.value_grid import Columns
@@ -199,11 +199,7 @@ def box_plot(cohort: Cohort, parameters: BoxPlotParameters) -> BoxPlotResult:
     group = cohort.x[0].code if cohort.x else None
     names: tuple[str | None, ...] = (None,) if group is None else cohort.levels[group]
     codes = tuple(variable.code for variable in cohort.y)
-    origin = np.zeros((len(codes), len(names)))
-    near = cohort.fold(group_sums, GroupSumState(codes, group, origin)).moments(origin)[1]
-    shift = np.nan_to_num(near, posinf=0.0, neginf=0.0)
-    sums = cohort.fold(group_sums, GroupSumState(codes, group, shift))
-    records, mean, sd = sums.moments(shift)
+    sums, (records, mean, sd) = grouped_sums(cohort, codes, group, len(names))
     if not records.any():
         raise CannotCompute(
             f"No group has {max(cohort.minimum, 1)} values of {', '.join(codes)}",

@@ -124,8 +124,11 @@ class Block:
 
     def matrix(self, design: "Design") -> FloatArray:
         """The design matrix of this block, (n, p) float64, column-major, without intercept."""
-        if design.numeric_only == self.layout.numeric:
-            return self.numeric
+        plain = design.numeric_only
+        if plain is not None:
+            start = self.layout.numeric.index(plain[0]) if plain else 0
+            if self.layout.numeric[start : start + len(plain)] == plain:
+                return self.numeric[:, start : start + len(plain)]
         known = self._matrices.get(design)
         if known is None:
             known = design.encode(self)

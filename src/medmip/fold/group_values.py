@@ -6,7 +6,11 @@ from typing import Annotated
 import numpy as np
 
 from medmip.fold.block import Block
+from medmip.fold.cohort import Cohort
 from medmip.fold.statistic import FloatArray, IntArray, Statistic, count_with, sum_over
+
+_NEAR = 30.0
+"""Standard deviations of a mean from zero: squares about zero then lose three digits of 16."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +57,42 @@ def group_sums(block: Block, state: GroupSumState) -> GroupSums:
         else block.levels(state.group).astype(np.int64)
     )
     whole = bool((groups >= 0).all())
-    everyone: IntArray | None = None
+    everyone: tuple[IntArray, IntArray] | None = None
     for index, variable in enumerate(state.variables):
         values = block.column(variable)
         if whole and not np.isnan(values.sum()):
             cells, held = groups, values
             if everyone is None:
-                everyone = block.cells(groups, size)
-            patients[index] = everyone
+                everyone = block.cells(groups, size), np.bincount(groups, minlength=size)
+            patients[index], records[index] = everyone
         else:
             chosen = np.where(np.isnan(values), -1, groups)
             patients[index] = block.cells(chosen, size)
             place = np.flatnonzero(chosen >= 0)
             cells, held = chosen[place], values[place]
-        centred = held - state.shift[index][cells]
-        records[index] = np.bincount(cells, minlength=size)
+            records[index] = np.bincount(cells, minlength=size)
+        shift = state.shift[index]
+        centred = held - shift.take(cells) if shift.any() else held
         total[index] = np.bincount(cells, centred, minlength=size)
         square[index] = np.bincount(cells, centred * centred, minlength=size)
     return GroupSums(patients, records, total, square)
+
+
+def grouped_sums(
+    cohort: Cohort, variables: tuple[str, ...], group: str | None, groups: int
+) -> tuple[GroupSums, tuple[FloatArray, FloatArray, FloatArray]]:
+    """The sums of variables in the groups of a nominal one, and their moments, (k, g) each.
+
+    They are taken about zero, and once more about the means where these are so many standard
+    deviations from zero that squares would lose digits of the spread.
+    """
+    shift = np.zeros((len(variables), groups))
+    sums = cohort.fold(group_sums, GroupSumState(variables, group, shift))
+    records, mean, sd = sums.moments(shift)
+    with np.errstate(invalid="ignore"):
+        near = (np.abs(mean) <= _NEAR * sd) | (records == 0)
+    if not near.all():
+        shift = np.nan_to_num(mean, posinf=0.0, neginf=0.0)
+        sums = cohort.fold(group_sums, GroupSumState(variables, group, shift))
+        records, mean, sd = sums.moments(shift)
+    return sums, (records, mean, sd)
