@@ -9,9 +9,10 @@ from statsmodels.stats.multitest import multipletests
 
 from medmip.algorithms.declaration import CannotCompute
 from medmip.errors import RequestError
+from medmip.fold.ranks import rank_borders
 from medmip.privacy.guard import Refused
 from medmip.privacy.policy import Policy
-from tests.analysis import analyse
+from tests.analysis import analyse, cohort_of
 
 GUARDED = Policy(overlap="off")
 
@@ -96,6 +97,44 @@ def test_under_the_policy_bins_of_ten_change_little() -> None:
     tested = analyse("kruskal_wallis", data, y=["score"], x=["group"], policy=GUARDED)
     assert tested.bins == 300
     assert tested.h == pytest.approx(theirs.statistic, rel=2e-3)
+
+
+MANY = 140_000
+
+
+def test_of_many_records_shared_values_are_exact_and_others_near() -> None:
+    rng = np.random.default_rng(2)
+    a = rng.normal(size=MANY)
+    shared = np.round(2 * rng.random(MANY) + 3 * rng.random(MANY))
+    data = {
+        "normal": a,
+        "skewed": np.exp(3 * (a + rng.normal(size=MANY))),
+        "far": 1e9 + a + rng.normal(size=MANY),
+        "heaped": np.where(rng.random(MANY) < 0.4, 0.0, np.exp(a)),
+        "shared": shared,
+        "half": shared + (a > 0),
+    }
+    ours = np.array(analyse("spearman_correlation", data, y=list(data)).correlations)
+    theirs = stats.spearmanr(np.column_stack(list(data.values()))).statistic
+    assert ours == pytest.approx(theirs, abs=3e-5)
+    assert ours[4, 5] == pytest.approx(theirs[4, 5], rel=1e-10)
+    again = analyse("spearman_correlation", data, y=list(data), parts=3)
+    assert np.array(again.correlations) == pytest.approx(ours, rel=1e-12)
+
+
+@pytest.mark.parametrize("minimum", [10, 3000])
+def test_bins_of_many_records_hold_the_minimum(minimum: int) -> None:
+    rng = np.random.default_rng(3)
+    values = {
+        "skewed": np.exp(3 * rng.normal(size=MANY)),
+        "heaped": np.where(rng.random(MANY) < 0.4, 0.0, np.round(rng.normal(size=MANY), 2)),
+    }
+    policy = Policy(overlap="off", minimum_cell=minimum)
+    cohort = cohort_of(values, y=list(values), policy=policy)
+    for held, borders in zip(values.values(), rank_borders(cohort, cohort.y), strict=True):
+        assert len(borders) >= min(150, MANY // minimum // 3)
+        sizes = np.bincount(np.searchsorted(borders, held, side="left"))
+        assert sizes.min() >= minimum
 
 
 @pytest.mark.parametrize("parts", [2, 10, "lopsided"])

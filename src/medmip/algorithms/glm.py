@@ -133,7 +133,7 @@ def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:
         np.zeros(p + 1),
         prior=prior,
     )
-    glance = cohort.fold(glm_step, state)
+    glance = cohort.fold(glm_step, _alone(state))
     check_outcome(outcome.code, family, glance)
     null = np.zeros(p + 1)
     null[0] = _level(glance, first)
@@ -257,11 +257,17 @@ def _level(step: GlmStep, family: Family) -> float:
 
 def _at_null(cohort: Cohort, state: GlmState) -> GlmStep:
     """The sums at the greatest likelihood of an intercept alone; state is there but for theta."""
+    alone = _alone(state)
     if state.prior.offset is None or state.family is not Family.NEGATIVE_BINOMIAL:
-        return cohort.fold(glm_step, state)
+        return cohort.fold(glm_step, alone)
+    return fitted(cohort, alone)[1]
+
+
+def _alone(state: GlmState) -> GlmState:
+    """The model without covariates, which is summed in a fraction of the time."""
     none = np.zeros(0)
     design, beta = state.design.select([]), state.beta[:1]
-    return fitted(cohort, replace(state, design=design, shift=none, scale=none, beta=beta))[1]
+    return replace(state, design=design, shift=none, scale=none, beta=beta)
 
 
 def check_outcome(code: str, family: Family, glance: GlmStep) -> None:

@@ -18,6 +18,9 @@ GAIN = 1e-9
 """Settled needs that the next step would lower the deviance by less than this share."""
 STEP = 1e-7
 """Settled needs that no coefficient of a standardised column moves by more than this share."""
+LAST = 1e-8
+"""A step of standardised columns' coefficients that is shorter than this is taken without another
+round: likelihood and errors change by less than its share."""
 _TILE = 2048
 _LARGEST = 700.0
 """Linear predictors beyond this are cut: e to it is the largest double."""
@@ -90,6 +93,7 @@ def glm_step(block: Block, state: GlmState) -> GlmStep:
     products = np.zeros((size, size + 1))
     sums = np.zeros(6)
     origin = state.shift[:, None]
+    own = _logs(block, state.outcome)
     for start in range(0, records, _TILE):
         stop = min(start + _TILE, records)
         memory = scratch(2 * size + 1, stop - start)
@@ -101,7 +105,8 @@ def glm_step(block: Block, state: GlmState) -> GlmStep:
             eta += offset[start:stop]
         np.minimum(eta, _LARGEST, out=eta)
         part = None if prior is None else prior[start:stop]
-        weight, residual, found = _terms(state.family, y[start:stop], eta, state.theta, part)
+        held = y[start:stop], own[start:stop]
+        weight, residual, found = _terms(state.family, *held, eta, state.theta, part)
         if part is not None:
             weight, residual = weight * part, residual * part
         working[:] = residual
@@ -113,6 +118,8 @@ def glm_step(block: Block, state: GlmState) -> GlmStep:
     information = products[:, :size] / np.outer(scale, scale)
     known = y >= 0 if state.family is not Family.GAMMA else y > 0
     log_likelihood, deviance, pearson, score, curvature, _ = sums
+    if state.family is not Family.GAMMA:
+        log_likelihood -= _log_factorials(block, state.outcome, prior, state.prior.weights)
     return GlmStep(
         records=np.array(float(records) if prior is None else prior.sum()),
         outside=np.array(float(records - np.count_nonzero(known))),
@@ -127,24 +134,59 @@ def glm_step(block: Block, state: GlmState) -> GlmStep:
     )
 
 
+def _logs(block: Block, outcome: str) -> FloatArray:
+    """The outcome's logarithms, (n,), 0 where it is not positive; remembered between rounds."""
+    known = block.remembered("logs")
+    if known is not None and known[0] == outcome:
+        return known[1]
+    y = block.column(outcome)
+    logs = np.zeros(block.records)
+    np.log(y, out=logs, where=y > 0)
+    block.remember("logs", outcome, logs)
+    return logs
+
+
+def _log_factorials(
+    block: Block, outcome: str, prior: FloatArray | None, weights: str | None
+) -> float:
+    """The sum of log y!, weighed; the same in every round, and so remembered."""
+    known = block.remembered("log factorials")
+    if known is not None and known[0] == (outcome, weights):
+        return float(known[1])
+    with np.errstate(invalid="ignore"):
+        each = gammaln(block.column(outcome) + 1)
+    summed = float(each.sum() if prior is None else np.dot(each, prior))
+    block.remember("log factorials", (outcome, weights), np.array(summed))
+    return summed
+
+
 def _terms(
-    family: Family, y: FloatArray, eta: FloatArray, theta: float, prior: FloatArray | None
+    family: Family,
+    y: FloatArray,
+    own: FloatArray,
+    eta: FloatArray,
+    theta: float,
+    prior: FloatArray | None,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Fisher weights (n,), working residuals (n,), and the sums of a GlmStep's figures, (6,).
 
-    prior (n,) weighs the sums alone.
+    own (n,) are the logarithms of y; prior (n,) weighs the sums alone. Log-likelihoods of counts
+    lack log y!.
     """
     mu = np.exp(eta)
     apart = y - mu
-    positive = np.maximum(y, np.finfo(float).tiny)
     with np.errstate(invalid="ignore", over="ignore"):
         if family is Family.POISSON:
-            likelihood = y * eta - mu - gammaln(y + 1)
-            deviance = 2 * (np.where(y > 0, y * (np.log(positive) - eta), 0.0) - apart)
-            return mu, apart, _sums(prior, likelihood, deviance, apart**2 / mu)
+            held = y if prior is None else y * prior
+            weighted = apart if prior is None else apart * prior
+            total = mu.sum() if prior is None else np.dot(mu, prior)
+            likelihood = np.dot(held, eta) - total
+            deviance = 2 * (np.dot(held, own - eta) - weighted.sum())
+            pearson = np.dot(weighted, apart / mu)
+            return mu, apart, np.array([likelihood, deviance, pearson, 0.0, 0.0, 0.0])
         if family is Family.GAMMA:
             ratio = y / mu
-            deviance = 2 * (ratio - 1 - np.log(np.maximum(ratio, np.finfo(float).tiny)))
+            deviance = 2 * (ratio - 1 - own + eta)
             # Of shape one; the dispersion is estimated afterwards.
             return (
                 np.ones_like(mu),
@@ -153,11 +195,10 @@ def _terms(
             )
         shared = np.log((y + theta) / (mu + theta))
         likelihood = (
-            gammaln(y + theta) - gammaln(theta) - gammaln(y + 1)
+            gammaln(y + theta) - gammaln(theta)
             + y * eta + theta * np.log(theta) - (y + theta) * np.log(mu + theta)
         )  # fmt: skip
-        own = np.where(y > 0, y * (np.log(positive) - eta), 0.0)
-        deviance = 2 * (own - (y + theta) * shared)
+        deviance = 2 * (y * (own - eta) - (y + theta) * shared)
         shrunk = theta / (mu + theta)
         score = (
             digamma(y + theta)
@@ -198,6 +239,13 @@ def fitted(cohort: Cohort, state: GlmState) -> tuple[GlmState, GlmStep, int]:
         size = float(np.abs(change).max())
         little = gain <= GAIN * (abs(float(step.deviance)) + 0.1)
         settled = little and size <= STEP * (1.0 + float(np.abs(state.beta).max()))
+        if settled and size <= LAST:
+            less = replace(
+                step,
+                log_likelihood=step.log_likelihood + gain / 2,
+                deviance=step.deviance - gain,
+            )
+            return replace(state, beta=state.beta + change), less, rounds
         length, before = 1.0, float(step.deviance)
         while True:
             tried = replace(state, beta=state.beta + length * change)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medmip.catalogue.variable import Variable
 from medmip.fold.block import Block
@@ -13,8 +14,11 @@ from medmip.fold.moments import MomentsState, moments
 from medmip.fold.quantiles import quantiles
 from medmip.fold.scratch import scratch
 from medmip.fold.statistic import Cells, FloatArray, IntArray, Rank, Statistic, Sum
-from medmip.fold.value_grid import Columns
+from medmip.fold.value_grid import Columns, Grid, grid_counts, grid_for
+from medmip.fold.value_search import last_values, values_at
 
+_MANY = 2**17
+"""Records from which on borders need not be quantiles to the last bit."""
 _MOST = 400
 _LEAST = 8
 """Bins of a variable, at the most and at the least."""
@@ -124,21 +128,62 @@ def rank_borders(cohort: Cohort, variables: Sequence[Variable]) -> Borders:
     """Borders of bins: quantiles so far apart that each bin holds the minimum of patients.
 
     A value that many records share is a border itself, so that its ties are told from others.
+    Of many records a border is the end of a fine grid's cell about the quantile, unless the cell
+    holds as many records as a bin.
     """
     design = cohort.design(variables)
     folded = cohort.fold(moments, MomentsState(design), cells=design.labels)
     n = float(folded.records)
     bins = int(np.clip(n // cohort.minimum, _LEAST, _MOST))
     spread = np.sqrt(np.diag(folded.scatter) / n)
-    codes = tuple(variable.code for variable in variables)
-    found = quantiles(
-        cohort,
-        Columns(codes),
-        tuple((np.arange(1, bins) / bins).tolist()),
-        center=folded.mean,
-        spread=np.where(spread > 0, spread, 1.0),
+    spread = np.where(spread > 0, spread, 1.0)
+    values = Columns(tuple(variable.code for variable in variables))
+    shares = (np.arange(1, bins) / bins).tolist()
+    if n < _MANY:
+        found = quantiles(cohort, values, shares, center=folded.mean, spread=spread)
+        return tuple(tuple(np.unique(row[0]).tolist()) for row in found)
+    grid = grid_for(values, shares, folded.mean, spread, 0)
+    return _borders(cohort, grid, cohort.fold(grid_counts, grid).counts, bins)
+
+
+def _borders(cohort: Cohort, grid: Grid, counts: IntArray, bins: int) -> Borders:
+    """The borders of each column by its counts (k, 1, cells)."""
+    upto = np.cumsum(counts[:, 0], axis=1)
+    ranks = [np.arange(1, bins) * int(row[-1]) // bins for row in upto]
+    # The value of a rank lies in the first cell by whose end more records have come.
+    cells = [np.searchsorted(row, at, side="right") for row, at in zip(upto, ranks, strict=True)]
+    column = np.repeat(np.arange(len(upto)), bins - 1)
+    cell, rank = np.concatenate(cells), np.concatenate(ranks)
+    heavy = counts[column, 0, cell] * bins >= upto[column, -1]
+    border = np.empty(len(cell))
+    border[~heavy] = last_values(grid, column[~heavy], cell[~heavy])
+    if heavy.any():
+        part = np.zeros(int(heavy.sum()), dtype=np.int64)
+        sought = rank[heavy][:, None, None]
+        border[heavy] = values_at(cohort, grid, counts, column[heavy], part, sought)[:, 0, 0]
+    # How many records are below a border, or as far as is known at least.
+    below = np.where(heavy, rank + 1, upto[column, cell])
+    return tuple(
+        _apart(border[held], below[held], heavy[held], cohort.minimum, int(upto[index, -1]))
+        for index in range(len(upto))
+        for held in [column == index]
     )
-    return tuple(tuple(np.unique(row[0]).tolist()) for row in found)
+
+
+def _apart(
+    border: FloatArray, below: IntArray, exact: NDArray[np.bool_], minimum: int, n: int
+) -> tuple[float, ...]:
+    """Rising borders between which there is the minimum of records; exact ones stay."""
+    kept: list[tuple[float, int, bool]] = []
+    for place in zip(border.tolist(), below.tolist(), exact.tolist(), strict=True):
+        value, count, stays = place
+        if kept and value <= kept[-1][0]:
+            continue
+        if stays and kept and not kept[-1][2] and count - kept[-1][1] < minimum:
+            kept.pop()
+        if stays or (count - (kept[-1][1] if kept else 0) >= minimum and n - count >= minimum):
+            kept.append(place)
+    return tuple(value for value, _, _ in kept)
 
 
 def rank_counts(block: Block, state: RankState) -> RankCounts:

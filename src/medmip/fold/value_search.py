@@ -159,6 +159,13 @@ def values_at(
     return keyed_floats(keys)
 
 
+def last_values(grid: Grid, columns: IntArray, cells: IntArray) -> FloatArray:
+    """The largest number that falls in each cell, (n,), infinite in a grid's last one."""
+    ends = float_keys(np.array([-np.inf, np.inf]))
+    after = _first_key(grid, columns, np.minimum(cells + 1, grid.cells - 1), ends)
+    return keyed_floats(np.where(cells == grid.cells - 1, ends[1], after - np.uint64(1)))
+
+
 def _keys_of(grid: Grid, columns: Sequence[int], cells: Sequence[int]) -> tuple[KeyArray, IntArray]:
     """The first key of each cell, and how many bits tell its keys apart."""
     ends = float_keys(np.array([-np.inf, np.inf]))
