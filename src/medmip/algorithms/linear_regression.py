@@ -218,11 +218,17 @@ class Residuals(Values):
     weights: str | None = None
 
     def of(self, block: Block) -> FloatArray:
-        """(n, 1). Term by term: a matrix product may round differently in another block."""
+        """(n, 1), remembered from round to round."""
+        return block.derived("plain residuals", self, lambda: self._made(block))
+
+    def _made(self, block: Block) -> FloatArray:
+        """Term by term: a matrix product may round differently in another block."""
         columns = block.matrix(self.design)
         residuals = columns[:, -1] - self.means[-1]
         for index, slope in enumerate(self.slopes):
-            residuals -= (columns[:, index] - self.means[index]) * slope
+            part = columns[:, index] - self.means[index]
+            part *= slope
+            residuals -= part
         if self.weights is not None:
             weights = block.column(self.weights)
             with np.errstate(invalid="ignore"):

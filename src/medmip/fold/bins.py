@@ -86,12 +86,7 @@ class Bins:
 
     def codes(self, block: Block) -> BinArray:
         """The bins of each complete record, (n, p), row-major, remembered by the block."""
-        known = block.remembered("bins")
-        if known is not None and (known[0] is self or known[0] == self):
-            return known[1]
-        codes, _ = self.of(block)
-        block.remember("bins", self, codes)
-        return codes
+        return block.derived("bins", self, lambda: self.of(block)[0])
 
 
 def bins_of(

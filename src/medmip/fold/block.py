@@ -1,6 +1,6 @@
 """One batch of a cohort's records, encoded by the data model, as kernels see it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +160,15 @@ class Block:
         held = sum(kept.nbytes for other, (_, kept) in self._derived.items() if other != name)
         if held + values.nbytes <= self._derived_room:
             self._derived[name] = (key, values)
+
+    def derived(self, name: str, key: object, made: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """What is remembered by this name for this key, else made and remembered."""
+        known = self._derived.get(name)
+        if known is not None and (known[0] is key or known[0] == key):
+            return known[1]
+        values = made()
+        self.remember(name, key, values)
+        return values
 
     def share(self, groups: tuple[int, ...]) -> "Block":
         """The records of these groups; the latest share asked for is remembered."""

@@ -136,28 +136,27 @@ def glm_step(block: Block, state: GlmState) -> GlmStep:
 
 def _logs(block: Block, outcome: str) -> FloatArray:
     """The outcome's logarithms, (n,), 0 where it is not positive; remembered between rounds."""
-    known = block.remembered("logs")
-    if known is not None and known[0] == outcome:
-        return known[1]
-    y = block.column(outcome)
-    logs = np.zeros(block.records)
-    np.log(y, out=logs, where=y > 0)
-    block.remember("logs", outcome, logs)
-    return logs
+
+    def made() -> FloatArray:
+        y = block.column(outcome)
+        logs = np.zeros(block.records)
+        np.log(y, out=logs, where=y > 0)
+        return logs
+
+    return block.derived("logs", outcome, made)
 
 
 def _log_factorials(
     block: Block, outcome: str, prior: FloatArray | None, weights: str | None
 ) -> float:
     """The sum of log y!, weighed; the same in every round, and so remembered."""
-    known = block.remembered("log factorials")
-    if known is not None and known[0] == (outcome, weights):
-        return float(known[1])
-    with np.errstate(invalid="ignore"):
-        each = gammaln(block.column(outcome) + 1)
-    summed = float(each.sum() if prior is None else np.dot(each, prior))
-    block.remember("log factorials", (outcome, weights), np.array(summed))
-    return summed
+
+    def made() -> FloatArray:
+        with np.errstate(invalid="ignore"):
+            each = gammaln(block.column(outcome) + 1)
+        return np.array(each.sum() if prior is None else np.dot(each, prior))
+
+    return float(block.derived("log factorials", (outcome, weights), made))
 
 
 def _terms(

@@ -206,11 +206,16 @@ class LogOdds(Values):
         return cls(state.design, state.classes, tuple(state.shift.tolist()), beta, state.offset)
 
     def of(self, block: Block) -> FloatArray:
+        return block.derived("log odds", self, lambda: self._made(block))
+
+    def _made(self, block: Block) -> FloatArray:
         x = block.matrix(self.design)
         # Column by column, so that a record's bits do not depend on its neighbours.
         eta = np.full(block.records, self.beta[0])
         for index, (origin, slope) in enumerate(zip(self.shift, self.beta[1:], strict=True)):
-            eta += slope * (x[:, index] - origin)
+            part = x[:, index] - origin
+            part *= slope
+            eta += part
         if self.offset is not None:
             eta += self.offset.of(block)
         if self.classes.weights is not None:

@@ -161,28 +161,37 @@ def _borders(cohort: Cohort, grid: Grid, counts: IntArray, bins: int) -> Borders
         part = np.zeros(int(heavy.sum()), dtype=np.int64)
         sought = rank[heavy][:, None, None]
         border[heavy] = values_at(cohort, grid, counts, column[heavy], part, sought)[:, 0, 0]
-    # How many records are below a border, or as far as is known at least.
-    below = np.where(heavy, rank + 1, upto[column, cell])
+    # So many records are not above a border at the least and, of ties, at the most.
+    least, most = np.where(heavy, rank + 1, upto[column, cell]), upto[column, cell]
     return tuple(
-        _apart(border[held], below[held], heavy[held], cohort.minimum, int(upto[index, -1]))
+        _apart(
+            int(upto[index, -1]), cohort.minimum, border[held], least[held], most[held], heavy[held]
+        )
         for index in range(len(upto))
         for held in [column == index]
     )
 
 
 def _apart(
-    border: FloatArray, below: IntArray, exact: NDArray[np.bool_], minimum: int, n: int
+    n: int,
+    minimum: int,
+    border: FloatArray,
+    least: IntArray,
+    most: IntArray,
+    exact: NDArray[np.bool_],
 ) -> tuple[float, ...]:
-    """Rising borders between which there is the minimum of records; exact ones stay."""
+    """Rising borders; between exact ones, which stay, others that leave the minimum in a bin."""
     kept: list[tuple[float, int, bool]] = []
-    for place in zip(border.tolist(), below.tolist(), exact.tolist(), strict=True):
-        value, count, stays = place
+    rows = (part.tolist() for part in (border, least, most, exact))
+    for value, low, high, stays in zip(*rows, strict=True):
         if kept and value <= kept[-1][0]:
             continue
-        if stays and kept and not kept[-1][2] and count - kept[-1][1] < minimum:
+        if stays and kept and not kept[-1][2] and low - kept[-1][1] < minimum:
             kept.pop()
-        if stays or (count - (kept[-1][1] if kept else 0) >= minimum and n - count >= minimum):
-            kept.append(place)
+        if stays or low - (kept[-1][1] if kept else 0) >= minimum:
+            kept.append((value, high, stays))
+    while kept and not kept[-1][2] and n - kept[-1][1] < minimum:
+        kept.pop()
     return tuple(value for value, _, _ in kept)
 
 

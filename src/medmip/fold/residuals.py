@@ -33,17 +33,22 @@ class Standardised(Values):
     weights: str | None = None
 
     def of(self, block: Block) -> FloatArray:
-        """(n, 2). Term by term: a matrix product may round differently in another block."""
+        """(n, 2), remembered from round to round."""
+        return block.derived("residuals", self, lambda: self._made(block))
+
+    def _made(self, block: Block) -> FloatArray:
+        """Term by term: a matrix product may round differently in another block."""
         columns = block.matrix(self.design)
         centred = [columns[:, index] - mean for index, mean in enumerate(self.means)]
         fitted = np.full(block.records, self.means[-1])
         leverage = np.full(block.records, 1.0 / self.total)
+        part = np.empty(block.records)
         for index, slope in enumerate(self.slopes):
-            fitted += centred[index] * slope
+            fitted += np.multiply(centred[index], slope, out=part)
             lean = centred[index] * self.inverse[index][index]
             for other in range(index):
-                lean += centred[other] * (2.0 * self.inverse[index][other])
-            leverage += centred[index] * lean
+                lean += np.multiply(centred[other], 2.0 * self.inverse[index][other], out=part)
+            leverage += np.multiply(centred[index], lean, out=part)
         residual = columns[:, -1] - fitted
         with np.errstate(divide="ignore", invalid="ignore"):
             if self.weights is not None:
