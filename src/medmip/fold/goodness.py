@@ -21,8 +21,9 @@ from medmip.fold.statistic import (
 from medmip.fold.weights import weighed
 
 _ROUNDS = 40
-_SETTLED = 1e-9
-"""No coefficient of a recalibration moves by more at the last step."""
+_LAST = 1e-8
+"""A step that moves no coefficient by more is the last, and takes no round of its own: Newton's
+steps square their length, so that what is left of it is rounding."""
 
 
 @dataclass(frozen=True)
@@ -122,14 +123,22 @@ def recalibration_step(block: Block, state: RecalibrationState) -> Recalibration
     block, held = weighed(block, state.odds.classes.weights)
     weights = 1.0 if held is None else held
     t = (state.odds.of(block)[:, 0] - state.center) / state.scale
-    columns = np.vander(t, len(state.gamma), increasing=True).T
+    columns = np.empty((len(state.gamma), block.records))
+    columns[0] = 1.0
+    for power in range(1, len(columns)):
+        np.multiply(columns[power - 1], t, out=columns[power])
     eta = np.dot(state.gamma, columns)
     positive = block.levels(state.odds.classes.outcome) == state.odds.classes.positive
-    side = 2.0 * positive - 1.0
+    tail = np.exp(-np.abs(eta))
+    whole = 1.0 + tail
+    chance = np.where(eta >= 0.0, 1.0, tail) / whole
+    against = np.where(positive, -eta, eta)
     return RecalibrationStep(
-        log_likelihood=np.array(-(weights * np.logaddexp(0.0, -side * eta)).sum()),
-        gradient=np.dot(columns, weights * side * expit(-side * eta)),
-        information=np.dot(columns * (weights * expit(eta) * expit(-eta)), columns.T),
+        log_likelihood=np.array(
+            -np.sum(weights * np.log(whole)) - np.sum(weights * np.maximum(against, 0.0))
+        ),
+        gradient=np.dot(columns, weights * (positive - chance)),
+        information=np.dot(columns * (weights * tail / (whole * whole)), columns.T),
     )
 
 
@@ -141,19 +150,21 @@ def recalibrated(cohort: Cohort, state: RecalibrationState) -> Recalibration | N
             change = np.linalg.solve(step.information, step.gradient)
         except np.linalg.LinAlgError:
             return None
-        length, settled = 1.0, float(np.abs(change).max()) <= _SETTLED
+        size = float(np.abs(change).max())
+        if size <= _LAST:
+            covariance = np.asarray(np.linalg.inv(step.information), dtype=np.float64)
+            risen = float(step.log_likelihood) + float(change @ step.gradient) / 2
+            return Recalibration(state.gamma + change, covariance, risen)
+        length = 1.0
         while True:
             gamma = state.gamma + length * change
             tried = RecalibrationState(state.odds, state.center, state.scale, gamma)
             found = cohort.fold(recalibration_step, tried)
             slack = 1e-12 * abs(float(step.log_likelihood))
-            if settled or float(found.log_likelihood) >= float(step.log_likelihood) - slack:
+            if float(found.log_likelihood) >= float(step.log_likelihood) - slack:
                 break
             length /= 2
             if length < 1e-6:
                 return None
         state, step = tried, found
-        if settled:
-            covariance = np.asarray(np.linalg.inv(step.information), dtype=np.float64)
-            return Recalibration(state.gamma, covariance, float(step.log_likelihood))
     return None
