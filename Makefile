@@ -67,7 +67,7 @@ format: $(READY)/dev ## rewrite the Python sources in the project's style
 	$(BIN)/ruff format
 
 .PHONY: bench
-bench: $(READY)/dev ## measure against other software; writes benchmarks/results.md
+bench: $(READY)/bench ## measure against other software; ARGS="trees sites" chooses; writes benchmarks/results.md
 	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: validate
@@ -84,7 +84,7 @@ portal: $(STATIC) ## build the web portal into src/medmip/web/static
 
 .PHONY: lock
 lock: $(READY)/uv ## bring constraints.txt up to date with pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --quiet --group dev --group node --universal \
+	$(BIN)/uv pip compile pyproject.toml --quiet --group dev --group node --group bench --universal \
 		--python-version 3.11 --no-emit-index-url --no-header --no-annotate -o constraints.txt
 
 .PHONY: clean
@@ -116,6 +116,11 @@ $(READY)/run: pyproject.toml constraints.txt | $(READY)/uv
 $(READY)/dev: $(READY)/run
 	@echo 'Installing what its tests and checks need'
 	@$(call INSTALL,--group dev)
+	@touch $@
+
+$(READY)/bench: $(READY)/dev
+	@echo 'Installing what it is measured against'
+	@$(call INSTALL,--group bench)
 	@touch $@
 
 # The portal's tools need Node.js 20.19, 22.12 or newer; where the machine has none, a wheel brings

@@ -15,12 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cohort import NUMERIC, divided, home_at, published
+from benchmarks.cohort import data_model, divided, home_at, published
 from benchmarks.contest import loaded, opened
 from benchmarks.memory import peak_memory
-from benchmarks.tasks import PLAIN, TASKS, Task, chosen, task_of
+from benchmarks.task import PLAIN, Task
+from benchmarks.tasks import FAMILIES, TASKS, chosen, task_of
 
 RUNS = 5
+LONG = 8.0
+"""Seconds after which a contender is not run again in its process: a slow one is timed twice."""
 GROWING = (
     "describe, 48 variables",
     "linear regression, 20 covariates",
@@ -38,8 +41,10 @@ def measure(home: Path, task: Task, contender: str, records: int, runs: int) -> 
     else:
         run = task.rivals[contender](loaded(place, records, task))
     run()
-    walls, cpus = [], []
-    for _ in range(runs):
+    walls: list[float] = []
+    cpus: list[float] = []
+    begun = time.perf_counter()
+    while not walls or (len(walls) < runs and time.perf_counter() - begun < LONG):
         wall, cpu = time.perf_counter(), time.process_time()
         run()
         walls.append(time.perf_counter() - wall)
@@ -62,11 +67,12 @@ def measure_r(home: Path, task: Task, records: int, runs: int) -> dict[str, Any]
 x <- matrix(readBin("{raw}", "double", {shape[0] * shape[1]}), {shape[0]}, {shape[1]})
 y <- readBin("{folder}/y", "double", {y.size})
 if (length(y) > nrow(x)) y <- matrix(y, nrow(x))
-set.seed(1); times <- matrix(0, {runs}, 2)
+set.seed(1); times <- NULL
 invisible({{ {task.r} }})
 for (i in 1:{runs}) {{
   t <- system.time({{ {task.r} }})
-  times[i, ] <- c(t[[3]], t[[1]] + t[[2]])
+  times <- rbind(times, c(t[[3]], t[[1]] + t[[2]]))
+  if (sum(times[, 1]) > {LONG}) break
 }}
 cat(paste(times[, 1], collapse = " "), "\\n"); cat(paste(times[, 2], collapse = " "), "\\n")
 status <- readLines("/proc/self/status")
@@ -106,7 +112,7 @@ def contest(home: Path, tasks: list[Task], records: int, runs: int, rounds: int)
     for task in tasks:
         published(home_at(home), task.size(records), visits=task.visits)
         if task.sites > 1:
-            divided(home_at(home), task.size(records), task.sites)
+            divided(home_at(home), task.size(records), task.sites, visits=task.visits)
         contenders = [OURS, *task.contenders]
         if task.r and shutil.which("Rscript"):
             contenders.append("R")
@@ -127,7 +133,7 @@ def rows_of(task: Task, results: dict[str, dict[str, Any]], records: int) -> lis
     """A line of the table for each contender; the one that ours is judged against has a verdict."""
     middle = {name: median(part["wall"]) for name, part in results.items()}
     others = [name for name in results if name != OURS]
-    judged = task.against or min(others, key=middle.__getitem__, default="")
+    judged = task.against or (min(others, key=middle.__getitem__, default=""),)
     size = "" if task.size(records) == records else f" ({task.size(records):,} records)"
     lines = []
     for name, part in results.items():
@@ -137,7 +143,7 @@ def rows_of(task: Task, results: dict[str, dict[str, Any]], records: int) -> lis
             f"| {task.name + size if name == OURS else ''} | {name} "
             f"| {min(part['wall']):.4f} / {middle[name]:.4f} "
             f"| {median(part['cpu']):.4f} | {part['peak']:.0f} "
-            f"| {'1' if name == OURS else f'{ratio:.2f}'} | {verdict if name == judged else ''} |"
+            f"| {'1' if name == OURS else f'{ratio:.2f}'} | {verdict if name in judged else ''} |"
         )
     return lines
 
@@ -178,7 +184,10 @@ def growth(home: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "tasks", nargs="*", help="words of tasks' names, or algorithms; all tasks without any"
+        "tasks",
+        nargs="*",
+        help=f"words of tasks' names, algorithms, or families: {', '.join(FAMILIES)}, sites; all "
+        "tasks without any",
     )
     parser.add_argument("--home", type=Path, default=Path(".home/bench"))
     parser.add_argument("--records", type=int, default=1_000_000)
@@ -212,10 +221,10 @@ def main() -> None:
     report = [
         "# Benchmarks",
         "",
-        f"A generated cohort of {asked.records:,} patients × {NUMERIC + 4} variables, already "
-        f"loaded; {asked.rounds} × {asked.runs} runs of each contender after a warm-up, in "
-        f"turns, each in its own process. Python {platform.python_version()}, "
-        f"{os.cpu_count()} processors. "
+        f"A generated cohort of {asked.records:,} patients × {len(data_model().variables)} "
+        f"variables, already loaded; {asked.rounds} × {asked.runs} runs of each contender, fewer "
+        "of slow ones, after a warm-up, in turns, each in its own process. "
+        f"Python {platform.python_version()}, {os.cpu_count()} processors. "
         "Ratios of medians carry over to other machines; seconds do not.",
         "",
         *HEADER,

@@ -15,16 +15,26 @@ NUMERIC = 48
 COVARIATES = 20
 VISITS = 4
 _CHUNK = 250_000
+GAPS = ("gap0", "gap1", "gap2", "gap3", "gap4")
+"""Variables of which a fifth of the values is missing."""
 GROUPS = ("control", "mild", "disease")
 YES_NO = ("no", "yes")
 
 
 def data_model(*, visits: bool = False) -> DataModel:
-    """48 numeric variables, a group, a binary outcome, a count, months of follow-up to an event.
+    """48 numeric variables, a group, a binary outcome, counts, a cost, months of follow-up to an
+    event, and variables with gaps.
 
     visits: with patients who come several times.
     """
-    numeric = [*(f"v{index:02d}" for index in range(NUMERIC)), "count", "months"]
+    numeric = [
+        *(f"v{index:02d}" for index in range(NUMERIC)),
+        "count",
+        "spells",
+        "cost",
+        "months",
+        *GAPS,
+    ]
     keys = ("subjectid", "visitid") if visits else ()
     return DataModel(
         code="visits" if visits else "bench",
@@ -67,7 +77,7 @@ def published(
     a logistic, a Poisson and a proportional-hazards model of the first covariates.
     """
     datasets, model = Datasets(home.prepare()), data_model(visits=visits)
-    name = f"generated-{records}-{numeric}-v2"
+    name = f"generated-{records}-{numeric}-v3"
     known = [snapshot for snapshot in datasets.list(model.key) if snapshot.dataset == name]
     if known:
         return known[0]
@@ -85,22 +95,22 @@ def published(
     return datasets.publish(path, model.key, name, path.name, synthetic=True, move=True)
 
 
-def divided(home: Home, records: int, sites: int) -> tuple[Snapshot, ...]:
+def divided(home: Home, records: int, sites: int, *, visits: bool = False) -> tuple[Snapshot, ...]:
     """The same cohort cut into a snapshot for each site."""
-    whole = published(home, records)
+    whole = published(home, records, visits=visits)
     datasets = Datasets(home)
     names = [f"{whole.dataset}-{index}-of-{sites}" for index in range(sites)]
     known = {snapshot.dataset: snapshot for snapshot in datasets.list(whole.model)}
     if all(name in known for name in names):
         return tuple(known[name] for name in names)
-    bounds = np.linspace(0, records, sites + 1).astype(int)
+    bounds = np.linspace(0, records // VISITS, sites + 1).astype(int) * VISITS
     table = pq.read_table(whole.path)
     parts: dict[str, pa.Table | Path] = {}
     for name, start, stop in zip(names, bounds, bounds[1:], strict=False):
         part = table.slice(start, stop - start).drop_columns(["dataset", "__patient"])
         part = part.append_column("dataset", pa.array([name] * part.num_rows))
-        patient = pa.array(np.arange(part.num_rows, dtype=np.int32))
-        parts[name] = part.append_column("__patient", patient)
+        patient = np.arange(part.num_rows, dtype=np.int32) // (VISITS if visits else 1)
+        parts[name] = part.append_column("__patient", pa.array(patient))
     return datasets.publish_all(parts, whole.model, "generated", synthetic=True)
 
 
@@ -117,8 +127,14 @@ def _chunk(rng: np.random.Generator, start: int, size: int, numeric: int, name: 
     columns: dict[str, pa.Array] = {
         f"v{index:02d}": pa.array(scale[index] * (10 + volumes[index])) for index in range(numeric)
     }
+    mean = np.exp(0.15 * np.clip(lean, -20, 20))
     columns["count"] = pa.array(count.astype(float))
+    columns["spells"] = pa.array(rng.poisson(mean * rng.gamma(1.5, 1 / 1.5, size)).astype(float))
+    columns["cost"] = pa.array(rng.gamma(2.0, mean / 2.0))
     columns["months"] = pa.array(np.minimum(time, 120.0))
+    for index, code in enumerate(GAPS):
+        values = volumes[index] + rng.normal(size=size)
+        columns[code] = pa.array(values, mask=rng.random(size) < 0.2)
     columns["cohort_group"] = pa.array(np.array(GROUPS)[group])
     columns["outcome"] = pa.array(np.array(YES_NO)[outcome])
     columns["event"] = pa.array(np.array(YES_NO)[(time <= 120).astype(int)])

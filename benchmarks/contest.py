@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cohort import data_model, divided, published
-from benchmarks.rivals import Data, Run
-from benchmarks.tasks import Task
+from benchmarks.columns import Data, Run
+from benchmarks.task import Task
 from medmip.algorithms.registry import find
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
+from medmip.experiments.preparation import Preparation, analysed, prepared_spec
 from medmip.federation.in_process import open_cohort
 from medmip.federation.site import Site
 from medmip.federation.specification import CohortSpec
@@ -26,7 +27,7 @@ def opened(home: Home, records: int, task: Task, sites: int) -> Run:
     """Our contender over this many sites: the cohort admitted, its blocks in memory."""
     model, records = data_model(visits=task.visits), task.size(records)
     if sites > 1:
-        snapshots = divided(home, records, sites)
+        snapshots = divided(home, records, sites, visits=task.visits)
     else:
         snapshots = (published(home, records, visits=task.visits),)
     places = []
@@ -43,9 +44,15 @@ def opened(home: Home, records: int, task: Task, sites: int) -> Run:
         None,
         algorithm.missing,
     )
-    cohort = open_cohort(places, spec, Access("bench", "bench", task.algorithm))
     parameters = algorithm.parameters(**task.parameters)
-    return lambda: algorithm.run(cohort, parameters)
+    access = Access("bench", "bench", task.algorithm)
+    if not task.preparation:
+        cohort = open_cohort(places, spec, access)
+        return lambda: algorithm.run(cohort, parameters)
+    asked = Preparation.model_validate(task.preparation)
+    raw = open_cohort(places, prepared_spec(spec, asked), access)
+    known = {variable.code: variable for variable in model.variables}
+    return lambda: analysed(raw, algorithm, parameters, asked, known)
 
 
 def loaded(home: Home, records: int, task: Task) -> Data:
@@ -54,7 +61,7 @@ def loaded(home: Home, records: int, task: Task) -> Data:
 
     model = data_model(visits=task.visits)
     snapshot = published(home, task.size(records), visits=task.visits)
-    codes = list(dict.fromkeys([*task.x, *task.y]))
+    codes = list(dict.fromkeys([*task.x, *task.y, *task.besides]))
     table = pq.read_table(snapshot.path, columns=[*codes, "__patient"])
     columns = {code: _values(table[code], model, code) for code in codes}
     numeric = [code for code in task.x if model.variable(code).is_numeric]
