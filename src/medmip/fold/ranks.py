@@ -17,7 +17,7 @@ from medmip.fold.statistic import Cells, FloatArray, IntArray, Rank, Statistic, 
 from medmip.fold.value_grid import Columns, Grid, grid_counts, grid_for
 from medmip.fold.value_search import last_values, values_at
 
-_MANY = 2**17
+_MANY = 2**15
 """Records from which on borders need not be quantiles to the last bit."""
 _MOST = 400
 _LEAST = 8
