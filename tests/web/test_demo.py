@@ -20,7 +20,9 @@ from tests.demo_requests import request_of
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     home = Home(tmp_path_factory.mktemp("demo") / "home").prepare()
     prepare_demo(home)
-    app = create_app(ExperimentService(home), doorman_of(home, Login(kind="open")), hosts=("localhost",))
+    app = create_app(
+        ExperimentService(home), doorman_of(home, Login(kind="open")), hosts=("localhost",)
+    )
     with TestClient(app, base_url="http://localhost") as opened:
         yield opened
 
