@@ -15,9 +15,10 @@ from medmip.algorithms.registry import registry
 from medmip.authoring.analysis import ACCESS, OPEN, model_of, parts_of, site_of
 from medmip.authoring.check import Trial
 from medmip.catalogue.home import Home
-from medmip.federation.in_process import CohortSpec, open_cohort
+from medmip.federation.in_process import open_cohort
 from medmip.federation.run_keys import OnLoss
 from medmip.federation.secure_sum import SecureSum
+from medmip.federation.specification import CohortSpec
 from medmip.fold.adjustment import Adjustment
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort, CohortSize, Transport
