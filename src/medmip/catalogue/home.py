@@ -68,6 +68,19 @@ class Home:
         """What makes this node a site of a federation; only there where it is one."""
         return self.path / "site"
 
+    @property
+    def policies(self) -> Path:
+        """What the site says of its datasets: `<model>/<dataset>.toml`, `default.toml`."""
+        return self.path / "policies"
+
+    def dataset_policy(self, model: str, dataset: str) -> Path:
+        """What the site says of one dataset; model is a key."""
+        return self.policies / model.replace(":", "_") / f"{dataset}.toml"
+
+    def patients_table(self, model: str, dataset: str) -> Path:
+        """Where the sealed tables of pseudonyms and patients' codes of a dataset lie."""
+        return self.keys / "patients" / model.replace(":", "_") / dataset
+
     def dataset_folder(self, model: str, dataset: str) -> Path:
         """Where the snapshots of a dataset lie, and its `published.json`; model is a key."""
         return self.datasets / model.replace(":", "_") / dataset

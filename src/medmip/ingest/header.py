@@ -1,6 +1,6 @@
 """The header against the data model: columns are found by name, in any order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from difflib import get_close_matches
 
 from medmip.catalogue.data_model import DataModel
@@ -28,9 +28,12 @@ def key_names(model: DataModel) -> tuple[str, ...]:
 
 
 def header_problems(
-    columns: Sequence[Column], model: DataModel, dataset: str | None
+    columns: Sequence[Column],
+    model: DataModel,
+    dataset: str | None,
+    let_go: Collection[str] = (),
 ) -> Iterator[Problem]:
-    """What is wrong with the header.
+    """What is wrong with the header; columns named in let_go may be unknown to the model.
 
     Names are quoted only where at least one is a variable: a file without a header begins with
     a patient's values.
@@ -47,7 +50,7 @@ def header_problems(
         return
     yield from _duplicates(names)
     for name in dict.fromkeys(names):
-        if name not in known:
+        if name not in known and name not in let_go:
             yield Problem(
                 kind=Kind.UNKNOWN_COLUMN,
                 column=shown(name),

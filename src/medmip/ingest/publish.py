@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,15 +12,20 @@ from medmip.catalogue.home import Home
 from medmip.catalogue.variable import DATASET
 from medmip.ingest.dialect import Options
 from medmip.ingest.errors import IngestError, NotClean
+from medmip.ingest.identity import guarded, let_go, policy_in_force
+from medmip.ingest.judging import judged
+from medmip.ingest.prepare import KEPT, prepare
 from medmip.ingest.quarantine import set_aside
-from medmip.ingest.reading import Progress, Reading, reading
+from medmip.ingest.reading import Progress, reading
 from medmip.ingest.report import Report
-from medmip.ingest.rules import typed
-from medmip.ingest.session import Session, literal
+from medmip.ingest.sealing import sealed_patients
+from medmip.ingest.session import Session
 from medmip.ingest.small_change import refuse_small_change
 from medmip.ingest.staging import Column
 from medmip.privacy.policy import Policy, site_policy
-from medmip.store.parquet import COMPRESSION, PATIENT_COLUMN, ROW_GROUP
+from medmip.privacy.site_key import site_key
+from medmip.stewardship.applied import Applied
+from medmip.stewardship.patients import KEY
 from medmip.store.snapshots import Datasets, Snapshot
 
 
@@ -62,18 +68,32 @@ def bring_in(
     policy: Policy | None = None,
     progress: Progress | None = None,
 ) -> Imported:
-    """Read, check and publish a file, every dataset in it or none.
+    """Read, check, anonymise and publish a file, every dataset in it or none.
 
-    quarantine sets bad rows aside instead of refusing the file. Raises NotClean with the report;
-    SmallChange where a dataset differs from an earlier version by fewer patients than the
-    policy's minimum, unless allow_small_change; IngestError; StoreError.
+    Each dataset's own policy says how; of a file that may hold several, columns may be dropped by
+    the policy of all. quarantine sets bad rows aside instead of refusing the file. Raises
+    NotClean with the report; NotFit where the quality control finds what the policy does not
+    allow; SmallChange where a dataset differs from an earlier version by fewer patients than the
+    site's minimum, unless allow_small_change; DatasetPolicyError; AnonymisationError;
+    IngestError; StoreError.
     """
     home.prepare()
-    minimum = (policy or site_policy(home)).minimum_patients
+    guards = policy or site_policy(home)
+    minimum, cell = guards.minimum_patients, guards.minimum_cell
     told = progress or (lambda _step, _done: None)
+    in_force = partial(policy_in_force, home, model.key, synthetic=synthetic)
     with reading(
-        path, model, dataset, options, home=home, also=[home.datasets], progress=progress
-    ) as found:
+        path,
+        model,
+        dataset,
+        options,
+        home=home,
+        also=[home.datasets],
+        let_go=let_go(in_force(dataset)),
+        progress=progress,
+    ) as read:
+        told("Looking for identifiers", None)
+        found = guarded(read, [in_force(code) for code in read.report.datasets])
         listed = found.listed(home, report)
         if listed.problems and (listed.blocked or not quarantine):
             raise NotClean(listed)
@@ -81,14 +101,27 @@ def bring_in(
             raise IngestError("The file holds no table.", where=path.name)
         aside = set_aside(found, home) if listed.problems else None
         datasets = Datasets(home)
+        key = site_key(home, KEY)
         ready: dict[str, pa.Table | Path] = {}
+        applied: dict[str, str] = {}
         for code in _kept_datasets(found.session, found.columns, dataset):
             told(f"Writing {code}", None)
-            file = _write(found, model, code)
+            stated = in_force(code)
+            done = prepare(found, model, code, stated, key)
+            earlier = _versions(datasets, model, code)
             if not allow_small_change:
-                earlier = _versions(datasets, model, code)
-                refuse_small_change(found.session, file, earlier, model, code, minimum)
-            ready[code] = file
+                refuse_small_change(found.session, done.file, earlier, model, code, minimum)
+            told(f"Judging {code}", None)
+            findings = judged(found.session, done.file, model, code, stated.quality, datasets, cell)
+            table = sealed_patients(found.session, home, key, model.key, code, done)
+            ready[code] = done.file
+            applied[code] = Applied(
+                policy=stated,
+                steps=done.steps,
+                generalised=done.generalised,
+                patients_table=table,
+                findings=findings,
+            ).model_dump_json()
         if not ready:
             raise IngestError(
                 "No row is left to publish.",
@@ -96,83 +129,21 @@ def bring_in(
                 remedy=f"All rows were set aside in {aside}." if aside else None,
             )
         told("Publishing", None)
-        snapshots = datasets.publish_all(ready, model.key, path.name, synthetic, move=True)
+        snapshots = datasets.publish_all(
+            ready, model.key, path.name, synthetic, move=True, applied=applied
+        )
     return Imported(snapshots, listed, aside)
 
 
 def _kept_datasets(session: Session, columns: Sequence[Column], dataset: str | None) -> list[str]:
     cell = next((column.sql for column in columns if column.name == DATASET), None)
     if cell is None:
-        count = session.number(f"SELECT count(*) FROM {_KEPT}")  # noqa: S608
+        count = session.number(f"SELECT count(*) FROM {KEPT}")  # noqa: S608
         return [str(dataset)] if count else []
-    rows = session.rows(f"SELECT DISTINCT {cell} FROM {_KEPT} ORDER BY 1")  # noqa: S608
+    rows = session.rows(f"SELECT DISTINCT {cell} FROM {KEPT} ORDER BY 1")  # noqa: S608
     return [str(code) for (code,) in rows]
-
-
-_SORTED_AT_ONCE = 20_480
-"""Rows of a row group while sorting: each thread holds a group."""
-
-_KEPT = "(FROM cells ANTI JOIN problem USING (k))"
 
 
 def _versions(datasets: Datasets, model: DataModel, code: str) -> list[Snapshot]:
     published = {snapshot.dataset for snapshot in datasets.list(model.key)}
     return datasets.versions(model.key, code) if code in published else []
-
-
-def _write(found: Reading, model: DataModel, code: str) -> Path:
-    """The Parquet file of one dataset."""
-    assert found.session is not None
-    session, columns = found.session, {column.name: column for column in found.columns}
-    order = [name for name in model.all_variables if name in columns and name != DATASET]
-    decimal = found.report.dialect.decimal
-    cells = "".join(f'{typed(columns[name], decimal)} AS "{name}", ' for name in order)
-    cells += f'{literal(code)} AS "{DATASET}"'
-    rows = _KEPT
-    if DATASET in columns:
-        rows = f"(FROM {_KEPT} WHERE {columns[DATASET].sql} = {literal(code)})"
-    file = session.work / f"{code}.parquet"
-    if not model.longitudinal:
-        number = "(row_number() OVER () - 1)::INTEGER"
-        numbered = f"SELECT {cells}, {number} AS {PATIENT_COLUMN} FROM {rows}"  # noqa: S608
-        session.run(_copy(numbered, file))
-        return file
-    patient = columns[model.patient_column].sql
-    session.run(
-        f"""
-        CREATE OR REPLACE TABLE patient AS
-        SELECT code, (row_number() OVER (ORDER BY code) - 1)::INTEGER AS number
-        FROM (SELECT DISTINCT {patient} AS code FROM {rows})
-        """  # noqa: S608
-    )
-    # First typed, then sorted: together they need more memory than either.
-    typed_rows = f"""
-        SELECT {cells}, number AS {PATIENT_COLUMN}, {_visits(columns, model)} AS __visit, k AS __row
-        FROM {rows} AS kept JOIN patient ON kept.{patient} = patient.code
-        """  # noqa: S608
-    unsorted = session.work / "unsorted.parquet"
-    session.run(_copy(typed_rows, unsorted, _SORTED_AT_ONCE))
-    sorted_rows = f"""
-        SELECT * EXCLUDE (__visit, __row) FROM read_parquet({literal(str(unsorted))})
-        ORDER BY {PATIENT_COLUMN}, __visit, __row
-        """  # noqa: S608
-    session.run(_copy(sorted_rows, file))
-    unsorted.unlink()
-    return file
-
-
-def _copy(rows: str, file: Path, group: int = ROW_GROUP) -> str:
-    return (
-        f"COPY ({rows}) TO {literal(str(file))} "
-        f"(FORMAT parquet, COMPRESSION {COMPRESSION}, ROW_GROUP_SIZE {group})"
-    )
-
-
-def _visits(columns: dict[str, Column], model: DataModel) -> str:
-    """The order of visits: the model's, else by their codes."""
-    visit = columns[str(model.visit_column)]
-    levels = visit.variable.levels if visit.variable else ()
-    if not levels:
-        return visit.sql
-    members = ", ".join(literal(level) for level in levels)
-    return f"list_position([{members}], {visit.sql})"

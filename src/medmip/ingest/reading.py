@@ -2,7 +2,7 @@
 
 import csv
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,19 +96,23 @@ def reading(
     *,
     home: Home | None = None,
     also: Sequence[Path] = (),
+    let_go: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Iterator[Reading]:
     """A file read and audited, its cells at hand; `also` names folders that the session may read.
 
-    The table `cells` (k, c0 … cn, n0 … nn) holds the rows, `problem` what is wrong with them.
-    Raises IngestError where the file or the options cannot be used at all.
+    Columns named in let_go may be unknown to the model. The table `cells` (k, c0 … cn, n0 … nn)
+    holds the rows, `problem` what is wrong with them. Raises IngestError where the file or the
+    options cannot be used at all.
     """
     options = options or Options()
     _check_usable(path, model, dataset, options)
     with work_folder(home) as work:
         session = Session(work, options.memory, also)
         try:
-            reader = _Reader(session, path, model, dataset, options, progress or _silent)
+            reader = _Reader(
+                session, path, model, dataset, options, frozenset(let_go), progress or _silent
+            )
             yield reader.read()
         finally:
             session.close()
@@ -116,6 +120,12 @@ def reading(
 
 def _silent(step: str, done: float | None) -> None:
     """Nobody watches."""
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """What changes when somebody writes to a file, or puts another in its place."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _check_usable(path: Path, model: DataModel, dataset: str | None, options: Options) -> None:
@@ -151,6 +161,7 @@ class _Reader:
     model: DataModel
     dataset: str | None
     options: Options
+    let_go: frozenset[str]
     progress: Progress
 
     def read(self) -> Reading:
@@ -166,6 +177,7 @@ class _Reader:
             return self._stopped(Dialect(encoding=encoding), *self._bad_text(encoding), bad)
         dialect = Dialect(encoding=encoding, delimiter=head.delimiter, quote=head.quote)
         clean = self.session.work / "copy.csv"
+        before = _stamp(self.path)
         try:
             copy = transcode(
                 self.path,
@@ -176,9 +188,15 @@ class _Reader:
             )
         except Unreadable:
             return self._stopped(dialect, *self._bad_text(encoding))
+        if _stamp(self.path) != before:
+            raise IngestError(
+                "The file was changed while it was read.",
+                where=self.path.name,
+                remedy="Wait until whoever writes it has finished, then try again.",
+            )
         dialect = dialect.model_copy(update={"newline": copy.newline})
         columns = columns_of(head, self.model)
-        problems = tuple(header_problems(columns, self.model, self.dataset))
+        problems = tuple(header_problems(columns, self.model, self.dataset, self.let_go))
         if any(problem.kind is Kind.BAD_HEADER for problem in problems):
             return self._stopped(dialect, *problems)
         return self._staged(copy, clean, head, columns, dialect, problems)

@@ -25,6 +25,8 @@ class Kind(StrEnum):
     NO_RECORDS = "no records"
     UNBALANCED_QUOTE = "unbalanced quote"
     AMBIGUOUS_DECIMAL = "ambiguous decimal"
+    DIRECT_IDENTIFIER = "direct identifier"
+    NOT_A_DATE = "not a date"
     RAGGED_ROW = "ragged row"
     BAD_QUOTE = "bad quote"
     BAD_ROW = "bad row"

@@ -5,8 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from medmip.ingest.errors import IngestError
+from medmip.store.sql_session import literal
+
+__all__ = ["THREADS", "Session", "literal"]
 
 THREADS = 2
 """More threads hold more row groups in memory while writing."""
@@ -43,6 +47,11 @@ class Session:
         with _scrubbed():
             return self._connection.execute(sql, list(parameters)).fetchall()
 
+    def arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """The whole answer of a query, by columns."""
+        with _scrubbed():
+            return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
+
     def number(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """The only value of a query, a whole number; NULL is 0."""
         return int(str(self.rows(sql, parameters)[0][0] or 0))
@@ -63,8 +72,3 @@ def _scrubbed() -> Iterator[None]:
         ) from None
     except duckdb.Error as error:
         raise IngestError(f"The reading engine stopped with {type(error).__name__}.") from None
-
-
-def literal(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"

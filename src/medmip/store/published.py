@@ -16,7 +16,8 @@ class Snapshot:
     """One version of one dataset.
 
     hash is the SHA-256 of the Parquet file at path; variables are the codes that it holds;
-    source is the name of the file that it was imported from.
+    source is the name of the file that it was imported from, and applied what was done to it on
+    the way, as JSON; empty where nobody said.
     """
 
     model: str
@@ -30,6 +31,7 @@ class Snapshot:
     published: datetime
     version: int
     synthetic: bool
+    applied: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def _snapshot(
         published=datetime.fromisoformat(str(entry["published"])),
         version=_integer(entry["version"]),
         synthetic=bool(entry["synthetic"]),
+        applied=str(entry.get("applied", "")),
     )
 
 

@@ -68,13 +68,15 @@ class Datasets:
         synthetic: bool = False,
         *,
         move: bool = False,
+        applied: Mapping[str, str] | None = None,
     ) -> tuple[Snapshot, ...]:
         """Make data the current versions of the datasets of these codes, all of them or none.
 
         Each is a table, or a Parquet file (moved into the store where move says so, else
         copied), with a column for each variable and `__patient`, integers 0 … patients - 1.
         The column `dataset` is added to a table that lacks it. Content equal to the current
-        version's publishes nothing new. Raises StoreError where data or names break the rules,
+        version's publishes nothing new; applied says of each dataset what was done to it, as
+        JSON, which is kept with the version. Raises StoreError where data or names break the rules,
         StoreBusy where another publisher does not finish.
         """
         folders = {dataset: self._folder(model, dataset) for dataset in data}
@@ -85,9 +87,11 @@ class Datasets:
                 for dataset, folder in folders.items():
                     former = self._published(model, dataset)
                     digest, held = _brought(data[dataset], folder, former, dataset, move=move)
-                    if former and (former.current.hash, former.current.synthetic) == (
-                        digest,
-                        synthetic,
+                    done = (applied or {}).get(dataset, "")
+                    if former and (digest, synthetic, done) == (
+                        former.current.hash,
+                        former.current.synthetic,
+                        former.current.applied,
                     ):
                         found.append(former.current)
                         continue
@@ -103,6 +107,7 @@ class Datasets:
                         published=datetime.now(UTC),
                         version=former.following if former else 1,
                         synthetic=synthetic,
+                        applied=done,
                     )
                     versions = (*former.versions, snapshot) if former else (snapshot,)
                     found.append(snapshot)

@@ -1,0 +1,178 @@
+"""One dataset of an audited file made ready: typed, anonymised, written as a snapshot's file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from medmip.anonymise.generalise import Generalised, carry_out, plan
+from medmip.anonymise.step import Step
+from medmip.anonymise.transform import RAW, Transformation, ages, transformation
+from medmip.catalogue.data_model import DataModel
+from medmip.catalogue.variable import DATASET
+from medmip.ingest.reading import Reading
+from medmip.ingest.rules import typed
+from medmip.ingest.session import Session, literal
+from medmip.ingest.staging import Column
+from medmip.stewardship.policy import DatasetPolicy
+from medmip.store.parquet import COMPRESSION, PATIENT_COLUMN, ROW_GROUP
+from medmip.store.sql_session import quoted
+
+KEPT = "(FROM cells ANTI JOIN problem USING (k))"
+"""The rows of a reading that break no rule."""
+_SORTED_AT_ONCE = 20_480
+"""Rows of a row group while sorting: each thread holds a group."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A dataset as it will be published: its file, and what was done to it.
+
+    The session's table `known` (code, pseudonym) has its patients where they got pseudonyms
+    that the policy lets the key's holder go back from.
+    """
+
+    file: Path
+    steps: tuple[Step, ...]
+    generalised: Generalised | None
+    reversible: bool
+
+
+def prepare(
+    found: Reading, model: DataModel, code: str, policy: DatasetPolicy, key: bytes
+) -> Prepared:
+    """Write one dataset of a reading under its policy; key is the site's key of pseudonyms.
+
+    Raises AnonymisationError, IngestError.
+    """
+    assert found.session is not None
+    writer = _Writer(found.session, found, model, code, policy, key)
+    file = writer.written()
+    steps = writer.transformed.steps
+    rule = policy.anonymisation.k_anonymity
+    generalised = None
+    if rule is not None:
+        oldest = policy.anonymisation.oldest_age
+        caps = dict.fromkeys(ages(policy.anonymisation, model), oldest + 1.0)
+        planned = plan(found.session, file, model, rule, caps)
+        target = file.with_name(f"{code}.generalised.parquet")
+        carry_out(found.session, file, target, planned, longitudinal=model.longitudinal)
+        target.rename(file)
+        steps, generalised = (*steps, *planned.steps), planned.generalised
+    return Prepared(file, steps, generalised, writer.note_patients(file))
+
+
+@dataclass(frozen=True)
+class _Writer:
+    session: Session
+    found: Reading
+    model: DataModel
+    code: str
+    policy: DatasetPolicy
+    key: bytes
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        return {column.name: column for column in self.found.columns}
+
+    @property
+    def transformed(self) -> Transformation:
+        present = [name for name in self.columns if name != DATASET]
+        return transformation(self.policy.anonymisation, self.model, self.code, self.key, present)
+
+    def written(self) -> Path:
+        """The file with every cell of the dataset as it is published, none left out yet."""
+        made = self.transformed
+        published = ", ".join(filter(None, (made.select, f"{literal(self.code)} AS {DATASET}")))
+        file = self.session.work / f"{self.code}.parquet"
+        if not self.model.longitudinal:
+            number = f"(row_number() OVER () - 1)::INTEGER AS {PATIENT_COLUMN}"
+            rows = f"SELECT {published}, {number} FROM ({self._typed(made)})"  # noqa: S608
+            self.session.run(_copy(rows, file), made.parameters)
+            return file
+        patient = made.columns[self.model.patient_column]
+        name = quoted(self.model.patient_column)
+        # Numbered by pseudonym: the order of the hospital's own codes is not told.
+        self.session.run(
+            f"""
+            CREATE OR REPLACE TABLE patient AS
+            SELECT code, (row_number() OVER (ORDER BY published) - 1)::INTEGER AS number
+            FROM (
+                SELECT {name} AS code, {patient.sql} AS published
+                FROM (SELECT DISTINCT {self._patient} AS {name} FROM {self._rows})
+            )
+            """,  # noqa: S608
+            list(patient.parameters),
+        )
+        # First typed, then sorted: together they need more memory than either.
+        visits = f", {self._visits} AS __visit, k AS __row"
+        rows = f"""
+            SELECT {published}, number AS {PATIENT_COLUMN}, __visit, __row
+            FROM ({self._typed(made, visits)}) AS kept JOIN patient ON kept.{name} = patient.code
+            """  # noqa: S608
+        unsorted = self.session.work / "unsorted.parquet"
+        self.session.run(_copy(rows, unsorted, _SORTED_AT_ONCE), made.parameters)
+        sorted_rows = f"""
+            SELECT * EXCLUDE (__visit, __row) FROM read_parquet({literal(str(unsorted))})
+            ORDER BY {PATIENT_COLUMN}, __visit, __row
+            """  # noqa: S608
+        self.session.run(_copy(sorted_rows, file))
+        unsorted.unlink()
+        return file
+
+    def note_patients(self, file: Path) -> bool:
+        """Fill `known` with the patients in the file and their codes, where the policy says so."""
+        settings = self.policy.anonymisation
+        if not settings.reidentification or settings.patient_codes == "keep":
+            return False
+        patient = self.transformed.columns[self.model.patient_column]
+        name = quoted(self.model.patient_column)
+        self.session.run(
+            f"""
+            CREATE OR REPLACE TABLE known AS
+            SELECT code, pseudonym FROM (
+                SELECT {name} AS code, {patient.sql} AS pseudonym
+                FROM (SELECT DISTINCT {self._patient} AS {name} FROM {self._rows})
+            ) SEMI JOIN (SELECT {name} AS pseudonym FROM read_parquet({literal(str(file))}))
+            USING (pseudonym)
+            """,  # noqa: S608
+            list(patient.parameters),
+        )
+        return True
+
+    def _typed(self, made: Transformation, more: str = "") -> str:
+        """The dataset's rows, each cell in its variable's type and dates as they stand there."""
+        decimal = self.found.report.dialect.decimal
+        wanted = [name for name in self.model.all_variables if name in self.columns]
+        cells = [
+            f"{typed(self.columns[name], decimal)} AS {quoted(name)}"
+            for name in wanted
+            if name != DATASET
+        ]
+        cells += [f"{self.columns[name].sql} AS {quoted(RAW + name)}" for name in made.dates]
+        return f"SELECT {', '.join(cells)}{more} FROM {self._rows}"  # noqa: S608
+
+    @property
+    def _rows(self) -> str:
+        if DATASET not in self.columns:
+            return KEPT
+        return f"(FROM {KEPT} WHERE {self.columns[DATASET].sql} = {literal(self.code)})"
+
+    @property
+    def _patient(self) -> str:
+        return self.columns[self.model.patient_column].sql
+
+    @property
+    def _visits(self) -> str:
+        """The order of visits: the model's, else by their codes."""
+        visit = self.columns[str(self.model.visit_column)]
+        levels = visit.variable.levels if visit.variable else ()
+        if not levels:
+            return visit.sql
+        members = ", ".join(literal(level) for level in levels)
+        return f"list_position([{members}], {visit.sql})"
+
+
+def _copy(rows: str, file: Path, group: int = ROW_GROUP) -> str:
+    return (
+        f"COPY ({rows}) TO {literal(str(file))} "
+        f"(FORMAT parquet, COMPRESSION {COMPRESSION}, ROW_GROUP_SIZE {group})"
+    )
