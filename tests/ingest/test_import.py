@@ -199,7 +199,8 @@ def test_progress_is_told(home, write):
         home, write(CLEAN), WARD, "ward", progress=lambda step, done: steps.append((step, done))
     )
     assert [step for step, _ in steps] == [
-        "Detecting", "Copying", "Reading", "Checking", "Writing ward", "Publishing",
+        "Detecting", "Copying", "Reading", "Checking", "Looking for identifiers",
+        "Writing ward", "Judging ward", "Publishing",
     ]  # fmt: skip
     assert ("Copying", 1.0) in steps
 

@@ -215,11 +215,13 @@ def _measure(
     table = session.arrow('FROM alike ORDER BY "__cell"')
     records = table["__records"].to_numpy().astype(np.int64)
     quasi, own = [], []
+    together = sum(rule.weight for rule in settings.quasi_identifiers.values())
     for name in names:
         codes, values = coded(table[name])
         steps = hierarchy(model.variable(name), settings.quasi_identifiers[name], oldest.get(name))
         weights = np.bincount(codes, weights=records, minlength=len(values)).astype(np.int64)
-        quasi.append(Quasi(steps, steps.codes(values), steps.losses(values, weights)))
+        share = settings.quasi_identifiers[name].weight * len(names) / together
+        quasi.append(Quasi(steps, steps.codes(values), share * steps.losses(values, weights)))
         own.append(codes)
     columns_told, values_told = [], []
     for name in sensitive:
@@ -244,7 +246,7 @@ def _sensitive(
     ordered = not pa.types.is_string(values.type)
     if ordered:
         rank = np.empty(len(values), dtype=np.int64)
-        rank[pc.sort_indices(values, null_placement="at_end").to_numpy()] = np.arange(len(values))
+        rank[pc.sort_indices(values).to_numpy()] = np.arange(len(values))
         codes = rank[codes]
     totals = np.bincount(codes, weights=records, minlength=len(values)).astype(np.int64)
     return codes, SensitiveColumn(rule, ordered, totals)

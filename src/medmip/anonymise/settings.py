@@ -38,12 +38,13 @@ class QuasiIdentifier(_Settings):
 
     intervals are widths for a number, each a multiple of the one before, counted from origin.
     parents tell for a nominal variable which level each level becomes, one mapping a step; a
-    level that a mapping leaves out stays as it is.
+    level that a mapping leaves out stays as it is. What a variable of weight 2 loses counts twice.
     """
 
     intervals: tuple[float, ...] = ()
     origin: float = 0.0
     parents: tuple[Mapping[str, str], ...] = ()
+    weight: float = Field(1.0, gt=0, le=1000)
 
     @model_validator(mode="after")
     def _nested(self) -> Self:

@@ -26,6 +26,7 @@ _MODEL_FIELDS = {
     "label": Field(str, required=True),
     "description": Field(str),
     "longitudinal": Field(bool),
+    "extends": Field(str),
     "variables": Field(list),
     "groups": Field(list),
 }
@@ -78,7 +79,10 @@ def read_cdes(text: str | bytes, where: str | None = None) -> DataModel:
 
 
 def write_cdes(model: DataModel) -> str:
-    """The text of a model's CDEsMetadata.json; read_cdes of it gives the same model."""
+    """The text of a model's CDEsMetadata.json; read_cdes of it gives the same model.
+
+    Of a model that extends another, as the store keeps it, only what it adds is written.
+    """
     raw: dict[str, Json] = {
         "code": model.code,
         "version": model.version,
@@ -88,6 +92,8 @@ def write_cdes(model: DataModel) -> str:
         raw["description"] = model.description
     if model.longitudinal:
         raw["longitudinal"] = True
+    if model.extends:
+        raw["extends"] = model.extends
     raw["variables"] = [_raw_variable(variable) for variable in model.variables]
     raw["groups"] = [_raw_group(group) for group in model.groups]
     return json.dumps(raw, indent=2, ensure_ascii=False) + "\n"
@@ -140,10 +146,14 @@ class _Reader:
             label=_text(values, "label"),
             description=_text(values, "description"),
             longitudinal=bool(values.get("longitudinal", False)),
+            extends=_text(values, "extends"),
             variables=self.variables(values, "$"),
             groups=self.groups(values, "$", 1),
         )
-        self.check_columns(model)
+        if not model.extends:
+            self.check_columns(model)
+        elif model.longitudinal:
+            self.problems.add("$.longitudinal", "An extension is as the model that it extends.")
         return model
 
     def check_columns(self, model: DataModel) -> None:

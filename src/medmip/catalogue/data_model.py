@@ -24,7 +24,10 @@ class Group(BaseModel):
 
 
 class DataModel(BaseModel):
-    """Variables and groups of one version; a longitudinal model has a record for each visit."""
+    """Variables and groups of one version; a longitudinal model has a record for each visit.
+
+    extends is the key of the model that this one adds to, if any.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,6 +36,7 @@ class DataModel(BaseModel):
     label: str
     description: str = ""
     longitudinal: bool = False
+    extends: str = ""
     variables: tuple[Variable, ...] = ()
     groups: tuple[Group, ...] = ()
 

@@ -1,5 +1,6 @@
 """The data models of one installation: those it was given, and the shipped ones."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
@@ -8,7 +9,8 @@ from pathlib import Path
 from medmip.catalogue.atomic_file import write_atomically
 from medmip.catalogue.cdes import read_cdes, write_cdes
 from medmip.catalogue.data_model import DataModel
-from medmip.catalogue.errors import ModelExists, ModelInUse, UnknownModel
+from medmip.catalogue.errors import CatalogueError, ModelExists, ModelInUse, UnknownModel
+from medmip.catalogue.extension import extended
 from medmip.catalogue.home import Home
 
 
@@ -37,7 +39,10 @@ class ModelStore:
         """
         text = write_cdes(model)
         read_cdes(text, model.key)
-        present = self._all().get(model.key)
+        kept = self._kept()
+        if model.extends:
+            _resolved(model.key, kept | {model.key: model}, ())
+        present = kept.get(model.key)
         if present == model:
             return model
         if present and not replace:
@@ -68,8 +73,11 @@ class ModelStore:
         return list(self._all().values())
 
     def export(self, key: str) -> str:
-        """The text of the model's CDEsMetadata.json; raises UnknownModel."""
-        return write_cdes(self.get(key))
+        """The text of the model's CDEsMetadata.json, with what it extends; raises UnknownModel.
+
+        So it can be added wherever MIP runs, without the model that it extends.
+        """
+        return write_cdes(self.get(key).model_copy(update={"extends": ""}))
 
     def remove(self, key: str) -> None:
         """Forget a model; raises UnknownModel, or ModelInUse while datasets are published under it.
@@ -80,10 +88,18 @@ class ModelStore:
         if not file.exists():
             raise ModelInUse(f"The data model {key} comes with the software and stays.")
         self._refuse_in_use(key, "removed")
+        extensions = [model.key for model in self._kept().values() if model.extends == key]
+        if extensions and key not in {model.key for model in shipped_models()}:
+            raise ModelInUse(
+                f"The data model {key} cannot be removed: {', '.join(extensions)} extends it.",
+                remedy="Remove the extension first.",
+            )
         file.unlink()
 
     def _refuse_in_use(self, key: str, done: str) -> None:
-        datasets = self.home.published(key)
+        kept = self._kept()
+        concerned = [name for name in kept if key in _ancestry(name, kept)]
+        datasets = [code for name in concerned for code in self.home.published(name)]
         if datasets:
             raise ModelInUse(
                 f"The data model {key} cannot be {done}: it has the published"
@@ -92,6 +108,12 @@ class ModelStore:
             )
 
     def _all(self) -> dict[str, DataModel]:
+        """Every model whole, with what it extends."""
+        kept = self._kept()
+        return {key: _resolved(key, kept, ()) for key in kept}
+
+    def _kept(self) -> dict[str, DataModel]:
+        """Every model as its file has it: of an extension only what it adds."""
         models = {model.key: model for model in shipped_models()}
         for file in self.home.models.glob("*_*.json"):
             model = self._model_in(file)
@@ -110,3 +132,28 @@ class ModelStore:
     def _file(self, model: DataModel) -> Path:
         # a version holds no underscore, so the name tells code and version apart
         return self.home.models / f"{model.code}_{model.version}.json"
+
+
+def _ancestry(key: str, kept: Mapping[str, DataModel]) -> tuple[str, ...]:
+    """A model's key, and those of all that it extends."""
+    seen: list[str] = []
+    while key in kept and key not in seen:
+        seen.append(key)
+        key = kept[key].extends
+    return tuple(seen)
+
+
+def _resolved(key: str, kept: Mapping[str, DataModel], below: tuple[str, ...]) -> DataModel:
+    model = kept[key]
+    if not model.extends:
+        return model
+    if model.extends in (*below, key):
+        raise CatalogueError(
+            f"{key} extends itself, by way of {model.extends}.", remedy="Extend another model."
+        )
+    if model.extends not in kept:
+        raise CatalogueError(
+            f"{key} extends {model.extends}, which is not there.",
+            remedy=f"Add {model.extends} first.",
+        )
+    return extended(model, _resolved(model.extends, kept, (*below, key)))

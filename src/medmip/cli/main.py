@@ -5,15 +5,18 @@ from collections.abc import Sequence
 
 import typer
 
+from medmip.cli import data_stewardship
 from medmip.cli.algorithm import algorithm_app
 from medmip.cli.audit import audit_app
 from medmip.cli.data import data_app
 from medmip.cli.doctor import doctor
+from medmip.cli.data_quality import quality
 from medmip.cli.experiment import experiment_app
 from medmip.cli.hub import hub_app
 from medmip.cli.model import model_app
 from medmip.cli.model_apply import model_apply
 from medmip.cli.model_export import model_export
+from medmip.cli.model_migrate import migrate
 from medmip.cli.policy import policy_app
 from medmip.cli.run import run
 from medmip.cli.serve import demo, serve
@@ -32,7 +35,15 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(serve)
 app.command()(doctor)
+model_app.command()(migrate)
 app.add_typer(model_app, name="model")
+data_app.command()(quality)
+data_app.command()(data_stewardship.card)
+data_app.command()(data_stewardship.policy)
+data_app.command()(data_stewardship.catalogue)
+data_app.command()(data_stewardship.diff)
+data_app.command()(data_stewardship.retain)
+data_app.command()(data_stewardship.reidentify)
 app.add_typer(data_app, name="data")
 app.add_typer(algorithm_app, name="algorithm")
 app.command()(run)

@@ -104,7 +104,7 @@ def bring_in(
         key = site_key(home, KEY)
         ready: dict[str, pa.Table | Path] = {}
         applied: dict[str, str] = {}
-        for code in _kept_datasets(found.session, found.columns, dataset):
+        for code in kept_datasets(found.session, found.columns, dataset):
             told(f"Writing {code}", None)
             stated = in_force(code)
             done = prepare(found, model, code, stated, key)
@@ -135,7 +135,8 @@ def bring_in(
     return Imported(snapshots, listed, aside)
 
 
-def _kept_datasets(session: Session, columns: Sequence[Column], dataset: str | None) -> list[str]:
+def kept_datasets(session: Session, columns: Sequence[Column], dataset: str | None) -> list[str]:
+    """The datasets that have a row which breaks no rule."""
     cell = next((column.sql for column in columns if column.name == DATASET), None)
     if cell is None:
         count = session.number(f"SELECT count(*) FROM {KEPT}")  # noqa: S608

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -150,6 +150,24 @@ class Datasets:
         raise UnknownDataset(
             f"{model} {dataset} has no version {version}.", remedy=f"Its versions are {known}."
         )
+
+    def forget(self, model: str, dataset: str, numbers: Collection[int]) -> None:
+        """Remove former versions for good; after a kill they are all listed still, or none is.
+
+        Raises UnknownDataset, StoreError where the current version is among them.
+        """
+        with self._locked():
+            published = self._existing(model, dataset)
+            if published.number in numbers:
+                raise StoreError(
+                    f"Version {published.number} of {dataset} is the current one and stays.",
+                    remedy="Roll back to another version first, or remove the dataset.",
+                )
+            kept = tuple(v for v in published.versions if v.version not in numbers)
+            folder = published.current.path.parent
+            Published(kept, published.number).write(folder)
+            _clean(folder, _hashes(kept))
+            sync_folder(folder)
 
     def remove(self, model: str, dataset: str) -> None:
         """Unpublish a dataset and delete all its versions; raises UnknownDataset."""
