@@ -20,7 +20,7 @@ found = {
     "t_level": float(anonymity.t_closeness(out, quasi, [asked["level"]])),
     "t_number": float(anonymity.t_closeness(out, quasi, [asked["number"]])),
 }
-raw = pd.DataFrame(asked["raw"]).fillna("missing").astype(str)
+raw = pd.DataFrame(asked["raw"]).astype(str)
 steps = {
     name: {step: pd.Series(classes).to_numpy() for step, classes in enumerate(levels)}
     for name, levels in asked["steps"].items()

@@ -63,6 +63,7 @@ def test_anjana_and_pycanon_agree(oracle, tmp_path, seed):
         codes = hierarchy(COHORT.variable(name), QUASI[name]).codes(distinct.dictionary)
         own = distinct.indices.to_numpy()
         shown = ["missing" if value is None else str(value) for value in raw[name]]
+        raw[name] = shown
         steps[name] = [shown, *([f"c{code}" for code in step[own]] for step in codes[1:])]
     question = {
         "quasi": [*QUASI], "level": "diagnosis", "number": "score", "k": k,
