@@ -51,7 +51,7 @@ def table(seed: int, patients: int, *, visits: int = 1) -> pa.Table:
     return pa.table(
         {
             "subjectcode": [f"p{index}" for index in of],
-            "subjectageyears": pa.array(np.where(missing, None, ages).tolist(), pa.int64()),
+            "subjectageyears": pa.array(ages, pa.int64(), mask=missing),
             "gender": rng.choice(["F", "M"], patients)[of].tolist(),
             "school": rng.choice(["none", "primary", "secondary", "university"], count).tolist(),
             "height": rng.normal(170, 9, patients)[of],

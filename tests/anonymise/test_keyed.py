@@ -18,7 +18,7 @@ from medmip.anonymise.keyed import (
 )
 
 KEYS = st.binary(min_size=32, max_size=32)
-CODES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=30)
+CODES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 
 
 def in_sql(key, code, most):

@@ -64,7 +64,10 @@ def test_anjana_and_pycanon_agree(oracle, tmp_path, seed):
         own = distinct.indices.to_numpy()
         shown = ["missing" if value is None else str(value) for value in raw[name]]
         raw[name] = shown
-        steps[name] = [shown, *([f"c{code}" for code in step[own]] for step in codes[1:])]
+        steps[name] = [
+            shown,
+            *([f"{n}-{code}" for code in step[own]] for n, step in enumerate(codes[1:], 1)),
+        ]
     question = {
         "quasi": [*QUASI], "level": "diagnosis", "number": "score", "k": k,
         "suppression": suppression, "steps": steps, "raw": raw,

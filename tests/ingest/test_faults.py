@@ -38,7 +38,7 @@ def told(process):
 
 
 def many(count, secret=""):
-    lines = [f"{secret}p{index},{index % 90},{index}.5,F" for index in range(count)]
+    lines = [f"{secret}p{index},{index % 90},{index % 90}.5,F" for index in range(count)]
     return "\n".join(["subjectcode,age,volume,gender", *lines, ""])
 
 

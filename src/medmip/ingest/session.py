@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from medmip.ingest.errors import IngestError
+from medmip.ingest.work import disk_full
 from medmip.store.sql_session import literal
 
 __all__ = ["THREADS", "Session", "literal"]
@@ -70,5 +71,7 @@ def _scrubbed() -> Iterator[None]:
             "The file needs more memory or disk than it was given.",
             remedy="Free space in the home folder, or split the file.",
         ) from None
+    except duckdb.IOException:
+        raise disk_full() from None
     except duckdb.Error as error:
         raise IngestError(f"The reading engine stopped with {type(error).__name__}.") from None

@@ -1,5 +1,6 @@
 """A folder for one import's temporary files, in the home; those of killed imports are removed."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -9,13 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from medmip.catalogue.home import Home
+from medmip.ingest.errors import IngestError
 
 _LOCK = ".lock"
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 @contextmanager
 def work_folder(home: Home | None) -> Iterator[Path]:
-    """A fresh folder, readable by its owner alone, gone afterwards; without a home in /tmp."""
+    """A fresh folder, readable by its owner alone, gone afterwards; without a home in /tmp.
+
+    Raises IngestError where what is done with it fills the disk.
+    """
     root = None if home is None else home.path / "work"
     if root is not None:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -25,9 +31,21 @@ def work_folder(home: Home | None) -> Iterator[Path]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise disk_full() from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def disk_full() -> IngestError:
+    """There is no room for what has to be written."""
+    return IngestError(
+        "There is not enough space on the disk, or files so large may not be written.",
+        remedy="Free space in the home folder, or split the file.",
+    )
 
 
 def _remove_abandoned(root: Path) -> None:

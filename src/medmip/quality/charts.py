@@ -86,5 +86,7 @@ def _bars(
 
 
 def _svg(chart: alt.Chart | alt.LayerChart) -> str:
-    made = chart.properties(width=_WIDTH).configure_axis(labelLimit=260)
+    # The renderer measures another font than the page shows, so long names need more room.
+    made = chart.properties(width=_WIDTH, padding={"left": 70, "right": 20, "top": 5, "bottom": 5})
+    made = made.configure_axis(labelLimit=320)
     return str(vl_convert.vegalite_to_svg(made.to_dict()))
