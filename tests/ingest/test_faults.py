@@ -113,6 +113,17 @@ def test_five_gigabytes_without_a_line_end_are_refused_in_bounded_memory(home, t
     assert Datasets(home).list() == []
 
 
+def test_a_long_line_of_letters_is_refused_in_bounded_memory(home, tmp_path):
+    file = tmp_path / "long.csv"
+    with file.open("w") as target:
+        target.write(CLEAN)
+        for _ in range(100):
+            target.write("a" * (1 << 20))
+    message, peak = told(importer(home, file))
+    assert "Nothing was published" in message
+    assert peak < 800
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig"])
 @pytest.mark.parametrize(
     "remark", ["Müdigkeit; Schwäche", "fatigué, très faible"], ids=["German", "French"]

@@ -189,7 +189,8 @@ def bad_text(path: Path, encoding: str) -> Iterator[BadText]:
                 number = line + text.count("\n", 0, position)
                 if number not in lines[mark]:
                     lines[mark].append(number)
-                position = text.find(mark, position + 1)
+                end = text.find("\n", position)
+                position = -1 if end < 0 else text.find(mark, end)
         line += text.count("\n")
     for mark, kind in marks.items():
         if counts[mark]:
