@@ -6,24 +6,14 @@ import pytest
 from medmip.catalogue.home import Home
 from medmip.ingest import Options, check
 from medmip.ingest.publish import bring_in
+from tests.as_it_is import as_it_is
 from tests.ingest.files import WARD
-
-AS_IT_IS = """
-[anonymisation]
-patient_codes = "keep"
-codes = []
-ages = []
-identifiers = "ignore"
-"""
 
 
 @pytest.fixture
 def home(tmp_path):
     """A home that publishes what it reads as it is; what is done to it has tests of its own."""
-    home = Home(tmp_path / "home").prepare()
-    home.policies.mkdir()
-    (home.policies / "default.toml").write_text(AS_IT_IS)
-    return home
+    return as_it_is(Home(tmp_path / "home").prepare())
 
 
 @pytest.fixture

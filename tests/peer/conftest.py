@@ -23,6 +23,7 @@ from medmip.store.duckdb_engine import DuckDBEngine
 from medmip.store.filters import parse_filter
 from medmip.store.snapshots import Snapshot
 from tests.analysis import ACCESS, Witnessed
+from tests.as_it_is import as_it_is
 
 PEERS_POLICY = Policy(
     minimum_patients=10,
@@ -122,7 +123,8 @@ def _changed(part: Any, **changes: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def peer(peer_suite: Path, tmp_path_factory: pytest.TempPathFactory) -> PeerHospital:
-    return PeerHospital(peer_suite, Home(tmp_path_factory.mktemp("peer")).prepare())
+    home = as_it_is(Home(tmp_path_factory.mktemp("peer")).prepare())
+    return PeerHospital(peer_suite, home)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -9,8 +9,8 @@ from medmip.cli import data_stewardship
 from medmip.cli.algorithm import algorithm_app
 from medmip.cli.audit import audit_app
 from medmip.cli.data import data_app
-from medmip.cli.doctor import doctor
 from medmip.cli.data_quality import quality
+from medmip.cli.doctor import doctor
 from medmip.cli.experiment import experiment_app
 from medmip.cli.hub import hub_app
 from medmip.cli.model import model_app

@@ -83,5 +83,5 @@ def _read(service: "ExperimentService", experiment: str, home: "Home", file: Pat
     from medmip.ingest import import_file
 
     model = service.models.get(service.get(experiment).request.inputdata.data_model)
-    (snapshot,) = import_file(home, file, model, dataset="new-records")
+    (snapshot,) = import_file(home, file, model, dataset="new-records", anonymised=False)
     return snapshot

@@ -16,10 +16,10 @@ from medmip.stewardship.policy import DatasetPolicy, stated_policy
 _HAS_CELLS = "SELECT count(*) FROM duckdb_views() WHERE view_name = 'cells'"
 _REMEDY = "name it in the dataset's policy under drop, codes or dates, or leave it out of the file"
 
-INVENTED = DatasetPolicy(
+AS_IT_IS = DatasetPolicy(
     anonymisation=Anonymisation(patient_codes="keep", codes=(), identifiers="ignore", ages=())
 )
-"""For invented patients where no policy is stated: there is nobody to protect."""
+"""For invented patients where no policy is stated, and for files that nobody else will see."""
 
 
 def policy_in_force(
@@ -27,7 +27,7 @@ def policy_in_force(
 ) -> DatasetPolicy:
     """The stated policy of a dataset, else the built-in one; raises DatasetPolicyError."""
     stated = None if home is None else stated_policy(home, model, dataset)
-    return stated or (INVENTED if synthetic else DatasetPolicy())
+    return stated or (AS_IT_IS if synthetic else DatasetPolicy())
 
 
 def let_go(policy: DatasetPolicy) -> frozenset[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +11,7 @@ from medmip.catalogue.home import Home
 from medmip.catalogue.variable import DATASET
 from medmip.ingest.dialect import Options
 from medmip.ingest.errors import IngestError, NotClean
-from medmip.ingest.identity import guarded, let_go, policy_in_force
+from medmip.ingest.identity import AS_IT_IS, guarded, let_go, policy_in_force
 from medmip.ingest.judging import judged
 from medmip.ingest.prepare import KEPT, prepare
 from medmip.ingest.quarantine import set_aside
@@ -26,6 +25,7 @@ from medmip.privacy.policy import Policy, site_policy
 from medmip.privacy.site_key import site_key
 from medmip.stewardship.applied import Applied
 from medmip.stewardship.patients import KEY
+from medmip.stewardship.policy import DatasetPolicy
 from medmip.store.snapshots import Datasets, Snapshot
 
 
@@ -46,10 +46,22 @@ def import_file(
     options: Options | None = None,
     quarantine: bool = False,
     progress: Progress | None = None,
+    *,
+    anonymised: bool = True,
 ) -> list[Snapshot]:
-    """Publish a clean file as the new version of its datasets; see bring_in for what is raised."""
+    """Publish a clean file as the new version of its datasets; see bring_in for what is raised.
+
+    With anonymised off nothing is done to its cells: for a home that nobody else looks into.
+    """
     imported = bring_in(
-        home, path, model, dataset, options, quarantine=quarantine, progress=progress
+        home,
+        path,
+        model,
+        dataset,
+        options,
+        quarantine=quarantine,
+        progress=progress,
+        stated=None if anonymised else AS_IT_IS,
     )
     return [*imported.snapshots]
 
@@ -66,22 +78,26 @@ def bring_in(
     synthetic: bool = False,
     report: Path | None = None,
     policy: Policy | None = None,
+    stated: DatasetPolicy | None = None,
     progress: Progress | None = None,
 ) -> Imported:
     """Read, check, anonymise and publish a file, every dataset in it or none.
 
-    Each dataset's own policy says how; of a file that may hold several, columns may be dropped by
-    the policy of all. quarantine sets bad rows aside instead of refusing the file. Raises
-    NotClean with the report; NotFit where the quality control finds what the policy does not
-    allow; SmallChange where a dataset differs from an earlier version by fewer patients than the
-    site's minimum, unless allow_small_change; DatasetPolicyError; AnonymisationError;
-    IngestError; StoreError.
+    Each dataset's own policy says how, or stated where it is given; of a file that may hold
+    several, columns may be dropped by the policy of all. quarantine sets bad rows aside instead
+    of refusing the file. Raises NotClean with the report; NotFit where the quality control finds
+    what the policy does not allow; SmallChange where a dataset differs from an earlier version by
+    fewer patients than the site's minimum, unless allow_small_change; DatasetPolicyError;
+    AnonymisationError; IngestError; StoreError.
     """
     home.prepare()
     guards = policy or site_policy(home)
     minimum, cell = guards.minimum_patients, guards.minimum_cell
     told = progress or (lambda _step, _done: None)
-    in_force = partial(policy_in_force, home, model.key, synthetic=synthetic)
+
+    def in_force(code: str | None) -> DatasetPolicy:
+        return stated or policy_in_force(home, model.key, code, synthetic=synthetic)
+
     with reading(
         path,
         model,
@@ -106,17 +122,17 @@ def bring_in(
         applied: dict[str, str] = {}
         for code in kept_datasets(found.session, found.columns, dataset):
             told(f"Writing {code}", None)
-            stated = in_force(code)
-            done = prepare(found, model, code, stated, key)
+            ruled = in_force(code)
+            done = prepare(found, model, code, ruled, key)
             earlier = _versions(datasets, model, code)
             if not allow_small_change:
                 refuse_small_change(found.session, done.file, earlier, model, code, minimum)
             told(f"Judging {code}", None)
-            findings = judged(found.session, done.file, model, code, stated.quality, datasets, cell)
+            findings = judged(found.session, done.file, model, code, ruled.quality, datasets, cell)
             table = sealed_patients(found.session, home, key, model.key, code, done)
             ready[code] = done.file
             applied[code] = Applied(
-                policy=stated,
+                policy=ruled,
                 steps=done.steps,
                 generalised=done.generalised,
                 patients_table=table,
