@@ -22,8 +22,8 @@ expect.set_options(timeout=20_000)
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of `mip demo`, started for these tests on a free port."""
-    with served("demo", tmp_path_factory.mktemp("demo")) as found:
+    """The address of one hospital's demonstration, started for these tests on a free port."""
+    with served("demo --alone", tmp_path_factory.mktemp("demo")) as found:
         yield found
 
 
@@ -40,7 +40,7 @@ def served(command: str, folder: Path) -> Iterator[str]:
     log = folder / "output.txt"
     with log.open("w") as output:
         server = subprocess.Popen(
-            [program, command, "--port", str(port), "--home", str(folder / "home")],
+            [program, *command.split(), "--port", str(port), "--home", str(folder / "home")],
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -10,7 +10,7 @@ from medmip.accounts.doorman import doorman_of
 from medmip.accounts.settings import Login
 from medmip.algorithms.registry import registry
 from medmip.catalogue.home import Home
-from medmip.cli.serve import prepare_demo
+from medmip.cli.demo import prepare_demo
 from medmip.experiments.service import ExperimentService
 from medmip.web.application import create_app
 from tests.demo_requests import request_of

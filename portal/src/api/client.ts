@@ -21,6 +21,7 @@ export type Outcome = Schemas['Outcome'];
 export type TableView = Schemas['Table'];
 export type ChartView = Schemas['Chart'];
 export type CohortCount = Schemas['CohortCount'];
+export type SiteEntry = Schemas['SiteEntry'];
 export type Visit = Schemas['Visit'];
 export type Person = Schemas['Person'];
 export type Role = Schemas['Role'];
@@ -103,6 +104,7 @@ export const api = {
     return response.blob();
   },
   cancel: (id: string) => call<Experiment>('POST', `/experiments/${encodeURIComponent(id)}/cancel`),
+  sites: () => call<SiteEntry[]>('GET', '/sites'),
   session: () => call<Visit>('GET', '/session'),
   logIn: (name: string, password: string) => call<Visit>('POST', '/session', { name, password }),
   giveCode: (code: string) => call<Visit>('POST', '/session/code', { code }),

@@ -7,6 +7,7 @@ import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
 import { texts } from '../texts/en';
+import { Hospitals } from './Hospitals';
 
 const t = texts.datasets;
 const NUMBERS = new Set(['patients', 'records', 'variables', 'version']);
@@ -45,7 +46,7 @@ export function DatasetsPage() {
                     {dataset.label} {dataset.synthetic && <SyntheticBadge />}
                   </Group>
                   <Text size="xs" c="dimmed">
-                    {dataset.source}
+                    {dataset.site || dataset.source}
                   </Text>
                 </Table.Td>
                 <Table.Td>{dataset.model}</Table.Td>
@@ -62,6 +63,7 @@ export function DatasetsPage() {
           </Table.Tbody>
         </Table>
       )}
+      <Hospitals />
     </div>
   );
 }

@@ -196,9 +196,24 @@ function Provenance({ provenance }: { provenance: NonNullable<Experiment['proven
         <dd>{provenance.software}</dd>
         <dt>{t.version}</dt>
         <dd>{provenance.algorithm_version}</dd>
+        {provenance.sites.length > 0 && (
+          <>
+            <dt>{t.hospitals}</dt>
+            <dd>{provenance.sites.map((site) => site.name).join(', ')}</dd>
+            <dt>{t.secure}</dt>
+            <dd>{provenance.secure_aggregation ? t.secureYes : t.secureNo}</dd>
+          </>
+        )}
+        {provenance.lost.length > 0 && (
+          <>
+            <dt>{t.lost}</dt>
+            <dd>{provenance.lost.join(', ')}</dd>
+          </>
+        )}
       </dl>
       {provenance.snapshots.map((part) => (
         <Text size="xs" c="dimmed" key={part.dataset} mt={4} title={part.hash}>
+          {part.site && `${part.site}: `}
           {t.snapshot(part.dataset, part.version)} <span className="mono">{part.hash.slice(0, 12)}</span>{' '}
           {part.synthetic && <SyntheticBadge />}
         </Text>

@@ -113,6 +113,7 @@ export function Workspace() {
                       <span>{dataset.label}</span>
                       {dataset.synthetic && <SyntheticBadge />}
                       <Text span size="xs" c="dimmed">
+                        {dataset.site && `${dataset.site} · `}
                         {dataset.patients.toLocaleString('en')} {t.patients}
                       </Text>
                     </Group>

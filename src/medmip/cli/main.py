@@ -10,6 +10,7 @@ from medmip.cli.algorithm import algorithm_app
 from medmip.cli.audit import audit_app
 from medmip.cli.data import data_app
 from medmip.cli.data_quality import quality
+from medmip.cli.demo import demo
 from medmip.cli.doctor import doctor
 from medmip.cli.experiment import experiment_app
 from medmip.cli.hub import hub_app
@@ -19,7 +20,7 @@ from medmip.cli.model_export import model_export
 from medmip.cli.model_migrate import migrate
 from medmip.cli.policy import policy_app
 from medmip.cli.run import run
-from medmip.cli.serve import demo, serve
+from medmip.cli.serve import serve
 from medmip.cli.site import site_app
 from medmip.cli.site_run import agree, decline, requests, run_site
 from medmip.cli.user import user_app

@@ -1,18 +1,15 @@
-"""`mip serve`, `mip demo` and `mip doctor`: the running platform."""
+"""`mip serve`: the running platform."""
 
 import fcntl
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medmip.catalogue.atomic_file import write_atomically
 from medmip.cli.options import HomeOption, opened
 from medmip.errors import Conflict
 
@@ -37,22 +34,13 @@ def serve(
     home: HomeOption = None,
 ) -> None:
     """Serve the portal and the API."""
-    _serve(opened(home), host, port, names=name or (), force_open=force_open)
+    serve_home(opened(home), host, port, names=name or (), force_open=force_open)
 
 
-def demo(port: PortOption = PORT, home: HomeOption = None) -> None:
-    """Serve the portal on synthetic data, which the first start prepares."""
-    place = opened(home or Path(".home/demo"))
-    _check_port("127.0.0.1", port)
-    prepare_demo(place)
-    if not place.configuration.exists():
-        write_atomically(place.configuration, b'[login]\nkind = "open"\n')
-    _serve(place, "127.0.0.1", port)
-
-
-def _serve(
+def serve_home(
     place: "Home", host: str, port: int, *, names: Sequence[str] = (), force_open: bool = False
 ) -> None:
+    """Serves a home's portal and API, and runs what its roles in a federation ask for."""
     import uvicorn
 
     from medmip.accounts.doorman import doorman_of
@@ -69,7 +57,7 @@ def _serve(
         )
     if doorman.settings.kind == "local" and not doorman.people.everybody():
         typer.echo("Nobody has an account yet: mip user add NAME --role administrator")
-    _check_port(host, port)
+    check_port(host, port)
     stop_softly()
     with ExitStack() as stack:
         stack.enter_context(only_server(place))
@@ -130,7 +118,8 @@ def _serve_hub(place: "Home", service: "ExperimentService", stack: ExitStack) ->
     typer.echo(f"{joined.name} serves the federation {joined.federation!r} at {joined.address}")
 
 
-def _check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int) -> None:
+    """Raises Conflict where the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -163,34 +152,3 @@ def only_server(place: "Home") -> Iterator[None]:
                 remedy="Stop it, or choose another folder with --home.",
             ) from None
         yield
-
-
-def prepare_demo(place: "Home") -> None:
-    """Publishes the synthetic cohorts of the data models that have none here."""
-    from medmip.store.snapshots import Datasets
-
-    published = {snapshot.model for snapshot in Datasets(place).list()}
-
-    from medmip.demo import cohorts, follow_up
-
-    absent = {cohorts.MODEL, follow_up.MODEL} - published
-    if not absent:
-        return
-    from rich.console import Console
-
-    from medmip.catalogue.model_store import shipped_models
-    from medmip.ingest.publish import bring_in
-
-    console = Console()
-    models = {model.key: model for model in shipped_models()}
-    with console.status("Generating synthetic cohorts …"), tempfile.TemporaryDirectory() as folder:
-        made = cohorts.synthetic_cohorts() if cohorts.MODEL in absent else ()
-        if follow_up.MODEL in absent:
-            made = (*made, follow_up.follow_up_cohort())
-        for cohort in made:
-            path = cohort.write(Path(folder))
-            console.print(f"importing {path.name}")
-            for snapshot in bring_in(place, path, models[cohort.model], synthetic=True).snapshots:
-                console.print(
-                    f"published {snapshot.dataset}: {snapshot.patients} synthetic patients"
-                )

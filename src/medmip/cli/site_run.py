@@ -14,6 +14,7 @@ from medmip.cli.serve import only_server, stop_softly
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from medmip.catalogue.home import Home
     from medmip.federation.approvals import Approvals
 
 RequestArgument = Annotated[str, typer.Argument(help="Its id, as `mip site requests` shows it.")]
@@ -22,21 +23,26 @@ ByOption = Annotated[str, typer.Option("--by", help="Who answers; shown to the h
 
 def run_site(home: HomeOption = None) -> None:
     """Answer the hub without a portal; `mip serve` does so beside the site's own portal."""
+    serve_as_site(opened(home))
+
+
+def serve_as_site(place: "Home", *, quiet: bool = False) -> None:
+    """Answers the hub of the federation that this home belongs to, until told to stop."""
     from medmip.experiments.service import ExperimentService
     from medmip.federation.site_folder import SiteFolder
     from medmip.federation.site_service import SiteService
     from medmip.logbook import write_log_to
 
-    place = opened(home)
     folder = SiteFolder.of(place)
     stop_softly()
     with only_server(place):
         write_log_to(place.logs / "mip.jsonl")
         service = ExperimentService(place)
         joined = folder.membership
-        typer.echo(
-            f"{joined.name} serves {joined.federation!r} at {joined.address} (Ctrl-C stops it)"
-        )
+        if not quiet:
+            typer.echo(
+                f"{joined.name} serves {joined.federation!r} at {joined.address} (Ctrl-C stops it)"
+            )
 
         async def serving() -> None:
             async with SiteService(folder, service.house()):

@@ -29,6 +29,8 @@ from medmip.federation.subjects import all_to_site, site_inbox
 
 READ_WITHIN = 3.0
 """Seconds within which the running hub knows of an invitation."""
+PATIENCE = 5
+"""How often in a row the broker may turn a waiting site away."""
 LOOK_EVERY = 1.0
 """Seconds between looks at whether the hub's operator has decided."""
 
@@ -97,10 +99,18 @@ async def enrol(
 
 
 async def decided(folder: SiteFolder) -> SiteMembership:
-    """The membership once the hub's operator has approved it; raises Rejected."""
+    """The membership once the hub's operator has approved it; raises Rejected, NotAdmitted."""
+    turned_away = 0
     while True:
-        if await look(folder) is Standing.MEMBER:
-            return folder.membership
+        try:
+            if await look(folder) is Standing.MEMBER:
+                return folder.membership
+            turned_away = 0
+        except NotAdmitted:
+            # A broker that reads who may connect, or is slow, may turn a site away for a moment.
+            turned_away += 1
+            if turned_away == PATIENCE:
+                raise
         await asyncio.sleep(LOOK_EVERY)
 
 

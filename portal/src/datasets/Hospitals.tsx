@@ -1,0 +1,69 @@
+import { Badge, Table, Text, Title } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+
+import { api, type SiteEntry } from '../api/client';
+import { ProblemAlert } from '../shared/ProblemAlert';
+import { texts } from '../texts/en';
+
+const t = texts.hospitals;
+
+/** The hospitals of the federation, where there is one: who is there, and what each offers. */
+export function Hospitals() {
+  const sites = useQuery({ queryKey: ['sites'], queryFn: api.sites, refetchInterval: 5_000 });
+  if (sites.data?.length === 0) return null;
+  return (
+    <section aria-labelledby="hospitals">
+      <Title order={2} fz="1.2rem" mt="xl" id="hospitals">
+        {t.title}
+      </Title>
+      <Text c="dimmed" size="sm" mb="md">
+        {t.intro}
+      </Text>
+      <ProblemAlert error={sites.error} onRetry={() => void sites.refetch()} />
+      {sites.data && (
+        <Table highlightOnHover className="listing" aria-labelledby="hospitals">
+          <Table.Thead>
+            <Table.Tr>
+              {Object.values(t.columns).map((column) => (
+                <Table.Th key={column} scope="col">
+                  {column}
+                </Table.Th>
+              ))}
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {sites.data.map((site) => (
+              <Table.Tr key={site.node}>
+                <Table.Td fw={550}>{site.name}</Table.Td>
+                <Table.Td>
+                  <Standing site={site} />
+                </Table.Td>
+                <Table.Td>{site.datasets.join(', ')}</Table.Td>
+                <Table.Td>{site.models.join(', ')}</Table.Td>
+                <Table.Td>{site.approval === 'person' ? t.approver(site.approver) : t.automatic}</Table.Td>
+                <Table.Td>{site.software}</Table.Td>
+                <Table.Td>{remarks(site).join(' ')}</Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      )}
+    </section>
+  );
+}
+
+function Standing({ site }: { site: SiteEntry }) {
+  if (!site.alive) return <Badge color="red" variant="light">{t.away}</Badge>;
+  if (site.paused) return <Badge color="orange" variant="light">{t.paused}</Badge>;
+  return <Badge color="teal" variant="light">{t.there}</Badge>;
+}
+
+/** What a researcher should know of a hospital before choosing its data. */
+function remarks(site: SiteEntry): string[] {
+  return [
+    ...(site.hours ? [t.hours(site.hours)] : []),
+    ...site.differences.map((part) => t.differs(part.model, part.variables.join(', '))),
+    ...(site.hidden.length > 0 ? [t.hidden(site.hidden.join(', '))] : []),
+    ...(Math.abs(site.skew) > 5 ? [t.skew(site.skew)] : []),
+  ];
+}
