@@ -73,6 +73,7 @@ def test_the_analysis_over_http(demo_home: Home) -> None:
 
 def test_the_analysis_in_python(demo_home: Home, tmp_path: Path) -> None:
     script = tmp_path / "readme.py"
-    script.write_text(block("from pathlib").replace(HOME, str(demo_home.path)))
+    hospital = f"{HOME}/hospitals/north"
+    script.write_text(block("from pathlib").replace(hospital, str(demo_home.path)))
     printed = ran([sys.executable, str(script)])
     assert [line.split("[")[0].split()[0] for line in printed.splitlines()] == TERMS
