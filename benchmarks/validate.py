@@ -107,11 +107,11 @@ def peer_suite() -> list[str]:
         )
         files: dict[str, PeerCases] = {}
         for case in ElementTree.parse(report).getroot().iter("testcase"):
-            named = re.search(r"(\w+)-(\w+)\]$", case.get("name", ""))
-            if named is None:
-                raise ValueError(f"{case.get('name')} names no case of the peer suite")
             if case.find("skipped") is not None:
                 return ["The peer suite is not on this machine."]
+            named = re.search(r"(\w+)-(\d+)(?=[-\]])", case.get("name", ""))
+            if named is None:
+                raise ValueError(f"{case.get('name')} names no case of the peer suite")
             found, number = files.setdefault(named[1], PeerCases()), int(named[2])
             bad = case.find("failure") is not None or case.find("error") is not None
             found.failed[number] = found.failed.get(number, False) or bad
