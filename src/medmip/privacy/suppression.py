@@ -9,6 +9,7 @@ suppression); Repsilber, the hypercube method, as in Hundepool et al., Statistic
 Control (2012), 4.4.
 """
 
+from collections.abc import Callable
 from itertools import chain, combinations
 
 import numpy as np
@@ -50,14 +51,19 @@ def _protected(counts: IntArray, minimum: int, pooled: int | None) -> BoolArray:
     exposed = [tuple(cell) for cell in np.argwhere(hidden).tolist()]
     if len(exposed) > MOST:
         return np.asarray(counts > 0)
-    while exposed := _exposed(counts, hidden, exposed, minimum, pooled):
-        if not ((counts > 0) & ~hidden).any():
-            break
-        # A block for one cell may have sheltered the next.
-        alone = [cell for cell in exposed if _alone(hidden, cell)]
-        for cell in alone or exposed[:1]:
-            if not alone or _alone(hidden, cell):
+    while exposed and ((counts > 0) & ~hidden).any():
+        is_exposed = _audit(counts, hidden, minimum, pooled)
+        alone = [cell for cell in exposed if _alone(hidden, cell) and is_exposed(cell)]
+        for cell in alone:
+            # A block for one cell may have sheltered the next.
+            if _alone(hidden, cell):
                 _hide_block(counts, hidden, cell)
+        if not alone:
+            # What is safe stays so, for hiding more tells a reader less.
+            while exposed and not is_exposed(exposed[0]):
+                del exposed[0]
+            if exposed:
+                _hide_block(counts, hidden, exposed[0])
     return hidden
 
 
@@ -70,51 +76,91 @@ def _alone(hidden: BoolArray, cell: tuple[int, ...]) -> bool:
     )
 
 
-def _exposed(
-    counts: IntArray,
-    hidden: BoolArray,
-    cells: list[tuple[int, ...]],
-    minimum: int,
-    pooled: int | None,
-) -> list[tuple[int, ...]]:
-    """Which of these small cells are known to be more than 1, or less than minimum - 1.
+def _audit(
+    counts: IntArray, hidden: BoolArray, minimum: int, pooled: int | None
+) -> Callable[[tuple[int, ...]], bool]:
+    """Whether a small cell is known to be more than 1, or less than minimum - 1.
 
-    That a total is at least the number of its parts is no secret.
+    That a total is at least the number of its parts is no secret. Every table that a question
+    turns up answers others, so that few need a linear programme of their own.
     """
-    if not cells:
-        return []
     matrix, totals = _equations(counts, hidden, minimum, pooled)
     number = np.full(counts.shape, -1)
     number[hidden] = np.arange(int(hidden.sum()))
+    # The least and the most that each hidden cell is in any table that a reader may think of.
+    least = np.asarray(counts[hidden], dtype=np.float64)
+    most = least.copy()
+    told = np.count_nonzero(matrix, axis=1) == 1
+    alone = (matrix[told] != 0).any(axis=0)
 
     def exposed(cell: tuple[int, ...]) -> bool:
-        least = 1
+        lowest, place = 1, int(number[cell])
         if pooled is not None and cell[pooled] == counts.shape[pooled] - 1:
-            least = max(1, counts.shape[pooled] - 1)
-        low, high = _bounds(matrix, totals, int(number[cell]))
-        return not (low <= least + 1e-6 and high >= minimum - 1 - 1e-6)
+            lowest = max(1, counts.shape[pooled] - 1)
 
-    return [cell for cell in cells if exposed(cell)]
+        def too_high() -> bool:
+            return bool(least[place] > lowest + 1e-6)
+
+        def too_low() -> bool:
+            return bool(most[place] < minimum - 1 - 1e-6)
+
+        if alone[place]:
+            return too_high() or too_low()
+        if (too_high() or too_low()) and pooled is None and counts.ndim == 2:
+            down, up = _swapped(counts, hidden, cell)
+            least[place], most[place] = min(least[place], down), max(most[place], up)
+        for sign, doubted in ((1.0, too_high), (-1.0, too_low)):
+            if doubted():
+                found = _furthest(matrix, totals, place, sign)
+                if found is None:
+                    return True
+                np.fmin(least, found, out=least)
+                np.fmax(most, found, out=most)
+                if doubted():
+                    return True
+        return False
+
+    return exposed
 
 
-def _bounds(matrix: FloatArray, totals: FloatArray, cell: int) -> tuple[float, float]:
-    """Between what a cell lies, as matrix times cells = totals and every cell is at least 1."""
-    mine = matrix[:, cell] != 0
-    if not mine.any():
-        return 1.0, np.inf
+def _swapped(counts: IntArray, hidden: BoolArray, cell: tuple[int, ...]) -> tuple[float, float]:
+    """How little and how much a hidden cell may be by moving patients around one rectangle.
+
+    Two opposite corners gain what the other two lose, so that no total changes.
+    """
+    row, column = cell
+    open_ = hidden & hidden[row] & hidden[:, column][:, None]
+    open_[row], open_[:, column] = False, False
+    opposite = np.where(open_, counts, 1)
+    beside = np.where(open_, np.minimum(counts[row][None, :], counts[:, column][:, None]), 1)
+    here = int(counts[cell])
+    lost = min(here, int(opposite.max())) - 1
+    return float(here - lost), float(here + int(beside.max()) - 1)
+
+
+def _furthest(matrix: FloatArray, totals: FloatArray, cell: int, sign: float) -> FloatArray | None:
+    """A table in which a cell is as little as may be, or with sign -1 as much; None without one.
+
+    matrix times cells = totals and every cell is at least 1. Where a cell has no bound, a table
+    that holds as much as anybody asks.
+    """
+    if not (matrix[:, cell] != 0).any():
+        found = np.full(matrix.shape[1], np.nan)
+        found[cell] = 1.0 if sign > 0 else np.inf
+        return found
     if len(matrix) == 1 and (matrix > 0).all():
-        others = matrix.shape[1] - 1
-        return (1.0 if others else float(totals[0])), float(totals[0]) - others
-    ends = []
-    for sign in (1.0, -1.0):
-        aim = np.zeros(matrix.shape[1])
-        aim[cell] = sign
-        found = linprog(aim, A_eq=matrix, b_eq=totals, bounds=(1, None), method="highs")
-        # 3: the bound is infinite. Anything else that is no answer counts as exposed.
-        unbounded = found.status == 3
-        answer = found.fun if found.success and found.fun is not None else np.nan
-        ends.append(-sign * np.inf if unbounded else sign * answer)
-    return ends[0], ends[1]
+        found = np.ones(matrix.shape[1])
+        found[cell if sign < 0 else cell - 1] = totals[0] - (len(found) - 1)
+        return found
+    aim = np.zeros(matrix.shape[1])
+    aim[cell] = sign
+    solved = linprog(aim, A_eq=matrix, b_eq=totals, bounds=(1, None), method="highs")
+    if solved.status == 3:
+        found = np.full(matrix.shape[1], np.nan)
+        found[cell] = np.inf
+        return found
+    # Anything else that is no answer counts as exposed.
+    return np.asarray(solved.x) if solved.success and solved.x is not None else None
 
 
 def _equations(
