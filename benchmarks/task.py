@@ -54,9 +54,11 @@ class Task:
         return min(records, self.records or records)
 
     def over(self, sites: int) -> "Task":
-        """The same split over sites in one process, beside itself over one."""
+        """The same, of all records, split over sites in one process, beside itself over one."""
         name = f"{self.name.split(',')[0]}, over {sites} sites"
-        return replace(self, name=name, rivals={}, target=1.1, against=(), r="", sites=sites)
+        return replace(
+            self, name=name, rivals={}, target=1.1, against=(), r="", records=None, sites=sites
+        )
 
     @property
     def contenders(self) -> list[str]:
