@@ -288,7 +288,7 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"standardise": {}}, {"x": ("gender",)}, "preparation.standardise.variables"),
     ({"combat": {}}, {"datasets": (ONE,)}, "preparation.combat.batch"),
     ({"combat": {"batch": X[0]}}, {}, "preparation.combat.batch"),
-    ({"combat": {"batch": "scanner"}}, {}, "preparation.combat.batch"),
+    ({"combat": {"batch": "nosuchvariable"}}, {}, "preparation.combat.batch"),
     (
         {"combat": {}},
         {"validation": {"kind": "leave_one_dataset_out"}},

@@ -9,6 +9,7 @@ import numpy as np
 from medmip.fold.block import Block
 from medmip.fold.model import Model
 from medmip.fold.statistic import Count, FloatArray, IntArray, Rank, Statistic, count_with, sum_over
+from medmip.fold.value_grid import Values
 from medmip.fold.weights import weighed
 
 
@@ -27,7 +28,7 @@ class Scatter(StrEnum):
 
 
 @dataclass(frozen=True)
-class Predictions:
+class Predictions(Values):
     """What a model predicts, as the values of a quantile search.
 
     Of a number the number itself; of classes the chance of any but the first. Records without
