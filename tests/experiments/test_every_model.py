@@ -27,8 +27,8 @@ def test_a_model_read_back_predicts_the_same(name: str) -> None:
     assert told["kind"]
     cohort = cohort_of(trial.data, y=trial.y, x=trial.x, levels=_NOMINAL, datasets=["one", "two"])
     transport: Any = cohort.transport
-    (part,) = transport._parts
-    for block in part.blocks():
+    (member,) = transport.members
+    for block in member.part.blocks():
         predicted = result.model.predict(block)
         assert not np.isnan(predicted).any()
         assert np.array_equal(again.predict(block), predicted)

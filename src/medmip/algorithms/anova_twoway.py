@@ -55,7 +55,10 @@ class Source(BaseModel):
 
 
 class CellMean(BaseModel):
-    """One pair of levels; lower and upper bound its mean by the residual variance."""
+    """One pair of levels; lower and upper bound its mean by the residual variance.
+
+    sd is None of a single record.
+    """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
 
@@ -63,7 +66,7 @@ class CellMean(BaseModel):
     second: str
     n: int
     mean: float
-    sd: float
+    sd: float | None
     lower: float
     upper: float
 
@@ -237,7 +240,7 @@ def anova_twoway(cohort: Cohort, parameters: TwoWayParameters) -> TwoWayResult:
                 second=levels[1][across[index]],
                 n=int(n[index]),
                 mean=float(mean[index]),
-                sd=float(deviations[index]),
+                sd=float(deviations[index]) if n[index] > 1 else None,
                 lower=float(mean[index] - reach * np.sqrt(ms / n[index])),
                 upper=float(mean[index] + reach * np.sqrt(ms / n[index])),
             )
