@@ -33,7 +33,7 @@ export function Gate({ children }: { children: ReactNode }) {
     return (
       <>
         {visit.kind === 'open' && (
-          <Alert color="orange" variant="light" py={6} radius={0} className="open-house">
+          <Alert role="note" color="orange" variant="light" py={6} radius={0} className="open-house">
             {t.open}
           </Alert>
         )}
