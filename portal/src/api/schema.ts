@@ -2383,9 +2383,14 @@ export interface components {
          *
          *     algorithm_version is the first analysis's; compared_versions, those of the others. Of a
          *     federation: sites took part, lost are those that were lost on the way and are not in the result;
-         *     secure_aggregation tells whether nobody but a site itself was shown its sums.
+         *     secure_aggregation tells whether nobody but a site itself was shown its sums, aggregation why.
          */
         Provenance: {
+            /**
+             * Aggregation
+             * @default
+             */
+            aggregation: string;
             /** Algorithm Version */
             algorithm_version: string;
             /**

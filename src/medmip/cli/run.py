@@ -219,6 +219,8 @@ def show_experiment(experiment: "Experiment") -> None:
             for part in experiment.provenance.snapshots
         )
         typer.echo(f"{experiment.provenance.software}; {used}; experiment {experiment.id}")
+        if experiment.provenance.aggregation:
+            typer.echo(experiment.provenance.aggregation)
 
 
 def _cell(row: "Mapping[str, object]", key: str, form: str) -> str:

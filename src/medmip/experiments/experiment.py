@@ -75,7 +75,7 @@ class Provenance(BaseModel):
 
     algorithm_version is the first analysis's; compared_versions, those of the others. Of a
     federation: sites took part, lost are those that were lost on the way and are not in the result;
-    secure_aggregation tells whether nobody but a site itself was shown its sums.
+    secure_aggregation tells whether nobody but a site itself was shown its sums, aggregation why.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -89,6 +89,7 @@ class Provenance(BaseModel):
     excluded: int
     sites: tuple[SiteUsed, ...] = ()
     secure_aggregation: bool = False
+    aggregation: str = ""
     lost: tuple[str, ...] = ()
 
 

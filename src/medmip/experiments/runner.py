@@ -12,10 +12,13 @@ from medmip.experiments.experiment import Outcome, Progress, Provenance, SiteUse
 from medmip.experiments.plan import Plan, Validator
 from medmip.experiments.request import Request
 from medmip.experiments.shelf import Held
+from medmip.federation.aggregation import Aggregation, Clear
 from medmip.federation.desk_messages import software_version
-from medmip.federation.member import LocalMember, Member, SiteTrouble
+from medmip.federation.member import Admitted, LocalMember, Member, SiteTrouble
 from medmip.federation.remote import SiteLost, SiteRefused, close_all
 from medmip.federation.request import CohortRequest
+from medmip.federation.run_keys import OnLoss
+from medmip.federation.secure_aggregation import aggregation_of
 from medmip.federation.site import Part, Site
 from medmip.federation.site_runs import AlgorithmAsked, Opening
 from medmip.federation.sites import Holding, Sites
@@ -34,13 +37,14 @@ class Run:
     """The watched progress of one experiment; implements the fold's Watcher.
 
     cancelled_elsewhere asks the state database, now and then, whether another process, such as
-    `mip experiment cancel`, has ended it.
+    `mip experiment cancel`, has ended it; aggregation is how the members' sums come together.
     """
 
     cancelled_elsewhere: Callable[[], bool] = lambda: False
     progress: Progress = field(default_factory=Progress)
     stop: threading.Event = field(default_factory=threading.Event)
     asked: float = 0.0
+    aggregation: Aggregation = field(default_factory=Clear)
 
     def advanced(self, rounds: int, fraction: float | None) -> None:
         message = f"round {rounds + 1}" if fraction is not None else f"{rounds} rounds done"
@@ -86,16 +90,18 @@ class Runner:
             plan = self.validator.plan(request)
             access = Access(user, identity, plan.algorithm.name)
             try:
-                with self.cohort(plan, access, run) as cohort:
+                with self.cohort(plan, access, run, OnLoss(request.on_loss)) as cohort:
                     outcome = outcome_of(plan, cohort)
-                return outcome, _provenance(plan, cohort.size, self.sites, lost)
+                return outcome, _provenance(plan, cohort.size, self.sites, lost, run.aggregation)
             except SiteLost as loss:
                 request = _without(loss, request, plan)
                 lost.append(loss.site)
                 run.lost(loss.site)
 
     @contextlib.contextmanager
-    def cohort(self, plan: Plan, access: Access, run: Run) -> Iterator[Cohort]:
+    def cohort(
+        self, plan: Plan, access: Access, run: Run, on_loss: OnLoss = OnLoss.FAIL
+    ) -> Iterator[Cohort]:
         """The cohort over this installation and the sites that hold its datasets."""
         own, far = apart(plan.snapshots)
         members: list[Member] = []
@@ -105,8 +111,13 @@ class Runner:
             members += self.sites.members(
                 far, access.experiment, _opening(plan, access), run.waiting
             )
+
+        def choose(asked: Sequence[Member], admitted: Sequence[Admitted]) -> Aggregation:
+            run.aggregation = aggregation_of(asked, admitted, on_loss)
+            return run.aggregation
+
         try:
-            yield opened(members, plan.spec, run)
+            yield opened(members, plan.spec, run, choose)
         except (SiteRefused, SiteTrouble) as trouble:
             self._note(access, far, trouble)
             raise
@@ -164,13 +175,19 @@ def _without(loss: SiteLost, request: Request, plan: Plan) -> Request:
 
 
 def _provenance(
-    plan: Plan, size: CohortSize, sites: Sites | None, lost: Sequence[str]
+    plan: Plan,
+    size: CohortSize,
+    sites: Sites | None,
+    lost: Sequence[str],
+    aggregation: Aggregation,
 ) -> Provenance:
     _, far = apart(plan.snapshots)
     software = sites.software(far) if sites is not None else {}
     return Provenance(
         sites=tuple(SiteUsed(name=name, software=told) for name, told in software.items()),
         lost=tuple(lost),
+        secure_aggregation=aggregation.secure,
+        aggregation=aggregation.reason,
         software=f"medmip {version('medmip')}",
         algorithm_version=plan.algorithm.version,
         compared_versions=tuple(part.algorithm.version for part in plan.analyses[1:]),

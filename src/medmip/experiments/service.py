@@ -42,6 +42,7 @@ from medmip.federation.in_process import together
 from medmip.federation.request import CohortRequest
 from medmip.federation.site import Site, previewed
 from medmip.federation.sites import Sites
+from medmip.federation.steering import KeptSets, SteeringRule
 from medmip.fold.block_cache import BlockCache
 from medmip.fold.local import Cancelled
 from medmip.logbook import logger
@@ -78,7 +79,7 @@ class ExperimentService:
         self.policy = policy or site_policy(home)
         self.models = ModelStore(home)
         self.datasets = Datasets(home)
-        state = open_state(home)
+        state = self._state = open_state(home)
         self.ledger = Ledger(state, LedgerHead(home))
         self.ledger.note_policy(self.policy.model_dump_json())
         self.experiments = Experiments(state)
@@ -213,6 +214,7 @@ class ExperimentService:
             policy=self.policy,
             ledger=self.ledger,
             memory=self._memory,
+            steering=SteeringRule(KeptSets(self._state), self.ledger),
             settings=self.home.site / "site.toml",
             approvals=Approvals(self.home.site / "approvals.json"),
             software=software_version(),

@@ -37,13 +37,14 @@ from medmip.federation.messages import (
 )
 from medmip.federation.offer import Offer
 from medmip.federation.preview import Previewing
+from medmip.federation.secure_messages import Stepped, Stepping
 from medmip.federation.site_runs import Opening, SiteRuns, UnknownRun
 from medmip.federation.subjects import to_hub, to_site
 from medmip.federation.wire import Malformed, decoded, encoded
 from medmip.fold.local import Cancelled
 from medmip.logbook import logger
 
-ASKED: tuple[Verb, ...] = ("open", "share", "fold", "close", "preview", "offer")
+ASKED: tuple[Verb, ...] = ("open", "share", "fold", "secure", "close", "preview", "offer")
 """What a hub asks a site."""
 MOST_QUESTIONS = 500
 """Questions at work or waiting; a hub asks again what was left out."""
@@ -212,6 +213,9 @@ class Agent:
                 return encoded(
                     runs.fold(run, cohort, decoded(question.body, Asking), progress), Sum
                 )
+            case "secure":
+                step = decoded(question.body, Stepping).step
+                return encoded(Stepped(runs.step(run, cohort, step, progress)), Stepped)
             case "preview":
                 asked = decoded(question.body, Previewing)
                 return encoded(runs.preview(asked.cohort, asked.user), Previewed)

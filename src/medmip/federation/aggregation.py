@@ -1,9 +1,10 @@
 """How the members' answers of one round become their sum."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from medmip.federation.member import Member, Progress, SiteTrouble
+from medmip.federation.member import Admitted, Member, Progress, SiteTrouble
 from medmip.federation.question import Question
 from medmip.fold.statistic import Statistic
 
@@ -14,8 +15,13 @@ S = TypeVar("S", bound=Statistic)
 class Aggregation(Protocol):
     """The whole of one round: members are asked, their answers summed."""
 
-    secure: bool
-    """Whether nobody but the site itself is shown its statistic."""
+    @property
+    def secure(self) -> bool:
+        """Whether nobody but a site far away itself is shown its statistics."""
+
+    @property
+    def reason(self) -> str:
+        """Why, as a sentence; empty where nobody far away takes part."""
 
     def total(
         self, members: Sequence[Member], question: Question[State, S], progress: Progress
@@ -23,10 +29,19 @@ class Aggregation(Protocol):
         """The sum over all members, in their order; None where none of them has a record."""
 
 
+Choice = Callable[[Sequence[Member], Sequence[Admitted]], Aggregation]
+"""Chooses how sums come together, once all members are admitted."""
+
+
+@dataclass(frozen=True)
 class Clear:
     """Each member's guarded statistic is shown to the hub, which adds them up."""
 
-    secure = False
+    reason: str = ""
+
+    @property
+    def secure(self) -> bool:
+        return False
 
     def total(
         self, members: Sequence[Member], question: Question[State, S], progress: Progress
@@ -34,16 +49,20 @@ class Clear:
         asked = [(member, member.fold(question, progress)) for member in members]
         total: S | None = None
         for member, answer in asked:
-            part = answer()
-            if part is None:
-                continue
-            try:
-                # In the members' order always, so that a rerun gives the same bits.
-                total = part if total is None else total + part
-            except ValueError as error:
-                raise SiteTrouble(
-                    f"{member.name} answered something else than the others: {error}",
-                    site=member.name,
-                    remedy="Compare the software's versions; tell the site's administrator.",
-                ) from None
+            # In the members' order always, so that a rerun gives the same bits.
+            total = added(total, answer(), member.name)
         return total
+
+
+def added(total: S | None, part: S | None, site: str) -> S | None:
+    """The sum of what there is; raises SiteTrouble where a site's part does not fit the others."""
+    if total is None or part is None:
+        return part if total is None else total
+    try:
+        return total + part
+    except ValueError as error:
+        raise SiteTrouble(
+            f"{site} answered something else than the others: {error}",
+            site=site,
+            remedy="Compare the software's versions; tell the site's administrator.",
+        ) from None

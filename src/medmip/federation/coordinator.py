@@ -31,6 +31,7 @@ from medmip.federation.messages import (
     sealed,
 )
 from medmip.federation.subjects import answer_inbox, node_of, to_hub, to_site
+from medmip.federation.succession import Succession
 from medmip.federation.wire import Malformed, decoded
 from medmip.logbook import logger
 
@@ -66,11 +67,15 @@ class Timing:
 
 @dataclass(frozen=True)
 class SiteKey:
-    """A member of the federation: what people call it, its node, the keys that speak for it."""
+    """A member of the federation: what people call it, its node, the keys that speak for it.
+
+    successions are the statements by which it came to its present key.
+    """
 
     name: str
     node: str
     keys: tuple[PublicIdentity, ...]
+    successions: tuple[Succession, ...] = ()
 
 
 class Directory(Protocol):
@@ -117,7 +122,7 @@ class Coordinator:
 
     def __init__(self, federation: str, directory: Directory, timing: Timing | None = None) -> None:
         self.timing = timing or Timing()
-        self._federation = federation
+        self.federation = federation
         self._asker = token_hex(8)
         self._directory = directory
         self._peers: dict[str, Peer] = {}
@@ -145,7 +150,7 @@ class Coordinator:
         for site in self._directory():
             peer = self._peers.get(site.node)
             if peer is None:
-                peer = self._peers[site.node] = Peer(site, self._federation)
+                peer = self._peers[site.node] = Peer(site, self.federation)
             peer.site = site
             known.append(peer)
         for node in self._peers.keys() - {peer.site.node for peer in known}:
@@ -173,7 +178,7 @@ class Coordinator:
         """
         until = time.time() + (deadline or self.timing.deadline)
         header = Header(
-            self._federation,
+            self.federation,
             HUB,
             peer.site.node,
             verb,
@@ -297,7 +302,7 @@ class Coordinator:
 
     async def _fetch(self, peer: Peer) -> None:
         header = Header(
-            self._federation,
+            self.federation,
             HUB,
             peer.site.node,
             "offer",

@@ -19,6 +19,7 @@ from medmip.federation.request import CohortRequest, Named, meaning
 from medmip.federation.site import Site
 from medmip.federation.site_runs import Opening
 from medmip.federation.specification import CohortSpec
+from medmip.federation.steering import SteeringRule
 from medmip.fold.block_cache import BlockCache
 from medmip.privacy.guard import Access, Guard, Refused
 from medmip.privacy.ledger import EarlierCohorts, Ledger
@@ -31,7 +32,8 @@ from medmip.store.snapshots import Datasets, Snapshot
 class House:
     """What a site has; it implements the premises of runs.
 
-    memory is what the guard remembers of earlier cohorts; settings is the file `site.toml`.
+    memory is what the guard remembers of earlier cohorts; steering is the rule on searches, one for
+    all runs; settings is the file `site.toml`.
     """
 
     models: ModelStore
@@ -43,6 +45,7 @@ class House:
     policy: Policy
     ledger: Ledger
     memory: EarlierCohorts
+    steering: SteeringRule
     settings: Path
     approvals: Approvals
     software: str

@@ -76,6 +76,11 @@ class LocalMember:
     name: str = "this site"
     _patients: dict[tuple[int, ...] | None, int] = field(default_factory=dict)
 
+    @property
+    def patients(self) -> int:
+        """How many of its patients were admitted, 0 before."""
+        return self._patients.get(None, 0)
+
     def admit(
         self, road: Road, progress: Progress, *, if_empty: bool = False
     ) -> Callable[[], Admitted]:

@@ -17,7 +17,18 @@ HUB = "hub"
 """The hub's name among its sites' nodes."""
 SKEW = 60.0
 """Seconds that a message may be older or younger than the receiver's clock."""
-Verb = Literal["open", "share", "fold", "close", "preview", "offer", "answer", "beat", "progress"]
+Verb = Literal[
+    "open",
+    "share",
+    "fold",
+    "secure",
+    "close",
+    "preview",
+    "offer",
+    "answer",
+    "beat",
+    "progress",
+]
 
 
 class NotAuthentic(MipError):

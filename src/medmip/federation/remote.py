@@ -14,6 +14,7 @@ from medmip.federation.kernels import described
 from medmip.federation.member import Admitted, Progress, SiteTrouble
 from medmip.federation.messages import Asking, Outcome, Problem, Sharing, Sum, Verb, digest
 from medmip.federation.question import Change, Question, Road
+from medmip.federation.secure_messages import Answer, Step, Stepped, Stepping
 from medmip.federation.site_runs import Opening
 from medmip.federation.statistics import checked
 from medmip.federation.wire import Malformed, decoded, decoded_as, encoded
@@ -44,6 +45,12 @@ class SiteRefused(Refused):
         self.site = site
 
 
+class SiteRestarted(SiteTrouble):
+    """A site has begun anew and was told of the run once more, but masks under none of its keys."""
+
+    title = "A site has begun anew"
+
+
 @dataclass
 class RemoteRun:
     """What all far members of one run share: its name, its opening, the number of its rounds.
@@ -59,7 +66,7 @@ class RemoteRun:
     waiting: Callable[[str | None], None] = lambda _: None
     _round: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _last: tuple[object, bytes, int] | None = None
+    _last: tuple[object, bytes] | None = None
 
     def __post_init__(self) -> None:
         self.body = encoded(self.opening, Opening)
@@ -71,8 +78,8 @@ class RemoteRun:
             self._round += 1
             return self._round
 
-    def asked(self, question: Question[Any, Any]) -> tuple[bytes, int]:
-        """The bytes of a question and its round: the same for every member."""
+    def asking(self, question: Question[Any, Any]) -> bytes:
+        """The bytes of a question, an `Asking`: the same for every member."""
         with self._lock:
             if self._last is None or self._last[0] is not question:
                 kernel = described(question.kernel)
@@ -83,9 +90,8 @@ class RemoteRun:
                     question.road.groups,
                     tuple(encoded(change, Change) for change in question.road.adjustments),
                 )
-                self._round += 1
-                self._last = (question, encoded(asking, Asking), self._round)
-            return self._last[1], self._last[2]
+                self._last = (question, encoded(asking, Asking))
+            return self._last[1]
 
 
 @dataclass
@@ -115,8 +121,7 @@ class RemoteMember:
         return lambda: self._planned(self._content(sent, progress, Admitted))
 
     def fold(self, question: Question[State, S], progress: Progress) -> Callable[[], S | None]:
-        body, number = self.shared.asked(question)
-        sent = self._send("fold", body, number)
+        sent = self._send("fold", self.shared.asking(question), self.shared.following())
 
         def summed() -> S | None:
             answer = self._content(sent, progress, Sum)
@@ -134,6 +139,16 @@ class RemoteMember:
             return found
 
         return summed
+
+    def step(self, step: Step, progress: Progress) -> Callable[[], Answer]:
+        """A step of secure aggregation; the answer may raise SiteRestarted besides."""
+        sent = self._send("secure", encoded(Stepping(step), Stepping), self.shared.following())
+
+        def answered() -> Answer:
+            found: Stepped = self._content(sent, progress, Stepped)
+            return found.answer
+
+        return answered
 
     def close(self) -> None:
         """Lets the site forget the run; nobody waits for it."""
@@ -176,6 +191,8 @@ class RemoteMember:
                 return content_of(self.name, outcome, expected)
             if problem.kind == "unknown run" and sent.verb != "open" and attempt < 2:
                 self._begin_again(progress)
+                if sent.verb == "secure":
+                    raise SiteRestarted(f"{self.name} has begun anew", site=self.name)
                 sent = self._send(sent.verb, sent.body, self.shared.following())
                 continue
             return content_of(self.name, outcome, expected)

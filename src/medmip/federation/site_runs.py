@@ -11,17 +11,24 @@ from medmip.errors import MipError
 from medmip.federation.kernels import Kernel, UnknownKernel, kernels_of_all
 from medmip.federation.member import Admitted, LocalMember, Progress
 from medmip.federation.messages import Asking, Previewed, Sharing, Sum
+from medmip.federation.peers import SwappedKey
 from medmip.federation.question import Change, Question, Road
 from medmip.federation.request import CohortRequest
+from medmip.federation.run_keys import TooFewSites, Untrustworthy
+from medmip.federation.secure_messages import Answer, Step
 from medmip.federation.site import Part, Site, previewed
+from medmip.federation.site_masks import MaskMaker, RunMasks
 from medmip.federation.specification import CohortSpec
+from medmip.federation.succession import BrokenSuccession
 from medmip.federation.wire import Malformed, decoded_as, encoded
 from medmip.fold.local import Cancelled
+from medmip.fold.statistic import Statistic
 from medmip.privacy.guard import Access, Refused
 
 MOST_RUNS = 100
 MOST_ROUNDS = 200_000
 """Rounds of one run: a search over a grid takes some ten thousands."""
+SECURE = "secure aggregation"
 EXPIRES = 3600.0
 """Seconds without a question after which a run is forgotten."""
 
@@ -74,6 +81,7 @@ class OpenRun:
     """One run at a site: its part, what it may ask, and how far it is."""
 
     member: LocalMember
+    masks: RunMasks
     kernels: Mapping[str, Kernel]
     cohort: bytes
     used: float
@@ -102,8 +110,11 @@ class OpenRun:
 class SiteRuns:
     """Answers the hub in calling threads; it holds the runs that are open."""
 
-    def __init__(self, premises: Premises, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, premises: Premises, maker: MaskMaker, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._premises = premises
+        self._maker = maker
         self._clock = clock
         self._runs: dict[str, OpenRun] = {}
         self._lock = threading.Lock()
@@ -124,7 +135,8 @@ class SiteRuns:
             self._premises.note(access, refusal)
             raise
         member = LocalMember(Part.of(site, spec, access))
-        kept = OpenRun(member, kernels_of_all(algorithms), cohort, self._clock())
+        masks = RunMasks(self._maker, run, member)
+        kept = OpenRun(member, masks, kernels_of_all(algorithms), cohort, self._clock())
         self._keep(run, kept)
         try:
             return member.admit(Road(), kept.watched(progress))()
@@ -144,8 +156,45 @@ class SiteRuns:
         return found
 
     def fold(self, run: str, cohort: bytes, asked: Asking, progress: Progress) -> Sum:
-        """The guarded sum of one round; raises Refused, UnknownRun, UnknownKernel, Malformed."""
+        """The guarded sum of one round, in clear.
+
+        Raises Refused, UnknownRun, UnknownKernel, Malformed.
+        """
         kept = self._known(run, cohort)
+        kernel, question = self._question(kept, asked)
+        part = kept.member.part
+        if kept.masks.begun:
+            refusal = Refused(
+                "the sums of this run travel under masks; none of them is shown besides",
+                rule=SECURE,
+            )
+            self._premises.note(part.access, refusal)
+            raise refusal
+        consent = part.site.guard.policy.steering_in_clear
+        self._maker.rule.in_clear(part.access, kernel.statistic, consent=consent)
+        found = kept.member.fold(question, kept.watched(progress))()
+        return Sum(None if found is None else encoded(found, kernel.statistic))
+
+    def step(self, run: str, cohort: bytes, step: Step, progress: Progress) -> Answer:
+        """A step of secure aggregation; raises what `fold` does.
+
+        Refused is also what a hub does that no honest one would.
+        """
+        kept = self._known(run, cohort)
+
+        def folded(asked: Asking) -> tuple[type[Statistic], Statistic | None]:
+            kernel, question = self._question(kept, asked)
+            return kernel.statistic, kept.member.fold(question, kept.watched(progress))()
+
+        try:
+            return kept.masks.answer(step, folded)
+        except (Untrustworthy, TooFewSites, SwappedKey, BrokenSuccession) as error:
+            refusal = Refused(error.what, rule=SECURE, remedy=error.remedy)
+            self._premises.note(kept.member.part.access, refusal)
+            raise refusal from None
+
+    def _question(self, kept: OpenRun, asked: Asking) -> tuple[Kernel, Question[Any, Statistic]]:
+        """The kernel that is asked for, and what is asked of it."""
         kernel = kept.kernels.get(asked.kernel)
         if kernel is None:
             unknown = UnknownKernel(
@@ -155,14 +204,12 @@ class SiteRuns:
             raise unknown
         if asked.groups not in kept.admitted:
             raise Malformed("the share was not admitted")
-        question = Question(
+        return kernel, Question(
             kernel.function,
             decoded_as(asked.state, kernel.state),
             asked.cells,
             Road(asked.groups, tuple(kept.change(content) for content in asked.adjustments)),
         )
-        found = kept.member.fold(question, kept.watched(progress))()
-        return Sum(None if found is None else encoded(found, kernel.statistic))
 
     def preview(self, asked: CohortRequest, user: str) -> Previewed:
         """About how many patients a filter would keep; raises Refused."""

@@ -5,8 +5,10 @@ import asyncio
 from medmip.federation.agent import Agent
 from medmip.federation.clock import now
 from medmip.federation.house import House
+from medmip.federation.peers import Peers
 from medmip.federation.site_folder import SiteFolder
 from medmip.federation.site_link import SiteLink
+from medmip.federation.site_masks import MaskMaker
 from medmip.federation.site_runs import SiteRuns
 
 
@@ -16,11 +18,18 @@ class SiteService:
     def __init__(self, folder: SiteFolder, house: House, *, heartbeat: float = 5.0) -> None:
         membership = folder.membership
         self.house = house
+        maker = MaskMaker(
+            membership.federation,
+            membership.node,
+            lambda: folder.identity,
+            Peers(folder),
+            house.steering,
+        )
         self.agent = Agent(
             membership.federation,
             membership.node,
             lambda: folder.membership.hub_keys(now()),
-            SiteRuns(house),
+            SiteRuns(house, maker),
             house.offer,
             house.software,
             heartbeat=heartbeat,

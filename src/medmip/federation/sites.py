@@ -81,7 +81,10 @@ class SiteStatus:
 def directory_of(membership: Membership) -> list[SiteKey]:
     """The members of the federation, with the keys that speak for them now."""
     moment = now()
-    return [SiteKey(site.name, site.node, site.keys(moment)) for site in membership.members()]
+    return [
+        SiteKey(site.name, site.node, site.keys(moment), site.successions)
+        for site in membership.members()
+    ]
 
 
 class Sites:

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from medmip.federation.aggregation import Aggregation, Clear
+from medmip.federation.aggregation import Aggregation, Choice, Clear
 from medmip.federation.member import Admitted, Member
 from medmip.federation.question import Question, Road
 from medmip.federation.specification import CohortSpec
@@ -125,11 +125,15 @@ def opened(
     members: Sequence[Member],
     spec: CohortSpec,
     watcher: Watcher | None = None,
-    aggregation: Aggregation | None = None,
+    choice: Choice = lambda _members, _admitted: Clear(),
 ) -> Cohort:
-    """The cohort of a request, once every member's guard has let its part in; raises Refused."""
-    road = Members(tuple(members), spec.datasets, Rounds(watcher), aggregation or Clear())
+    """The cohort of a request, once every member's guard has let its part in; raises Refused.
+
+    choice tells how their sums come together then.
+    """
+    road = Members(tuple(members), spec.datasets, Rounds(watcher))
     transport, size, admitted = road.admit()
+    transport = replace(transport, aggregation=choice(members, admitted))
     return Cohort(
         y=spec.taken(spec.y),
         x=spec.taken(spec.x),
