@@ -8,9 +8,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
 from medmip.catalogue.variable import Variable, VariableType
+from medmip.experiments.preparation import Preparation, prepared_spec
 from medmip.federation.address import Address
 from medmip.federation.authority import TlsKey
 from medmip.federation.background import Background
@@ -35,6 +37,8 @@ from medmip.federation.invitation import Invitation
 from medmip.federation.membership import Membership
 from medmip.federation.remote import RemoteMember, RemoteRun, close_all
 from medmip.federation.request import CohortRequest
+from medmip.federation.run_keys import OnLoss
+from medmip.federation.secure_aggregation import aggregation_of
 from medmip.federation.site_folder import SiteFolder
 from medmip.federation.site_runs import AlgorithmAsked, Opening
 from medmip.federation.sites import directory_of
@@ -51,6 +55,7 @@ minimum_cell = 1
 complementary = false
 patients_per_parameter = 0.0
 overlap = "off"
+dominance = 1.0
 extremes = true
 """
 
@@ -149,9 +154,15 @@ class Federation:
         user: str = "tester",
         software: str | None = None,
         waiting: Any = lambda _: None,
+        on_loss: OnLoss | None = OnLoss.FAIL,
+        sites: Collection[str] = (),
+        preparation: Preparation | None = None,
         **spec: Any,
     ) -> Cohort:
-        """The opened cohort over all sites; leaves the run open at them."""
+        """The opened cohort over all sites, or those named; leaves the run open at them.
+
+        Where on_loss is None, sites are asked in clear whatever their number.
+        """
         asked = CohortSpec(
             self.model,
             self.datasets,
@@ -161,6 +172,8 @@ class Federation:
             "keep" if missing == "keep" else "drop",
             **spec,
         )
+        if preparation is not None:
+            asked = prepared_spec(asked, preparation)
         self.runs += 1
         opening = Opening(
             user,
@@ -169,9 +182,15 @@ class Federation:
             software or software_version(),
         )
         shared = RemoteRun(self.coordinator, f"run-{self.runs}", opening, waiting)
-        members = [RemoteMember(peer, shared) for peer in self.coordinator.peers()]
+        members = [
+            RemoteMember(peer, shared)
+            for peer in self.coordinator.peers()
+            if not sites or peer.site.name in sites
+        ]
         self.opened += members
-        return opened(members, asked, watcher)
+        if on_loss is None:
+            return opened(members, asked, watcher)
+        return opened(members, asked, watcher, partial(aggregation_of, on_loss=on_loss))
 
     def kill(self, name: str) -> None:
         """Ends a site's process at once, as a power cut would."""

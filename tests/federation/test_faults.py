@@ -35,7 +35,7 @@ from medmip.privacy.ledger import Ledger, LedgerRow
 from medmip.privacy.ledger_head import LedgerHead
 from medmip.store.state import open_state
 from medmip.web.application import create_app
-from tests.federation.federation import Federation, federation
+from tests.federation.federation import OPEN_POLICY, Federation, federation
 
 NAMES = ("Hospital 01", "Hospital 02", "Hospital 03")
 TIMING = Timing(silence=6.0, grace=1.5, deadline=60.0, again=1.0)
@@ -328,11 +328,11 @@ def test_large_states_and_answers_travel_in_parts(shared: Federation) -> None:
 
 
 def test_rounds_only_grow_and_the_same_one_gets_the_same_answer(shared: Federation) -> None:
-    cohort = asked(shared)
+    cohort = asked(shared, on_loss=None)
     members = cohort.transport.members
     run = members[0].shared
     folded(cohort)
-    body, number = run._last[1], run._last[2]
+    body, number = run._last[1], run._round
     coordinator, peer = shared.coordinator, members[0].peer
     ask = {"run": run.run, "cohort": run.cohort}
     one = coordinator.ask(peer, "fold", body, round_=number, **ask).result(10)
@@ -357,7 +357,13 @@ def test_the_service_names_sites_and_goes_on_without_a_lost_one(tmp_path: Path) 
     parts = [np.arange(100), np.arange(100, 200), np.arange(200, 300)]
     levels = {"dataset": ()}
     with federation(
-        tmp_path, data, parts, levels=levels, datasets=("one", "two", "three"), timing=TIMING
+        tmp_path,
+        data,
+        parts,
+        levels=levels,
+        datasets=("one", "two", "three"),
+        timing=TIMING,
+        policy=OPEN_POLICY + "steering_in_clear = true\n",
     ) as made:
         from medmip.catalogue.model_store import ModelStore
 
@@ -393,6 +399,8 @@ def test_the_service_names_sites_and_goes_on_without_a_lost_one(tmp_path: Path) 
             assert done.provenance is not None
             assert [site.name for site in done.provenance.sites] == list(NAMES)
             assert {part.site for part in done.provenance.snapshots} == set(NAMES)
+            assert done.provenance.secure_aggregation
+            assert "3 hospitals' sums" in done.provenance.aggregation
             rows = [row for row in service.ledger.rows() if row.experiment == done.id]
             assert {row.statistic for row in rows} == {f"run at {name}" for name in NAMES}
             assert any(row.experiment == done.id for row in ledger_of(made, NAMES[1]))
@@ -406,6 +414,8 @@ def test_the_service_names_sites_and_goes_on_without_a_lost_one(tmp_path: Path) 
             assert went_on.state is State.DONE, went_on.problem
             assert went_on.provenance is not None
             assert went_on.provenance.lost == (NAMES[1],)
+            assert not went_on.provenance.secure_aggregation
+            assert "2 hospitals with patients" in went_on.provenance.aggregation
             assert [part.dataset for part in went_on.provenance.snapshots] == ["one", "three"]
         finally:
             service.close()

@@ -44,6 +44,8 @@ def test_a_mistake_is_named_and_nothing_is_offered(text: str, part: str, tmp_pat
         {"patients_per_parameter": 2.0},
         {"overlap": "off"},
         {"extremes": True},
+        {"steering_in_clear": True},
+        {"dominance": 1.0},
     ],
 )
 def test_thresholds_may_only_be_stricter(stated: dict[str, int | float | bool | str]) -> None:
@@ -66,6 +68,8 @@ def test_every_threshold_is_compared() -> None:
             "patients_per_parameter": 0.0,
             "overlap": "off",
             "extremes": True,
+            "steering_in_clear": True,
+            "dominance": 1.0,
         }.items()
         if laxer_fields(Policy.model_validate(Policy().model_dump() | {name: value}), Policy())
     }
