@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from medmip.catalogue.home import Home
 
 FEDERATION = "Demonstration"
+_SHOWN_SEARCHES = b"steering_in_clear = true\n"
+"""Invented patients have nothing to hide: quantiles of one hospital alone may be searched for."""
 _SOON = 30.0
 """Seconds within which a hospital that is told to stop has stopped."""
 
@@ -58,6 +60,8 @@ def demo(
     homes = [opened(place.path / "hospitals" / hospital.folder) for hospital in HOSPITALS]
     for hospital, own in zip(HOSPITALS, homes, strict=True):
         prepare_demo(own, hospital.datasets)
+        if not own.policy.exists():
+            write_atomically(own.policy, _SHOWN_SEARCHES)
     _federate(place, homes)
     with ExitStack() as stack:
         # Processes are begun before this one has threads or connections that they would inherit.
