@@ -2231,6 +2231,12 @@ export interface components {
              */
             complementary: boolean;
             /**
+             * Dominance
+             * @description A variable of whose spread about its mean one patient has more than this share is refused; 1 refuses none.
+             * @default 0.9
+             */
+            dominance: number;
+            /**
              * Release extremes
              * @description Whether minima and maxima, which are single patients' values, may leave.
              * @default false
