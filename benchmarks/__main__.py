@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import ingest
 from benchmarks.cohort import data_model, divided, home_at, published
 from benchmarks.contest import loaded, opened
 from benchmarks.memory import peak_memory
@@ -30,6 +31,7 @@ GROWING = (
     "logistic regression, 20 covariates",
 )
 OURS = "MIP"
+IMPORTS = "Importing a CSV file"
 RESULTS = Path(__file__).with_name("results.md")
 
 
@@ -148,9 +150,10 @@ def rows_of(task: Task, results: dict[str, dict[str, Any]], records: int) -> lis
     return lines
 
 
-def kept(page: str) -> tuple[dict[str, list[str]], list[str]]:
-    """The rows of each task in an earlier page, and its part on memory."""
+def kept(page: str) -> tuple[dict[str, list[str]], list[str], list[str]]:
+    """The rows of each task in an earlier page, and its parts on memory and on imports."""
     found: dict[str, list[str]] = {}
+    page, mark, imports = page.partition(f"\n## {IMPORTS}")
     head, _, memory = page.partition("\n## ")
     for line in head.splitlines():
         name = line.split("|")[1].strip() if line.startswith("| ") else ""
@@ -158,7 +161,11 @@ def kept(page: str) -> tuple[dict[str, list[str]], list[str]]:
             found[name.split(" (")[0]] = []
         if found and line.startswith("|"):
             list(found.values())[-1].append(line)
-    return found, ["", *f"## {memory}".rstrip().splitlines()] if memory else []
+    return (
+        found,
+        ["", *f"## {memory}".rstrip().splitlines()] if memory else [],
+        ["", *f"## {IMPORTS}{imports}".rstrip().splitlines()] if mark else [],
+    )
 
 
 def growth(home: Path) -> list[str]:
@@ -186,8 +193,8 @@ def main() -> None:
     parser.add_argument(
         "tasks",
         nargs="*",
-        help=f"words of tasks' names, algorithms, or families: {', '.join(FAMILIES)}, sites; all "
-        "tasks without any",
+        help=f"words of tasks' names, algorithms, or families: {', '.join(FAMILIES)}, sites, "
+        "or ingest; all without any",
     )
     parser.add_argument("--home", type=Path, default=Path(".home/bench"))
     parser.add_argument("--records", type=int, default=1_000_000)
@@ -208,15 +215,21 @@ def main() -> None:
             )
         )
         return
+    imports_asked = not asked.tasks or "ingest" in asked.tasks
     try:
-        tasks = chosen(asked.tasks)
+        named = [name for name in asked.tasks if name != "ingest"]
+        tasks = chosen(named) if named or not asked.tasks else []
     except ValueError as error:
         parser.error(str(error))
     print("\n".join(HEADER), flush=True)
     measured = contest(asked.home, tasks, asked.records, asked.runs, asked.rounds)
+    told: list[str] = []
+    if imports_asked:
+        told = [*ingest.HEADER, *ingest.contest(asked.home, asked.records, asked.rounds)]
+        print("\n".join(told), flush=True)
     if asked.dry:
         return
-    earlier, memory = kept(RESULTS.read_text() if RESULTS.exists() else "")
+    earlier, memory, imports = kept(RESULTS.read_text() if RESULTS.exists() else "")
     rows = earlier | measured
     report = [
         "# Benchmarks",
@@ -232,7 +245,9 @@ def main() -> None:
     ]
     if not asked.no_growth and not asked.tasks:
         memory = ["", "## Memory against the number of records", "", *growth(asked.home)]
-    RESULTS.write_text("\n".join([*report, *memory]) + "\n")
+    if told:
+        imports = ["", f"## {IMPORTS}", "", *told]
+    RESULTS.write_text("\n".join([*report, *memory, *imports]) + "\n")
 
 
 if __name__ == "__main__":

@@ -44,10 +44,9 @@ def test_snapshots_are_compressed_in_row_groups(home, tmp_path):
     generate(tmp_path / "big.csv", 140_000)
     (snapshot,) = import_file(home, tmp_path / "big.csv", model(), "big")
     metadata = pq.ParquetFile(snapshot.path).metadata
-    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [
-        131_072,
-        8_928,
-    ]
+    first, rest = (metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
+    assert 131_072 <= first < 131_072 + 2_048, "whole vectors of the engine"
+    assert first + rest == 140_000
     assert metadata.row_group(0).column(0).compression == "ZSTD"
     assert pq.read_table(snapshot.path, columns=["subjectcode"]).column(0)[-1].as_py() == "P139999"
 

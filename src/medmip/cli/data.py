@@ -1,33 +1,41 @@
 """`mip data`: from dropped files to published datasets, and their versions."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from medmip.cli.import_report import (
+    as_text,
+    imported_json,
+    print_imported,
+    print_report,
+    progress,
+    report_json,
+)
 from medmip.cli.options import HomeOption, JsonOption, opened
 from medmip.cli.snapshot_listing import print_snapshots, snapshot_json
 from medmip.errors import MipError
 
 if TYPE_CHECKING:
     from medmip.ingest.dialect import Options
-    from medmip.ingest.publish import Imported
-    from medmip.ingest.reading import Progress
-    from medmip.ingest.report import Report
 
 data_app = typer.Typer(
-    no_args_is_help=True, help="Datasets: check, import, list, show, versions, rollback, remove."
+    no_args_is_help=True,
+    help="Datasets: query, check, import, list, show, versions, rollback, remove.",
 )
 
-_File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file.")]
+_File = Annotated[
+    Path, typer.Argument(exists=True, dir_okay=False, help="A file; see the documents for formats.")
+]
 _Files = Annotated[
-    list[Path], typer.Argument(metavar="FILE…", exists=True, dir_okay=False, help="CSV files.")
+    list[Path],
+    typer.Argument(
+        metavar="FILE…", exists=True, dir_okay=False, help="Files; see the documents for formats."
+    ),
 ]
 _Model = Annotated[str, typer.Option("--model", help="The data model: code:version.")]
 _Dataset = Annotated[
@@ -43,6 +51,9 @@ _Encoding = Annotated[
 ]
 _Decimal = Annotated[str | None, typer.Option(help="point or comma; else detected.")]
 _Quote = Annotated[str | None, typer.Option(help="double, single or none; else detected.")]
+_Sheet = Annotated[
+    str | None, typer.Option(help="Of an Excel workbook; needed where several hold cells.")
+]
 _Missing = Annotated[
     list[str] | None,
     typer.Option(
@@ -67,6 +78,7 @@ def import_(
     decimal: _Decimal = None,
     quote: _Quote = None,
     missing: _Missing = None,
+    sheet: _Sheet = None,
     quarantine: Annotated[
         bool, typer.Option("--quarantine", help="Set bad rows aside and publish the others.")
     ] = False,
@@ -89,14 +101,14 @@ def import_(
     from medmip.ingest.errors import NotClean
     from medmip.ingest.publish import bring_in
 
-    options = _options(delimiter, encoding, decimal, quote, missing)
+    options = _options(delimiter, encoding, decimal, quote, missing, sheet)
     place = opened(home)
     found = ModelStore(place).get(model)
     done: list[dict[str, object]] = []
     failed = False
     for file in files:
         try:
-            with _progress(file, quiet=as_json) as progress:
+            with progress(file.name, quiet=as_json) as told:
                 imported = bring_in(
                     place,
                     file,
@@ -107,20 +119,20 @@ def import_(
                     allow_small_change=allow_small_change,
                     synthetic=synthetic,
                     report=report,
-                    progress=progress,
+                    progress=told,
                 )
         except MipError as error:
             failed = True
-            result = _report_json(error.report) if isinstance(error, NotClean) else {}
+            result = report_json(error.report) if isinstance(error, NotClean) else {}
             done.append(result | {"file": file.name, "error": str(error)})
             if isinstance(error, NotClean):
-                _print_report(error.report, quiet=as_json)
+                print_report(error.report, quiet=as_json)
             typer.echo(f"{error.title}: {error}", err=True)
         else:
-            done.append(_imported_json(imported))
-            _print_imported(imported, quiet=as_json)
+            done.append(imported_json(imported))
+            print_imported(imported, quiet=as_json)
     if as_json:
-        typer.echo(_json(done))
+        typer.echo(as_text(done))
     if failed:
         raise typer.Exit(1)
 
@@ -135,6 +147,7 @@ def check(
     decimal: _Decimal = None,
     quote: _Quote = None,
     missing: _Missing = None,
+    sheet: _Sheet = None,
     report: _ReportFile = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -143,16 +156,14 @@ def check(
     from medmip.catalogue.model_store import ModelStore
     from medmip.ingest.check import check as check_file
 
-    options = _options(delimiter, encoding, decimal, quote, missing)
+    options = _options(delimiter, encoding, decimal, quote, missing, sheet)
     place = opened(home)
     found = ModelStore(place).get(model)
-    with _progress(file, quiet=as_json) as progress:
-        result = check_file(
-            file, found, dataset, options, home=place, report=report, progress=progress
-        )
+    with progress(file.name, quiet=as_json) as told:
+        result = check_file(file, found, dataset, options, home=place, report=report, progress=told)
     if as_json:
-        typer.echo(_json(_report_json(result)))
-    _print_report(result, quiet=as_json)
+        typer.echo(as_text(report_json(result)))
+    print_report(result, quiet=as_json)
     if not result.clean:
         raise typer.Exit(1)
 
@@ -179,7 +190,7 @@ def show(key: _Key, code: _Code, home: HomeOption = None, as_json: JsonOption = 
     datasets.verify(snapshot)
     row = snapshot_json(snapshot)
     if as_json:
-        typer.echo(_json(row))
+        typer.echo(as_text(row))
         return
     table = Table(show_header=False, box=None)
     for name, value in row.items():
@@ -220,12 +231,41 @@ def remove(key: _Key, code: _Code, home: HomeOption = None) -> None:
     typer.echo(f"{code} is removed.")
 
 
+@data_app.command()
+def query(
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT over the files' tables.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--file", exists=True, help="A file or folder; else the home's inbox."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most rows shown.")] = 100,
+    seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="Most time taken.")] = 60,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask files before any import, by SQL; each is a table named as the file is, in lower case."""
+    from medmip.ingest.query import query as ask
+
+    place = opened(home)
+    result = ask(files or [place.inbox], sql, home=place, limit=limit, seconds=seconds)
+    if as_json:
+        typer.echo(as_text(result.model_dump(mode="json")))
+        return
+    table = Table(*(Column(header=Text(name)) for name in result.columns))
+    for row in result.rows:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    Console().print(table)
+    if result.more:
+        typer.echo(f"Only the first {limit:,} rows are shown; see --limit.", err=True)
+
+
 def _options(
     delimiter: str | None,
     encoding: str | None,
     decimal: str | None,
     quote: str | None,
     missing: list[str] | None,
+    sheet: str | None,
 ) -> "Options":
     from pydantic import ValidationError
 
@@ -239,6 +279,7 @@ def _options(
         "decimal": None if decimal is None else marks.get(decimal, decimal),
         "quote": None if quote is None else quotes.get(quote, quote),
         "missing": MISSING if missing is None else tuple(missing),
+        "sheet": sheet,
     }
     try:
         return Options.model_validate(given)
@@ -249,70 +290,7 @@ def _options(
         ) from None
 
 
-@contextmanager
-def _progress(file: Path, *, quiet: bool) -> "Iterator[Progress | None]":
-    """Shows the running step on a terminal's standard error."""
-    if quiet:
-        yield None
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(file.name, total=None)
-        yield lambda step, done: bar.update(
-            task,
-            description=f"{file.name}: {step}",
-            total=None if done is None else 1,
-            completed=done or 0,
-        )
-
-
-def _print_imported(imported: "Imported", *, quiet: bool) -> None:
-    if quiet:
-        return
-    _print_report(imported.report, quiet=quiet)
-    if imported.quarantined:
-        typer.echo(f"Bad rows, with patients' values, are in {imported.quarantined}")
-    for snapshot in imported.snapshots:
-        kind = "synthetic patients" if snapshot.synthetic else "patients"
-        typer.echo(
-            f"Published {snapshot.dataset}, version {snapshot.version}: "
-            f"{snapshot.patients:,} {kind}, {snapshot.records:,} records."
-        )
-
-
-def _print_report(report: "Report", *, quiet: bool) -> None:
-    if quiet:
-        return
-    typer.echo(f"{report.file}: {report.records:,} records; {report.dialect}.")
-    for problem in report.problems:
-        typer.echo(f"  {problem.kind}: {problem}", err=True)
-    if report.clean:
-        typer.echo("No problems.")
-    elif report.written:
-        typer.echo(f"All problems are listed in {report.written}", err=True)
-
-
-def _report_json(report: "Report") -> dict[str, object]:
-    return report.model_dump(mode="json") | {"clean": report.clean}
-
-
-def _imported_json(imported: "Imported") -> dict[str, object]:
-    return _report_json(imported.report) | {
-        "published": [snapshot_json(snapshot) for snapshot in imported.snapshots],
-        "quarantined": str(imported.quarantined) if imported.quarantined else None,
-    }
-
-
 def _cell(value: str | int | list[str]) -> str:
     if isinstance(value, list):
         return ", ".join(value)
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)

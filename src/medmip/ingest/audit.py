@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.variable import DATASET
+from medmip.ingest.cells import numeric
 from medmip.ingest.dialect import Decimal, Dialect, Options
 from medmip.ingest.header import shown
+from medmip.ingest.numbering import Numbering
 from medmip.ingest.report import FIRST, Kind, Problem
-from medmip.ingest.rules import Rule, cell_rules, numeric
+from medmip.ingest.rules import Rule, cell_rules
 from medmip.ingest.session import Session
 from medmip.ingest.staging import Column
 
@@ -61,68 +63,73 @@ def audit(
     model: DataModel,
     dataset: str | None,
     dialect: Dialect,
+    numbering: Numbering,
+    more: Sequence[Rule] = (),
+    *,
+    unread: bool,
 ) -> tuple[Problem, ...]:
-    """Fill the table `problem` (k, line, place, kind, rule) and sum it up.
+    """Fill the table `problem` (k, line, file, place, kind, rule) and sum it up.
 
-    line is the row as a spreadsheet numbers it, k the row of `cells`, NULL for one that could
-    not be split into cells.
+    line is the row as the file numbers it, k the row of `cells`, NULL for one that could not be
+    split into cells; file is NULL where there is but one. more are rules beside the model's;
+    unread says that some text of a numeric variable is no number.
     """
     session.run(
-        "CREATE TABLE problem (k BIGINT, line BIGINT, place INTEGER, kind VARCHAR, rule VARCHAR)"
+        "CREATE TABLE problem "
+        "(k BIGINT, line BIGINT, file VARCHAR, place INTEGER, kind VARCHAR, rule VARCHAR)"
     )
     for error, kind, text in _REJECTIONS:
         session.run(
-            "INSERT INTO problem SELECT NULL, line, NULL, ?, ? FROM rejected WHERE error = ?",
+            "INSERT INTO problem SELECT NULL, line, file, NULL, ?, ? FROM rejected WHERE error = ?",
             [kind.value, text, error],
         )
     session.run(
-        "INSERT INTO problem SELECT NULL, line, NULL, ?, ? FROM rejected "
-        "WHERE line NOT IN (SELECT line FROM problem)",
-        [Kind.BAD_ROW.value, "cannot be read"],
+        "INSERT INTO problem SELECT NULL, line, file, NULL, ?, ? FROM rejected "
+        "WHERE NOT list_contains(?, error)",
+        [Kind.BAD_ROW.value, "cannot be read", [error for error, _, _ in _REJECTIONS]],
     )
-    session.run(_SHIFTS)
-    rules = cell_rules(columns, model, dataset, dialect)
-    counts = _count(session, [rule.broken for rule in rules], "cells")
-    for rule, count in zip(rules, counts, strict=True):
-        if count:
-            _list_rows(session, rule, f"FROM cells WHERE {rule.broken}")
-    _list_duplicates(session, columns, model)
+    numbering.prepare(session)
+    rules = [*more, *cell_rules(columns, model, dataset, dialect)]
+    of_cells = [rule for rule in rules if not rule.of_text]
+    suspects = _values(session, [rule.any_broken for rule in of_cells], "cells")
+    for rule, suspect in zip(of_cells, suspects, strict=True):
+        if suspect:
+            _list_rows(session, rule, f"FROM cells WHERE {rule.broken}", numbering)
+    for rule in rules:
+        if rule.of_text and unread:
+            rows = f"FROM staged WHERE NOT blank AND {rule.broken}"
+            _list_rows(session, rule, rows, numbering)
+    _list_duplicates(session, columns, model, numbering)
     return _summary(session, columns)
 
 
-_SHIFTS = """
-    CREATE TABLE shift AS
-    SELECT before, max(nth) AS rejected
-    FROM (
-        SELECT nth, line - 1 - nth AS before
-        FROM (SELECT line, row_number() OVER (ORDER BY line) AS nth FROM rejected)
-    )
-    GROUP BY before
-"""
-"""How many rows were rejected before the k-th good one: a rejected row has no k."""
+def _count(session: Session, conditions: Sequence[str]) -> list[int]:
+    """How many staged rows there are of each condition."""
+    counts = [f"count(*) FILTER ({condition})" for condition in conditions]
+    return [int(str(value)) for value in _values(session, counts, "staged")]
 
 
-def _count(session: Session, conditions: Sequence[str], source: str = "staged") -> list[int]:
-    """How many rows of each condition, in few passes."""
-    found: list[int] = []
-    for batch in (conditions[i : i + _AT_ONCE] for i in range(0, len(conditions), _AT_ONCE)):
-        counts = ", ".join(f"count(*) FILTER ({condition})" for condition in batch)
-        found += [int(str(value)) for value in session.rows(f"SELECT {counts} FROM {source}")[0]]  # noqa: S608
+def _values(session: Session, aggregates: Sequence[str], source: str) -> list[object]:
+    """Each aggregate over a table, in few passes."""
+    found: list[object] = []
+    for batch in (aggregates[i : i + _AT_ONCE] for i in range(0, len(aggregates), _AT_ONCE)):
+        found += session.rows(f"SELECT {', '.join(batch)} FROM {source}")[0]  # noqa: S608
     return found
 
 
-def _list_rows(session: Session, rule: Rule, rows: str) -> None:
+def _list_rows(session: Session, rule: Rule, rows: str, numbering: Numbering) -> None:
     session.run(
         f"""
         INSERT INTO problem
-        SELECT broken.k, broken.k + 1 + coalesce(shift.rejected, 0), ?, ?, ?
-        FROM (SELECT k {rows}) AS broken ASOF LEFT JOIN shift ON broken.k > shift.before
+        SELECT k, line, file, ?, ?, ? FROM ({numbering.located(rule.column, rows)})
         """,  # noqa: S608
         [rule.column.index, rule.kind.value, rule.text],
     )
 
 
-def _list_duplicates(session: Session, columns: Sequence[Column], model: DataModel) -> None:
+def _list_duplicates(
+    session: Session, columns: Sequence[Column], model: DataModel, numbering: Numbering
+) -> None:
     """All rows of every patient (of every visit, in each dataset) that has several."""
     by_name = {column.name: column for column in columns}
     patient = by_name.get(model.patient_column)
@@ -143,14 +150,14 @@ def _list_duplicates(session: Session, columns: Sequence[Column], model: DataMod
         text = "the patient has several rows" + (" for this visit" if visit else "")
         same = " AND ".join(f"cells.{c.sql} IS NOT DISTINCT FROM twice.{c.sql}" for c in keys)
         rule = Rule(patient, Kind.DUPLICATE_PATIENT, text, "")
-        _list_rows(session, rule, f"FROM cells SEMI JOIN twice ON {same}")
+        _list_rows(session, rule, f"FROM cells SEMI JOIN twice ON {same}", numbering)
 
 
 def _summary(session: Session, columns: Sequence[Column]) -> tuple[Problem, ...]:
     rows = session.rows(
         f"""
-        SELECT place, kind, rule, count(*), min(line, {FIRST})
-        FROM problem GROUP BY ALL ORDER BY min(line), place, kind, rule
+        SELECT place, kind, rule, file, count(*), min(line, {FIRST})
+        FROM problem GROUP BY ALL ORDER BY file, min(line), place, kind, rule
         """  # noqa: S608
     )
     problems = [
@@ -160,8 +167,9 @@ def _summary(session: Session, columns: Sequence[Column]) -> tuple[Problem, ...]
             rule=str(rule),
             count=int(str(count)),
             rows=tuple(int(str(line)) for line in lines) if isinstance(lines, list) else (),
+            file=None if file is None else str(file),
         )
-        for place, kind, rule, count, lines in rows
+        for place, kind, rule, file, count, lines in rows
     ]
     order = list(Kind)
     return tuple(sorted(problems, key=lambda problem: order.index(problem.kind)))

@@ -9,12 +9,21 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from medmip.ingest.formats import Format
+
 Decimal = Literal[".", ","]
 
 DELIMITERS = (",", ";", "\t", "|")
 NO_QUOTE = ""
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null")
 _NAMES = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "\\t": "\t"}
+_FORMATS = {
+    Format.EXCEL: "Excel",
+    Format.PARQUET: "Parquet",
+    Format.STATA: "Stata",
+    Format.FHIR: "FHIR bulk export",
+    Format.MAPPING: "through a mapping",
+}
 _QUOTED = r"(?:^|{delimiter}){quote}[^{quote}\n]*{quote}(?={delimiter}|$)"
 
 
@@ -22,7 +31,8 @@ class Options(BaseModel):
     """What a person says about a file; None is detected.
 
     missing are the cells that mean a missing value, unless a variable has such a level;
-    quote is empty where the file has no quotes; memory bounds the reading engine.
+    quote is empty where the file has no quotes; sheet is a workbook's; memory bounds the reading
+    engine.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,7 +42,8 @@ class Options(BaseModel):
     decimal: Decimal | None = None
     quote: Literal['"', "'", ""] | None = None
     missing: tuple[str, ...] = MISSING
-    memory: str = Field("512MB", pattern=r"^[1-9][0-9]*(MB|GB)$")
+    sheet: str | None = None
+    memory: str = Field("1GB", pattern=r"^[1-9][0-9]*(MB|GB)$")
 
     @field_validator("delimiter")
     @classmethod
@@ -46,17 +57,30 @@ class Options(BaseModel):
 
 
 class Dialect(BaseModel):
-    """How a file is written, detected or told; decimal is known once all cells are read."""
+    """How a file is written, detected or told; decimal is known once all cells are read.
+
+    Only a CSV file has an encoding, marks and line ends; sheet is a workbook's.
+    """
 
     model_config = ConfigDict(frozen=True)
 
+    format: Format = Format.CSV
+    sheet: str | None = None
     encoding: str = "utf-8"
     delimiter: str = ","
     quote: str = '"'
     decimal: Decimal = "."
     newline: str = "LF"
 
+    @classmethod
+    def of_table(cls, kind: Format, sheet: str | None) -> "Dialect":
+        """That of a format which keeps cells apart by itself."""
+        return cls(format=kind, sheet=sheet, delimiter="\t", quote="")
+
     def __str__(self) -> str:
+        if self.format is not Format.CSV:
+            name = _FORMATS.get(self.format, self.format.upper())
+            return f"{name}, sheet {self.sheet}" if self.sheet else name
         named = {mark: name for name, mark in _NAMES.items() if len(name) > 2}
         quote = {'"': "double quotes", "'": "single quotes"}.get(self.quote, "no quotes")
         return (

@@ -5,20 +5,19 @@ from difflib import get_close_matches
 
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.variable import DATASET
-from medmip.ingest.dialect import Head
 from medmip.ingest.report import Kind, Problem
 from medmip.ingest.staging import Column
 
 _SHOWN = 60
 
 
-def columns_of(head: Head, model: DataModel) -> tuple[Column, ...]:
+def columns_of(names: Sequence[str], model: DataModel) -> tuple[Column, ...]:
     """The file's columns in its order."""
     keys = key_names(model)
     variables = model.all_variables
     return tuple(
         Column(index, name, variables.get(name), is_key=name in keys)
-        for index, name in enumerate(head.names)
+        for index, name in enumerate(names)
     )
 
 
@@ -48,7 +47,7 @@ def header_problems(
             rows=(1,),
         )
         return
-    yield from _duplicates(names)
+    yield from duplicates(names)
     for name in dict.fromkeys(names):
         if name not in known and name not in let_go:
             yield Problem(
@@ -72,7 +71,8 @@ def shown(name: str) -> str:
     return clean if len(clean) <= _SHOWN else f"{clean[: _SHOWN - 1]}…"
 
 
-def _duplicates(names: Sequence[str]) -> Iterator[Problem]:
+def duplicates(names: Sequence[str]) -> Iterator[Problem]:
+    """A problem for each name that is there more than once, in whatever case."""
     folded: dict[str, list[str]] = {}
     for name in names:
         folded.setdefault(name.casefold(), []).append(name)

@@ -11,15 +11,13 @@ from medmip.catalogue.variable import DATASET
 from medmip.ingest.reading import Reading
 from medmip.ingest.rules import typed
 from medmip.ingest.session import Session, literal
-from medmip.ingest.staging import Column
+from medmip.ingest.staging import AT_ONCE, Column
 from medmip.stewardship.policy import DatasetPolicy
 from medmip.store.parquet import COMPRESSION, PATIENT_COLUMN, ROW_GROUP
 from medmip.store.sql_session import quoted
 
 KEPT = "(FROM cells ANTI JOIN problem USING (k))"
 """The rows of a reading that break no rule."""
-_SORTED_AT_ONCE = 20_480
-"""Rows of a row group while sorting: each thread holds a group."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class _Writer:
             FROM ({self._typed(made, visits)}) AS kept JOIN patient ON kept.{name} = patient.code
             """  # noqa: S608
         unsorted = self.session.work / "unsorted.parquet"
-        self.session.run(_copy(rows, unsorted, _SORTED_AT_ONCE), made.parameters)
+        self.session.run(_copy(rows, unsorted, AT_ONCE), made.parameters)
         sorted_rows = f"""
             SELECT * EXCLUDE (__visit, __row) FROM read_parquet({literal(str(unsorted))})
             ORDER BY {PATIENT_COLUMN}, __visit, __row
@@ -140,12 +138,9 @@ class _Writer:
 
     def _typed(self, made: Transformation, more: str = "") -> str:
         """The dataset's rows, each cell in its variable's type and dates as they stand there."""
-        decimal = self.found.report.dialect.decimal
         wanted = [name for name in self.model.all_variables if name in self.columns]
         cells = [
-            f"{typed(self.columns[name], decimal)} AS {quoted(name)}"
-            for name in wanted
-            if name != DATASET
+            f"{typed(self.columns[name])} AS {quoted(name)}" for name in wanted if name != DATASET
         ]
         cells += [f"{self.columns[name].sql} AS {quoted(RAW + name)}" for name in made.dates]
         return f"SELECT {', '.join(cells)}{more} FROM {self._rows}"  # noqa: S608

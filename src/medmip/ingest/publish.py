@@ -1,8 +1,11 @@
 """Importing: a clean file, or its clean rows, becomes a new version of each of its datasets."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -15,7 +18,7 @@ from medmip.ingest.identity import AS_IT_IS, guarded, let_go, policy_in_force
 from medmip.ingest.judging import judged
 from medmip.ingest.prepare import KEPT, prepare
 from medmip.ingest.quarantine import set_aside
-from medmip.ingest.reading import Progress, reading
+from medmip.ingest.reading import Progress, Reading, reading
 from medmip.ingest.report import Report
 from medmip.ingest.sealing import sealed_patients
 from medmip.ingest.session import Session
@@ -27,6 +30,15 @@ from medmip.stewardship.applied import Applied
 from medmip.stewardship.patients import KEY
 from medmip.stewardship.policy import DatasetPolicy
 from medmip.store.snapshots import Datasets, Snapshot
+
+
+class Read(Protocol):
+    """A way to the rows of a model."""
+
+    def __call__(
+        self, *, home: Home, also: Sequence[Path], progress: Progress | None
+    ) -> AbstractContextManager[Reading]:
+        """The rows read and audited; see ingest.reading."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,7 @@ def bring_in(
     policy: Policy | None = None,
     stated: DatasetPolicy | None = None,
     progress: Progress | None = None,
+    through: Read | None = None,
 ) -> Imported:
     """Read, check, anonymise and publish a file, every dataset in it or none.
 
@@ -89,6 +102,8 @@ def bring_in(
     what the policy does not allow; SmallChange where a dataset differs from an earlier version by
     fewer patients than the site's minimum, unless allow_small_change; DatasetPolicyError;
     AnonymisationError; IngestError; StoreError.
+
+    through is another way to the rows than the file's own, as by a mapping.
     """
     home.prepare()
     guards = policy or site_policy(home)
@@ -98,16 +113,10 @@ def bring_in(
     def in_force(code: str | None) -> DatasetPolicy:
         return stated or policy_in_force(home, model.key, code, synthetic=synthetic)
 
-    with reading(
-        path,
-        model,
-        dataset,
-        options,
-        home=home,
-        also=[home.datasets],
-        let_go=let_go(in_force(dataset)),
-        progress=progress,
-    ) as read:
+    through = through or partial(
+        reading, path, model, dataset, options, let_go=let_go(in_force(dataset))
+    )
+    with through(home=home, also=[home.datasets], progress=progress) as read:
         told("Looking for identifiers", None)
         found = guarded(read, [in_force(code) for code in read.report.datasets])
         listed = found.listed(home, report)
@@ -146,7 +155,13 @@ def bring_in(
             )
         told("Publishing", None)
         snapshots = datasets.publish_all(
-            ready, model.key, path.name, synthetic, move=True, applied=applied
+            ready,
+            model.key,
+            listed.file,
+            synthetic,
+            move=True,
+            applied=applied,
+            mapping=found.mapping,
         )
     return Imported(snapshots, listed, aside)
 

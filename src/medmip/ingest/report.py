@@ -42,6 +42,9 @@ class Kind(StrEnum):
     BELOW_MINIMUM = "below minimum"
     ABOVE_MAXIMUM = "above maximum"
     UNKNOWN_LEVEL = "unknown level"
+    UNMAPPED_VALUE = "unmapped value"
+    UNKNOWN_UNIT = "unknown unit"
+    SEVERAL_VALUES = "several values"
     DUPLICATE_PATIENT = "duplicate patient"
 
     @property
@@ -56,8 +59,8 @@ _OF_FILE = frozenset(list(Kind)[: list(Kind).index(Kind.RAGGED_ROW)])
 class Problem(BaseModel):
     """One rule that one column, or the file, breaks.
 
-    count is the number of places, rows the first 20 of them as a spreadsheet numbers rows: the
-    header is row 1. Kinds that concern the file may have no rows.
+    count is the number of places, rows the first 20 of them as the file numbers rows: a header is
+    row 1. Kinds that concern the file may have no rows. file is named where several were read.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,9 +70,11 @@ class Problem(BaseModel):
     rule: str
     count: int = 1
     rows: tuple[int, ...] = ()
+    file: str | None = None
 
     def __str__(self) -> str:
-        column = f"{self.column}: " if self.column else ""
+        places = ", ".join(filter(None, (self.file, self.column)))
+        column = f"{places}: " if places else ""
         if not self.rows:
             return f"{column}{self.rule}"
         more = f" and {self.count - len(self.rows):,} more" if self.count > len(self.rows) else ""

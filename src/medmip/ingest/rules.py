@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.variable import DATASET, Variable, VariableType
+from medmip.ingest.cells import number_of
 from medmip.ingest.dialect import Decimal, Dialect
 from medmip.ingest.report import Kind
 from medmip.ingest.session import literal
@@ -18,12 +19,23 @@ _DATASET_NAME = "[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule of one column; broken is the SQL condition, never NULL, of rows that break it."""
+    """A rule of one column; broken is the SQL condition, never NULL, of rows that break it.
+
+    of_text is a rule for the texts in `staged`, the others are for what `cells` holds. suspect is
+    an aggregate, quicker than counting, that is true wherever any row breaks the rule.
+    """
 
     column: Column
     kind: Kind
     text: str
     broken: str
+    of_text: bool = False
+    suspect: str = ""
+
+    @property
+    def any_broken(self) -> str:
+        """The aggregate that tells whether rows may break it."""
+        return self.suspect or f"bool_or({self.broken})"
 
 
 def cell_rules(
@@ -40,41 +52,13 @@ def cell_rules(
     ]
 
 
-def cells_view(columns: Sequence[Column], decimal: Decimal) -> str:
-    """The SQL of `cells`: the staged rows but for blank ones, numeric cells also as numbers."""
-    numbers = [f"{_number(column, decimal)} AS {column.number}" for column in numeric(columns)]
-    selected = ", ".join(["*", *numbers])
-    return f"CREATE VIEW cells AS SELECT {selected} FROM staged WHERE NOT blank"  # noqa: S608
-
-
-def numeric(columns: Sequence[Column]) -> list[Column]:
-    """The columns of numeric variables."""
-    return [column for column in columns if column.variable and column.variable.is_numeric]
-
-
-def _number(column: Column, decimal: Decimal) -> str:
-    """A cell as DOUBLE, NULL where it is no number: digits, sign, one decimal mark, exponent.
-
-    The engine would read 1_000 as a number; where the comma is the decimal mark a point is none,
-    as 1.234 may mean a thousand.
-    """
-    marks = f"NOT contains({column.sql}, '_')"
-    if decimal == ",":
-        marks += f" AND NOT contains({column.sql}, '.')"
-    return f"CASE WHEN {marks} THEN TRY_CAST({_pointed(column.sql, decimal)} AS DOUBLE) END"
-
-
-def typed(column: Column, decimal: Decimal) -> str:
+def typed(column: Column) -> str:
     """A cell that breaks no rule, in the type of its variable."""
-    variable, cell = column.variable, column.sql
+    variable = column.variable
     if variable is None or not variable.is_numeric:
-        return cell
-    value = f"CAST({_pointed(cell, decimal)} AS DOUBLE)"
-    return f"CAST({value} AS BIGINT)" if variable.type is VariableType.INTEGER else value
-
-
-def _pointed(cell: str, decimal: Decimal) -> str:
-    return cell if decimal == "." else f"replace({cell}, ',', '.')"
+        return column.sql
+    whole = variable.type is VariableType.INTEGER
+    return f"CAST({column.number} AS BIGINT)" if whole else column.number
 
 
 def _column_rules(
@@ -140,13 +124,15 @@ def _number_rules(column: Column, variable: Variable, decimal: Decimal) -> Itera
         column,
         Kind.WRONG_TYPE,
         f"not a number (with {mark})",
-        f"{column.sql} IS NOT NULL AND {value} IS NULL",
+        f"{column.sql} IS NOT NULL AND {number_of(column, decimal)} IS NULL",
+        of_text=True,
     )
     yield Rule(
         column,
         Kind.NOT_FINITE,
         "infinite or not a number",
         f"{value} IS NOT NULL AND NOT isfinite({value})",
+        suspect=f"NOT isfinite(sum({value}))",
     )
     if variable.type is VariableType.INTEGER:
         yield Rule(
@@ -160,6 +146,7 @@ def _number_rules(column: Column, variable: Variable, decimal: Decimal) -> Itera
             Kind.WRONG_TYPE,
             "a whole number beyond 2^53 - 1",
             f"{finite} AND abs({value}) > {LARGEST_INTEGER}",
+            suspect=f"max({value}) > {LARGEST_INTEGER} OR min({value}) < -{LARGEST_INTEGER}",
         )
     if variable.minimum is not None:
         yield Rule(
@@ -167,6 +154,7 @@ def _number_rules(column: Column, variable: Variable, decimal: Decimal) -> Itera
             Kind.BELOW_MINIMUM,
             f"below the minimum {variable.minimum:g}",
             f"{finite} AND {value} < {variable.minimum!r}::DOUBLE",
+            suspect=f"min({value}) < {variable.minimum!r}::DOUBLE",
         )
     if variable.maximum is not None:
         yield Rule(
@@ -174,4 +162,5 @@ def _number_rules(column: Column, variable: Variable, decimal: Decimal) -> Itera
             Kind.ABOVE_MAXIMUM,
             f"above the maximum {variable.maximum:g}",
             f"{finite} AND {value} > {variable.maximum!r}::DOUBLE",
+            suspect=f"max({value}) > {variable.maximum!r}::DOUBLE",
         )

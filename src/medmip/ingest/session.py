@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 import duckdb
 import pyarrow as pa
@@ -57,6 +58,37 @@ class Session:
         """The only value of a query, a whole number; NULL is 0."""
         return int(str(self.rows(sql, parameters)[0][0] or 0))
 
+    def select(
+        self, sql: str, limit: int, seconds: float
+    ) -> tuple[list[str], list[tuple[object, ...]]]:
+        """The names and first rows of a person's own query; raises IngestError, scrubbed.
+
+        What does not fit the tables is told as the engine says it: it has read no row by then.
+        """
+        timer = Timer(seconds, self._connection.interrupt)
+        timer.start()
+        try:
+            with _scrubbed():
+                result = self._connection.execute(sql)
+                return [column[0] for column in result.description], result.fetchmany(limit)
+        except duckdb.InterruptException:
+            raise IngestError(
+                f"The query took longer than {seconds:g} seconds and was stopped.",
+                remedy="Ask for less, or allow more with --seconds.",
+            ) from None
+        finally:
+            timer.cancel()
+
+    def unbound(self, sql: str) -> str | None:
+        """Why a query does not fit its columns, None where it does; no row is read for it."""
+        try:
+            self._connection.execute(f"EXPLAIN {sql}")
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            return str(error).partition("\n")[0]
+        except duckdb.Error as error:
+            return f"({type(error).__name__})"
+        return None
+
     def close(self) -> None:
         self._connection.close()
 
@@ -73,5 +105,7 @@ def _scrubbed() -> Iterator[None]:
         ) from None
     except duckdb.IOException:
         raise disk_full() from None
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:
         raise IngestError(f"The reading engine stopped with {type(error).__name__}.") from None

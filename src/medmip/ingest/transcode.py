@@ -23,10 +23,14 @@ _BOMS = (
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What the copying saw: line ends of the copy, and how lines ended before."""
+    """What the copying saw: line ends of the copy, how lines ended before, whether any quote is
+    there that may hold a line end, and any underscore below the first line.
+    """
 
     lines: int
     newline: str
+    quoted: bool
+    underscored: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +111,17 @@ def transcode(
     """
     lines = done = ends = 0
     size = path.stat().st_size or 1
-    has_blank_lines = False
+    has_blank_lines = quoted = underscored = False
     decoder = _Decoder(encoding, "strict")
     try:
         with target.open("w", encoding="utf-8", newline="") as file:
             for text in _texts(path, encoding, "strict", decoder):
                 if "\0" in text:
                     raise Unreadable
+                quoted = quoted or bool(head.quote and head.quote in text)
                 body = text.rstrip("\n")
+                begin = 0 if lines else text.find("\n") + 1
+                underscored = underscored or text.find("_", begin) >= 0
                 if body:
                     has_blank_lines |= "\n\n" in body or ends + _leading_ends(body) > 1
                     file.write("\n" * ends + body)
@@ -128,7 +135,7 @@ def transcode(
         raise Unreadable from None
     if has_blank_lines and len(head.names) > 1:
         _fill_blank_lines(target, head)
-    return Copy(lines + 1, decoder.newline)
+    return Copy(lines + 1, decoder.newline, quoted, underscored)
 
 
 def _leading_ends(text: str) -> int:

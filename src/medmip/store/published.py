@@ -10,6 +10,8 @@ from medmip.catalogue.atomic_file import write_atomically
 from medmip.catalogue.home import PUBLISHED_RECORD
 from medmip.store.errors import StoreError
 
+MAPPING_SUFFIX = ".mapping.yaml"
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -17,7 +19,8 @@ class Snapshot:
 
     hash is the SHA-256 of the Parquet file at path; variables are the codes that it holds;
     source is the name of the file that it was imported from, and applied what was done to it on
-    the way, as JSON; empty where nobody said.
+    the way, as JSON; empty where nobody said. mapping is the SHA-256 of the mapping that it was
+    read through, which is kept beside it; empty where it was read as it was.
     """
 
     model: str
@@ -32,6 +35,12 @@ class Snapshot:
     version: int
     synthetic: bool
     applied: str = ""
+    mapping: str = ""
+
+    @property
+    def mapping_path(self) -> Path | None:
+        """The mapping that it was read through."""
+        return self.path.parent / f"{self.mapping}{MAPPING_SUFFIX}" if self.mapping else None
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,7 @@ def _snapshot(
         version=_integer(entry["version"]),
         synthetic=bool(entry["synthetic"]),
         applied=str(entry.get("applied", "")),
+        mapping=str(entry.get("mapping", "")),
     )
 
 

@@ -14,12 +14,12 @@ from secrets import token_hex
 
 import pyarrow as pa
 
-from medmip.catalogue.atomic_file import sync_folder
+from medmip.catalogue.atomic_file import sync_folder, write_atomically
 from medmip.catalogue.home import PUBLISHED_RECORD, Home
 from medmip.store.commit import carry_out, commit, is_pending
 from medmip.store.errors import StoreBusy, StoreError, UnknownDataset
 from medmip.store.parquet import Contents, contents, write_table
-from medmip.store.published import Published, Snapshot
+from medmip.store.published import MAPPING_SUFFIX, Published, Snapshot
 
 __all__ = ["Datasets", "Snapshot", "file_hash", "is_dataset_code"]
 
@@ -69,6 +69,7 @@ class Datasets:
         *,
         move: bool = False,
         applied: Mapping[str, str] | None = None,
+        mapping: bytes | None = None,
     ) -> tuple[Snapshot, ...]:
         """Make data the current versions of the datasets of these codes, all of them or none.
 
@@ -76,8 +77,9 @@ class Datasets:
         copied), with a column for each variable and `__patient`, integers 0 … patients - 1.
         The column `dataset` is added to a table that lacks it. Content equal to the current
         version's publishes nothing new; applied says of each dataset what was done to it, as
-        JSON, which is kept with the version. Raises StoreError where data or names break the rules,
-        StoreBusy where another publisher does not finish.
+        JSON, and mapping is what the data were read through: both are kept with the version.
+        Raises StoreError where data or names break the rules, StoreBusy where another publisher
+        does not finish.
         """
         folders = {dataset: self._folder(model, dataset) for dataset in data}
         with self._locked():
@@ -108,13 +110,14 @@ class Datasets:
                         version=former.following if former else 1,
                         synthetic=synthetic,
                         applied=done,
+                        mapping=_kept(mapping, folder),
                     )
                     versions = (*former.versions, snapshot) if former else (snapshot,)
                     found.append(snapshot)
                     lists.append(Published(versions, snapshot.version))
             except BaseException:
                 for published in lists:
-                    _clean(published.current.path.parent, _hashes(published.versions[:-1]))
+                    _clean(published.current.path.parent, _kept_files(published.versions[:-1]))
                 raise
             commit(self._root, lists, self._folder)
         return tuple(found)
@@ -166,7 +169,7 @@ class Datasets:
             kept = tuple(v for v in published.versions if v.version not in numbers)
             folder = published.current.path.parent
             Published(kept, published.number).write(folder)
-            _clean(folder, _hashes(kept))
+            _clean(folder, _kept_files(kept))
             sync_folder(folder)
 
     def remove(self, model: str, dataset: str) -> None:
@@ -288,7 +291,7 @@ def _brought(
     """Put data into a dataset's folder under the name of its hash, where no reader looks yet."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     sync_folder(folder.parent)
-    _clean(folder, _hashes(former.versions if former else ()))
+    _clean(folder, _kept_files(former.versions if former else ()))
     partial = folder / f"{token_hex(8)}{_PARTIAL}"
     try:
         held = _bring(data, partial, dataset, move=move)
@@ -300,13 +303,25 @@ def _brought(
     return digest, held
 
 
-def _hashes(versions: Iterable[Snapshot]) -> set[str]:
-    return {version.hash for version in versions}
+def _kept(mapping: bytes | None, folder: Path) -> str:
+    """Keep a mapping in a dataset's folder; its hash, empty where there is none."""
+    if mapping is None:
+        return ""
+    digest = hashlib.sha256(mapping).hexdigest()
+    write_atomically(folder / f"{digest}{MAPPING_SUFFIX}", mapping)
+    return digest
+
+
+def _kept_files(versions: Iterable[Snapshot]) -> set[str]:
+    """The names of the files that versions need."""
+    paths = [path for version in versions for path in (version.path, version.mapping_path)]
+    return {path.name for path in paths if path is not None}
 
 
 def _clean(folder: Path, keep: set[str]) -> None:
     """Remove what a killed publisher left: partial files, and content that no version names."""
     for file in folder.iterdir():
         leftover = file.suffix == _PARTIAL
-        if leftover or (file.suffix == ".parquet" and file.stem not in keep):
+        content = file.name.endswith((".parquet", MAPPING_SUFFIX))
+        if leftover or (content and file.name not in keep):
             file.unlink(missing_ok=True)
