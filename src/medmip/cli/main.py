@@ -13,6 +13,7 @@ from medmip.cli.data_quality import quality
 from medmip.cli.demo import demo
 from medmip.cli.doctor import doctor
 from medmip.cli.experiment import experiment_app
+from medmip.cli.harmonise import harmonise_app
 from medmip.cli.hub import hub_app
 from medmip.cli.model import model_app
 from medmip.cli.model_apply import model_apply
@@ -46,6 +47,7 @@ data_app.command()(data_stewardship.diff)
 data_app.command()(data_stewardship.retain)
 data_app.command()(data_stewardship.reidentify)
 app.add_typer(data_app, name="data")
+app.add_typer(harmonise_app, name="harmonise")
 app.add_typer(algorithm_app, name="algorithm")
 app.command()(run)
 app.command("model-apply")(model_apply)
