@@ -16,6 +16,7 @@ from medmip.algorithms.registry import registry
 from medmip.algorithms.role import Roles
 from medmip.cli.main import app
 from medmip.federation.offering import Offering
+from medmip.harmonise.expression import OWN
 from medmip.ingest.dialect import MISSING
 from medmip.privacy.policy import Policy
 from medmip.store.filters import Operator
@@ -183,6 +184,11 @@ def missing() -> str:
     return ", ".join(f"`{cell}`" if cell else "empty" for cell in MISSING)
 
 
+def functions() -> str:
+    """The functions that a mapping's expressions have beside SQL's."""
+    return _table(("Function", ""), [(f"`{name}`", text) for name, text in OWN.items()])
+
+
 def _sentence(title: str, text: str) -> str:
     return f"**{title}.** {text}" if title else text
 
@@ -204,5 +210,5 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     part.__name__: part
-    for part in (algorithms, commands, routes, policy, offering, operators, missing)
+    for part in (algorithms, commands, routes, policy, offering, operators, missing, functions)
 }
