@@ -40,7 +40,7 @@ def test_a_good_message_is_opened_once() -> None:
         (sealed(HUB, header(federation="g"), b"content"), "somebody else"),
         (sealed(HUB, header(), b"another"), "not what was signed"),
         (sealed(HUB, header(sent=time.time() - 61), b"content"), "clocks differ"),
-        (sealed(HUB, header(sent=time.time() + 120), b"content"), "clocks differ"),
+        (sealed(HUB, header(sent=time.time() + 10**6), b"content"), "clocks differ"),
     ],
 )
 def test_another_message_is_refused_with_the_reason(content: bytes, reason: str) -> None:
