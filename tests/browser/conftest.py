@@ -62,9 +62,13 @@ def served(command: str, folder: Path) -> Iterator[str]:
         server.wait(timeout=20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(need: Callable[..., str]) -> Iterator[Browser]:
-    """Debian's Chromium without a screen."""
+    """Debian's Chromium without a screen.
+
+    One for each module: Playwright's loop counts as running for as long as it is open, and no
+    later test in the process could run a loop of its own.
+    """
     program = need("chromium", "chromium-browser", "google-chrome")
     flags = [
         "--disable-gpu",
