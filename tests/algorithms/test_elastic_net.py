@@ -79,7 +79,10 @@ def test_the_least_bic_keeps_what_made_the_outcome() -> None:
     ours = fit(cohort(records=3000))
     kept = {row.term for row in ours.coefficients if abs(row.standardised) > 0.1}
     assert kept == {"a", "c"}
-    assert ours.penalty == min(ours.path, key=lambda step: step.bic).penalty
+    least = min(ours.path, key=lambda step: step.bic)
+    assert ours.penalty == least.penalty
+    picture = next(view for view in ours.views() if view.title.startswith("Choice of the penalty"))
+    assert f"least at {least.penalty:.3g}, where {least.kept} covariates" in picture.alt
 
 
 @pytest.mark.parametrize("parts", [2, 10])

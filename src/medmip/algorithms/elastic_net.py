@@ -162,6 +162,7 @@ class ElasticNetResult(TrainedResult):
         return [
             table("Coefficients", columns, rows, reference_note(self.references, names)),
             self._path(names),
+            self._criterion(names),
             facts("Fit", fit, "Shrunken coefficients have no standard errors."),
         ]
 
@@ -172,15 +173,9 @@ class ElasticNetResult(TrainedResult):
             for step in self.path
             for term, value in zip(terms, step.standardised, strict=True)
         ]
-        x = alt.X(
-            "penalty:Q",
-            title="Penalty",
-            scale=alt.Scale(type="log", reverse=True, nice=False),
-            axis=alt.Axis(format="~g", tickCount=6),
-        )
         base = alt.Chart(alt.Data(values=lines))
         paths = base.mark_line(strokeWidth=1.5).encode(
-            x=x,
+            x=_penalties(),
             y=alt.Y("value:Q", title="Coefficient for one SD"),
             color=alt.Color(
                 "term:N",
@@ -194,12 +189,7 @@ class ElasticNetResult(TrainedResult):
                 alt.Tooltip("value:Q", title="coefficient", format=".3g"),
             ],
         )
-        chosen = (
-            alt.Chart(alt.Data(values=[{"penalty": self.penalty}]))
-            .mark_rule(strokeDash=[4, 4], color=QUIET)
-            .encode(x=x)
-        )
-        drawing: Any = (chosen + paths).properties(width="container", height=280)
+        drawing: Any = (self._chosen() + paths).properties(width="container", height=280)
         return chart(
             f"Path of the coefficients for {names.variable(self.outcome)}",
             drawing,
@@ -207,6 +197,49 @@ class ElasticNetResult(TrainedResult):
             f"{self.kept} are kept at {self.penalty:.3g}",
             "Dashed: the chosen penalty. To its left covariates drop out.",
         )
+
+    def _criterion(self, names: Names) -> View:
+        rows = [{"penalty": step.penalty, "bic": step.bic, "kept": step.kept} for step in self.path]
+        least = min(self.path, key=lambda step: step.bic)
+        line = (
+            alt.Chart(alt.Data(values=rows))
+            .mark_line(strokeWidth=1.5, point=alt.OverlayMarkDef(size=18))
+            .encode(
+                x=_penalties(),
+                y=alt.Y("bic:Q", title="BIC", scale=alt.Scale(zero=False)),
+                tooltip=[
+                    alt.Tooltip("penalty:Q", title="penalty", format=".3g"),
+                    alt.Tooltip("bic:Q", title="BIC", format=".6g"),
+                    alt.Tooltip("kept:Q", title="covariates kept"),
+                ],
+            )
+        )
+        drawing: Any = (self._chosen() + line).properties(width="container", height=220)
+        return chart(
+            f"Choice of the penalty for {names.variable(self.outcome)}",
+            drawing,
+            f"BIC over {len(self.path)} penalties, least at {least.penalty:.3g}, where "
+            f"{least.kept} covariates are kept",
+            "The least BIC weighs fit against the number of covariates. Dashed: the one chosen.",
+        )
+
+    def _chosen(self) -> alt.Chart:
+        rule: alt.Chart = (
+            alt.Chart(alt.Data(values=[{"penalty": self.penalty}]))
+            .mark_rule(strokeDash=[4, 4], color=QUIET)
+            .encode(x=_penalties())
+        )
+        return rule
+
+
+def _penalties() -> alt.X:
+    """The axis of penalties, the strongest first."""
+    return alt.X(
+        "penalty:Q",
+        title="Penalty",
+        scale=alt.Scale(type="log", reverse=True, nice=False),
+        axis=alt.Axis(format="~g", tickCount=6),
+    )
 
 
 @algorithm(

@@ -48,8 +48,8 @@ class Admitted:
 class Member(Protocol):
     """One holder of a part of a cohort.
 
-    A question begins at once where the member is far away, so that members work side by side; the
-    function that is returned waits for the answer, and raises Refused, Cancelled or SiteTrouble.
+    A question begins at once, so that members work side by side; the function that is returned
+    waits for the answer, and raises Refused, Cancelled or SiteTrouble.
     """
 
     @property
@@ -70,7 +70,7 @@ class Member(Protocol):
 
 @dataclass
 class LocalMember:
-    """A site in this process; it answers when its answer is waited for."""
+    """A site in this process; threads that are free begin with its part of a question."""
 
     part: Part
     name: str = "this site"
@@ -104,8 +104,10 @@ class LocalMember:
         return admitted
 
     def fold(self, question: Question[State, S], progress: Progress) -> Callable[[], S | None]:
+        folding = self.part.folding(question, _each(progress))
+
         def summed() -> S | None:
-            found = self.part.summed(question, _each(progress))
+            found = folding.total()
             if found is None:
                 return None
             patients = self._patients[question.road.groups]

@@ -14,7 +14,7 @@ from medmip.fold.block import Block
 from medmip.fold.block_cache import BlockCache
 from medmip.fold.dominance import dominated
 from medmip.fold.encoding import encoded_blocks
-from medmip.fold.local import fold_blocks
+from medmip.fold.local import Folding
 from medmip.fold.statistic import Count, FloatArray, Statistic, sum_over
 from medmip.privacy.guard import Access, Guard, SnapshotRows
 from medmip.store.engine import Engine, Selection
@@ -150,11 +150,16 @@ class Part:
 
     def summed(self, question: Question[State, S], each: Each) -> S | None:
         """The sum over its records, None where it has none; it has not passed the guard."""
+        return self.folding(question, each).total()
+
+    def folding(self, question: Question[State, S], each: Each) -> Folding[S]:
+        """The fold of its records, begun where helpers are free."""
         blocks = self.blocks()
         if question.road.groups is not None:
             groups = question.road.groups
             blocks = (block for whole in blocks if (block := whole.share(groups)).records)
-        return fold_blocks(blocks, _adjusting(question), question.state, each=each)
+        kernel, state = _adjusting(question), question.state
+        return Folding(blocks, lambda block: kernel(block, state), each)
 
     def released(self, statistic: S, patients: int, cells: tuple[str, ...] = ()) -> S:
         """The statistic as the guard lets it out; raises Refused."""

@@ -1,5 +1,6 @@
 """The transport over members: a question goes to all of them, and their sum comes back."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
@@ -43,15 +44,17 @@ class Rounds:
 
     def progress(self, records: int) -> Callable[[int], None]:
         """Follows one round over about so many records, 0 where unknown; raises Cancelled."""
-        seen = 0
+        seen, told = 0, threading.Lock()
 
         def advanced(more: int) -> None:
             nonlocal seen
             if self.watcher is not None and self.watcher.cancelled():
                 raise Cancelled
-            seen += more
-            if records:
-                self.tell(min(1.0, seen / records))
+            # Several members in this process may be at it.
+            with told:
+                seen += more
+                if records:
+                    self.tell(min(1.0, seen / records))
 
         return advanced
 

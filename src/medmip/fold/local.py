@@ -29,7 +29,8 @@ class Cancelled(Exception):
 def _helpers() -> ThreadPoolExecutor:
     # One BLAS thread a worker: skinny products are slower with BLAS's own threads on top of ours.
     ThreadpoolController().limit(limits=1, user_api="blas")
-    return ThreadPoolExecutor(THREADS, thread_name_prefix="fold")
+    # The thread that asks works too.
+    return ThreadPoolExecutor(max(1, THREADS - 1), thread_name_prefix="fold")
 
 
 def fold_blocks(
@@ -47,36 +48,43 @@ def fold_blocks(
     each is called once a block by the thread that takes it, for one block at a time; it raises
     Cancelled to stop.
     """
-    folding = _Folding(blocks, lambda block: kernel(block, state), each)
-    helpers = [_helpers().submit(folding.work) for _ in range(THREADS - 1)]
-    try:
-        folding.work()
-    finally:
-        begun = [helper for helper in helpers if not helper.cancel()]
-        failures = [helper.exception() for helper in begun]
-    for failure in failures:
-        if failure is not None:
-            raise failure
-    return folding.total
+    return Folding(blocks, lambda block: kernel(block, state), each).total()
 
 
-class _Folding(Generic[S]):
-    """A fold under way: blocks are taken one at a time, and parts added in the blocks' order."""
+class Folding(Generic[S]):
+    """A fold under way: blocks are taken one at a time, and parts added in the blocks' order.
+
+    Helpers begin with it as soon as they are free. Of several folds begun one after another they
+    go on with the next while the last blocks of the one before are still being folded.
+    """
 
     def __init__(
         self,
         blocks: Iterable[Block],
         kernel: Callable[[Block], S | None],
-        each: Callable[[Block], None] | None,
+        each: Callable[[Block], None] | None = None,
     ) -> None:
-        self.total: S | None = None
+        self._sum: S | None = None
         self._source, self._kernel, self._each = iter(blocks), kernel, each
         self._taking, self._adding = threading.Lock(), threading.Condition()
         self._taken, self._added = 0, 0
         self._waiting: dict[int, S | None] = {}
         self._someone_adds = self._failed = False
+        self._helping = [_helpers().submit(self._work) for _ in range(THREADS - 1)]
 
-    def work(self) -> None:
+    def total(self) -> S | None:
+        """The sum, once all is folded; the calling thread works too. Raises what a kernel does."""
+        try:
+            self._work()
+        finally:
+            begun = [helper for helper in self._helping if not helper.cancel()]
+            failures = [helper.exception() for helper in begun]
+        for failure in failures:
+            if failure is not None:
+                raise failure
+        return self._sum
+
+    def _work(self) -> None:
         """Takes blocks until there are no more, or another thread has failed."""
         try:
             while (taken := self._take()) is not None:
@@ -115,6 +123,6 @@ class _Folding(Generic[S]):
                     return
                 part = self._waiting.pop(self._added)
             if part is not None:
-                self.total = part if self.total is None else self.total + part
+                self._sum = part if self._sum is None else self._sum + part
             with self._adding:
                 self._added += 1
