@@ -27,6 +27,7 @@ from medmip.fold.trees import (
     ClassOutcome,
     NumberOutcome,
     Outcome,
+    Places,
     Tree,
     placed,
     slots_of,
@@ -268,15 +269,22 @@ def _scores(block: Block, state: BoostState, codes: BinArray) -> FloatArray:
         done, scores = len(known[0].rounds), known[1]
         if done == len(state.rounds):
             return scores
-        scores = scores.copy()
     else:
         done, scores = 0, np.repeat(np.array(state.base)[:, None], block.records, axis=1)
     for added in state.rounds[done:]:
+        risen = np.empty_like(scores)
         for index, part in enumerate(added):
             place = placed(block, codes, part.tree, f"place {index}")
-            scores[index] += np.array(part.values).take(place)
+            _raised(scores[index], np.array(part.values), place, risen[index])
+        scores = risen
     block.remember("scores", _Scored(state.outcome, state.base, state.rounds), scores)
     return scores
+
+
+@compiled("void(float64[::1],float64[::1],int32[::1],float64[::1])")
+def _raised(scores: FloatArray, values: FloatArray, place: Places, risen: FloatArray) -> None:
+    for i in range(len(scores)):
+        risen[i] = scores[i] + values[place[i]]
 
 
 def _derived(block: Block, state: BoostState, codes: BinArray) -> tuple[IntArray, float]:

@@ -83,11 +83,12 @@ class Tree:
 
     def step(self, codes: BinArray, place: Places) -> Places:
         """Where records at these nodes are one level deeper; at a leaf they stay."""
-        return self._walked(codes, place.copy(), 1)
+        return self._walked(codes, place, 1)
 
     def _walked(self, codes: BinArray, place: Places, levels: int) -> Places:
-        _walked(codes, *self._tables, levels, place)
-        return place
+        found = np.empty_like(place)
+        _walked(codes, *self._tables, levels, place, found)
+        return found
 
     @cached_property
     def _tables(self) -> tuple[Places, Places, BinArray]:
@@ -99,9 +100,15 @@ class Tree:
         return asked, left, sides
 
 
-@compiled("void(uint8[:,::1],int32[::1],int32[::1],uint8[:,::1],int64,int32[::1])")
+@compiled("void(uint8[:,::1],int32[::1],int32[::1],uint8[:,::1],int64,int32[::1],int32[::1])")
 def _walked(
-    codes: BinArray, asked: Places, left: Places, sides: BinArray, levels: int, place: Places
+    codes: BinArray,
+    asked: Places,
+    left: Places,
+    sides: BinArray,
+    levels: int,
+    place: Places,
+    found: Places,
 ) -> None:
     for i in range(len(place)):
         node = place[i]
@@ -109,7 +116,7 @@ def _walked(
             if asked[node] < 0:
                 break
             node = left[node] + sides[node, codes[i, asked[node]]]
-        place[i] = node
+        found[i] = node
 
 
 def placed(block: Block, codes: BinArray, tree: Tree, name: str) -> Places:
@@ -230,5 +237,12 @@ def slots_of(place: Places, nodes: Sequence[int], size: int) -> CodeArray:
     """The position among these nodes of the node that each record is in, (n,); -1 for none."""
     slots = np.full(size, -1, dtype=np.int32)
     slots[list(nodes)] = np.arange(len(nodes))
-    found: CodeArray = slots.take(place)
+    found = np.empty_like(place)
+    _looked_up(slots, place, found)
     return found
+
+
+@compiled("void(int32[::1],int32[::1],int32[::1])")
+def _looked_up(slots: CodeArray, place: Places, found: CodeArray) -> None:
+    for i in range(len(place)):
+        found[i] = slots[place[i]]
