@@ -15,10 +15,8 @@ from medmip.algorithms.declaration import CannotCompute
 from medmip.fold.pair_sums import (
     Pair,
     PairBinState,
-    PairGridState,
     PairSumState,
     pair_bins,
-    pair_grid,
     pair_sums,
 )
 from medmip.privacy.policy import Policy
@@ -109,8 +107,7 @@ def test_blocks_in_any_split_add_up(values: list[tuple[int, int, int]], cut: int
     pair = Pair("y", "x", "g", 2)
     edges, shift = np.linspace(-6.0, 6.0, 5), np.array([0.5, -0.25])
     kernels: list[tuple[Any, Any]] = [
-        (pair_grid, PairGridState(pair, edges, edges)),
-        (pair_bins, PairBinState(pair, edges, shift)),
+        (pair_bins, PairBinState(pair, edges, edges, shift)),
         (pair_sums, PairSumState(pair, shift)),
     ]
     for kernel, state in kernels:

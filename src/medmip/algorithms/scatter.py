@@ -19,11 +19,9 @@ from medmip.fold.pair_sums import (
     Pair,
     PairBins,
     PairBinState,
-    PairGridState,
     PairSums,
     PairSumState,
     pair_bins,
-    pair_grid,
     pair_sums,
 )
 from medmip.fold.statistic import FloatArray
@@ -259,12 +257,11 @@ def scatter(cohort: Cohort, parameters: ScatterParameters) -> ScatterResult:
     bins = parameters.bins
     while True:
         edges = [bin_edges(cohort, variable, bins) for variable in (up, across)]
-        counted = cohort.fold(pair_grid, PairGridState(pair, edges[0], edges[1]))
-        records = np.ma.asarray(counted.records)
+        binned = cohort.fold(pair_bins, PairBinState(pair, edges[0], edges[1], shift))
+        records = np.ma.asarray(binned.grid_records)
         if bins <= _FEWEST or np.ma.filled(records, 0.0).any():
             break
         bins = max(bins // 2, _FEWEST)
-    binned = cohort.fold(pair_bins, PairBinState(pair, edges[1], shift))
     return ScatterResult(
         y=up.code,
         x=across.code,

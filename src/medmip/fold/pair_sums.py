@@ -27,38 +27,25 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class PairGridState:
-    """Edges of equal bins up and across, (b + 1,) each."""
+class PairBinState:
+    """Edges of equal bins up and across, (b + 1,) each, and the origin (up, across) of the sums."""
 
     pair: Pair
     up: FloatArray
-    across: FloatArray
-
-
-@dataclass(frozen=True)
-class PairGrid(Statistic):
-    """Patients and records by bin up and bin across, (b, b)."""
-
-    patients: Annotated[IntArray, count_with((0, 1))]
-    records: Annotated[FloatArray, sum_over("patients")]
-
-
-@dataclass(frozen=True)
-class PairBinState:
-    """Edges of equal bins across, (b + 1,), and the origin (up, across) of the sums, (2,)."""
-
-    pair: Pair
     across: FloatArray
     shift: FloatArray
 
 
 @dataclass(frozen=True)
 class PairBins(Statistic):
-    """Patients, records, sums (up, across) about the shift and of up's square, by group and bin.
+    """Patients and records by bin up and bin across, (b, b), and sums by group and bin across.
 
-    (g, b), total (g, b, 2).
+    The latter are of patients, records and up's square about the shift, (g, b), and of up and
+    across about it, (g, b, 2).
     """
 
+    grid_patients: Annotated[IntArray, count_with((0, 1))]
+    grid_records: Annotated[FloatArray, sum_over("grid_patients")]
     patients: Annotated[IntArray, count_with((0, 1))]
     records: Annotated[FloatArray, sum_over("patients")]
     total: Annotated[FloatArray, sum_over("patients")]
@@ -86,32 +73,37 @@ class PairSums(Statistic):
         return 2 * int(np.count_nonzero(self.patients))
 
 
-def pair_grid(block: Block, state: PairGridState) -> PairGrid:
-    """Patients and records of one block by cells of the grid; outer bins have no outer end."""
-    bins = len(state.across) - 1
-    cells = bin_of(block.column(state.pair.up), state.up) * bins
-    cells += bin_of(block.column(state.pair.across), state.across)
-    cells[state.pair.group_of(block) < 0] = -1
-    patients, records = _counted(block, cells, bins * bins)
-    return PairGrid(patients.reshape(bins, bins), records.reshape(bins, bins))
-
-
 def pair_bins(block: Block, state: PairBinState) -> PairBins:
-    """Sums of one block by group and bin across."""
+    """Counts and sums of one block by bins; outer bins have no outer end."""
     bins, pair = len(state.across) - 1, state.pair
-    shape = (pair.groups, bins)
+    shape, size = (pair.groups, bins), pair.groups * bins
     group = pair.group_of(block)
     across, up = block.column(pair.across), block.column(pair.up)
-    cells = np.where(group < 0, -1, group * bins + bin_of(across, state.across))
-    patients, records = _counted(block, cells, pair.groups * bins)
-    held = cells >= 0
-    cells, up = cells[held], up[held] - state.shift[0]
+    place = bin_of(across, state.across)
+    grid = bin_of(up, state.up) * bins
+    grid += place
+    cells = place if pair.group is None else group * bins + place
+    if (group < 0).any():
+        held = group >= 0
+        grid[~held] = cells[~held] = -1
+        up, across = up[held], across[held]
+        place = cells[held]
+    else:
+        place = cells
+    grid_patients, grid_records = _counted(block, grid, bins * bins)
+    patients, records = _counted(block, cells, size)
+    up = up - state.shift[0]
     sums = [
-        np.bincount(cells, weights, minlength=pair.groups * bins).astype(np.float64).reshape(shape)
-        for weights in (up, across[held] - state.shift[1], up * up)
+        np.bincount(place, weights, minlength=size).astype(np.float64).reshape(shape)
+        for weights in (up, across - state.shift[1], up * up)
     ]
     return PairBins(
-        patients.reshape(shape), records.reshape(shape), np.stack(sums[:2], axis=-1), sums[2]
+        grid_patients.reshape(bins, bins),
+        grid_records.reshape(bins, bins),
+        patients.reshape(shape),
+        records.reshape(shape),
+        np.stack(sums[:2], axis=-1),
+        sums[2],
     )
 
 

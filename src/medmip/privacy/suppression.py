@@ -12,9 +12,11 @@ Control (2012), 4.4.
 from collections.abc import Callable
 from itertools import chain, combinations
 
+import highspy
 import numpy as np
+from highspy._core import _Highs
 from numpy.typing import NDArray
-from scipy.optimize import linprog
+from scipy.sparse import csc_array
 
 from medmip.fold.statistic import FloatArray, IntArray
 
@@ -85,6 +87,7 @@ def _audit(
     turns up answers others, so that few need a linear programme of their own.
     """
     matrix, totals = _equations(counts, hidden, minimum, pooled)
+    tables = _Tables(matrix, totals)
     number = np.full(counts.shape, -1)
     number[hidden] = np.arange(int(hidden.sum()))
     # The least and the most that each hidden cell is in any table that a reader may think of.
@@ -111,7 +114,7 @@ def _audit(
             least[place], most[place] = min(least[place], down), max(most[place], up)
         for sign, doubted in ((1.0, too_high), (-1.0, too_low)):
             if doubted():
-                found = _furthest(matrix, totals, place, sign)
+                found = tables.furthest(place, sign)
                 if found is None:
                     return True
                 np.fmin(least, found, out=least)
@@ -138,29 +141,68 @@ def _swapped(counts: IntArray, hidden: BoolArray, cell: tuple[int, ...]) -> tupl
     return float(here - lost), float(here + int(beside.max()) - 1)
 
 
-def _furthest(matrix: FloatArray, totals: FloatArray, cell: int, sign: float) -> FloatArray | None:
-    """A table in which a cell is as little as may be, or with sign -1 as much; None without one.
+class _Tables:
+    """The tables that a reader may think of: matrix times the hidden cells = totals, each >= 1.
 
-    matrix times cells = totals and every cell is at least 1. Where a cell has no bound, a table
-    that holds as much as anybody asks.
+    One solver is asked about cell after cell, and begins each search where the last one ended.
     """
-    if not (matrix[:, cell] != 0).any():
-        found = np.full(matrix.shape[1], np.nan)
-        found[cell] = 1.0 if sign > 0 else np.inf
-        return found
-    if len(matrix) == 1 and (matrix > 0).all():
-        found = np.ones(matrix.shape[1])
-        found[cell if sign < 0 else cell - 1] = totals[0] - (len(found) - 1)
-        return found
-    aim = np.zeros(matrix.shape[1])
-    aim[cell] = sign
-    solved = linprog(aim, A_eq=matrix, b_eq=totals, bounds=(1, None), method="highs")
-    if solved.status == 3:
-        found = np.full(matrix.shape[1], np.nan)
-        found[cell] = np.inf
-        return found
-    # Anything else that is no answer counts as exposed.
-    return np.asarray(solved.x) if solved.success and solved.x is not None else None
+
+    def __init__(self, matrix: FloatArray, totals: FloatArray) -> None:
+        self._matrix, self._totals = matrix, totals
+        self._solver: _Highs | None = None
+
+    def furthest(self, cell: int, sign: float) -> FloatArray | None:
+        """A table in which a cell is as little as may be, or with sign -1 as much; None without.
+
+        Where a cell has no bound, a table that holds as much as anybody asks.
+        """
+        matrix = self._matrix
+        if not (matrix[:, cell] != 0).any():
+            return _boundless(matrix.shape[1], cell, 1.0 if sign > 0 else np.inf)
+        if len(matrix) == 1 and (matrix > 0).all():
+            found = np.ones(matrix.shape[1])
+            found[cell if sign < 0 else cell - 1] = self._totals[0] - (len(found) - 1)
+            return found
+        if self._solver is None:
+            self._solver = _solver(matrix, self._totals)
+        solver = self._solver
+        solver.changeColCost(cell, sign)
+        solver.run()
+        status = solver.getModelStatus()
+        solver.changeColCost(cell, 0.0)
+        if status == highspy.HighsModelStatus.kUnbounded:
+            return _boundless(matrix.shape[1], cell, np.inf)
+        # Anything else that is no answer counts as exposed.
+        if status != highspy.HighsModelStatus.kOptimal:
+            return None
+        return np.array(solver.getSolution().col_value)
+
+
+def _boundless(size: int, cell: int, value: float) -> FloatArray:
+    found = np.full(size, np.nan)
+    found[cell] = value
+    return found
+
+
+def _solver(matrix: FloatArray, totals: FloatArray) -> _Highs:
+    sparse = csc_array(matrix)
+    programme = highspy.HighsLp()
+    programme.num_row_, programme.num_col_ = matrix.shape
+    programme.col_cost_ = np.zeros(matrix.shape[1])
+    programme.col_lower_ = np.ones(matrix.shape[1])
+    programme.col_upper_ = np.full(matrix.shape[1], highspy.kHighsInf)
+    programme.row_lower_ = programme.row_upper_ = totals
+    programme.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    programme.a_matrix_.start_ = sparse.indptr
+    programme.a_matrix_.index_ = sparse.indices
+    programme.a_matrix_.value_ = sparse.data
+    # The class below highspy's own, which writes a line to standard output when it is made.
+    solver = _Highs()
+    solver.setOptionValue("output_flag", False)
+    # Presolving would only tell that a cell is unbounded or no table exists, not which of the two.
+    solver.setOptionValue("presolve", "off")
+    solver.passModel(programme)
+    return solver
 
 
 def _equations(
