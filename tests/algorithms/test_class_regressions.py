@@ -230,7 +230,8 @@ def test_views_name_every_class() -> None:
     data = cohort()
     titles = [view.title for view in fit("multinomial_regression", data).views()]
     assert titles == [
-        "Coefficients for y", "mild against none", "severe against none", "Fit",
+        "Coefficients for y", "mild against none", "severe against none",
+        "Calibration by group of chances", "Calibration", "Fit",
     ]  # fmt: skip
     views = fit("ordinal_regression", data).views()
     assert [row["between"] for row in views[3].rows] == ["none | mild", "mild | severe"]

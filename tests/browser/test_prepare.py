@@ -77,6 +77,7 @@ def test_a_change_is_taken_between_two_named_visits(
     page.get_by_role("option", name="First visit → Follow-up 2", exact=True).click()
     picture("change-form")
     page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/experiments/*")
     expect(page.get_by_role("table").first).to_be_visible()
     request = page.evaluate(
         "id => fetch(`/api/v1/experiments/${id}`).then((answer) => answer.json())",

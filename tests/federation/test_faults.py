@@ -231,10 +231,11 @@ def test_a_kernel_of_another_algorithm_is_refused_and_written_down(shared: Feder
     assert folded(cohort).records > 0
 
 
-def heard(
-    made: Federation, send: Callable[[Any, str, str], Any], wait: float = 1.5
-) -> list[Outcome]:
-    """What a site answers to what `send` publishes through a client of the hub's own."""
+def heard(made: Federation, send: Callable[[Any, str, str], Any], answers: int) -> list[Outcome]:
+    """What a site answers to what `send` publishes through a client of the hub's own.
+
+    Waited for until there are so many answers, and a little longer for one too many.
+    """
 
     async def speak() -> list[Outcome]:
         client = await connect_hub(made.hub, "attacker")
@@ -250,7 +251,11 @@ def heard(
 
         await client.subscribe(inbox, cb=keep)
         await send(client, to_site(node, "fold"), inbox)
-        await asyncio.sleep(wait)
+        for _ in range(600):
+            if len(told) >= answers:
+                break
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
         await client.close()
         return told
 
@@ -274,7 +279,7 @@ def refused_messages(made: Federation, content: bytes) -> list[str]:
         for part in chunks_of(content):
             await client.publish(subject, part, reply=inbox)
 
-    return [outcome.problem.what for outcome in heard(made, send) if outcome.problem]
+    return [outcome.problem.what for outcome in heard(made, send, 1) if outcome.problem]
 
 
 def test_messages_that_are_not_the_hubs_are_answered_with_the_reason(shared: Federation) -> None:
@@ -312,7 +317,7 @@ def test_oversized_and_torn_messages_do_not_stop_a_site(shared: Federation) -> N
         await client.publish(subject, b"", reply=inbox)
         await client.publish(subject, b"short", reply=inbox)
 
-    told = [outcome.problem.what for outcome in heard(shared, send, 3.0) if outcome.problem]
+    told = [outcome.problem.what for outcome in heard(shared, send, 22) if outcome.problem]
     assert len(told) == 22
     assert folded(asked(shared)).records > 0
 

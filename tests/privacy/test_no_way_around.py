@@ -59,6 +59,7 @@ class Planted:
         patients or more comes so near by chance.
         """
         codes = [code for code in self.codes if code in text]
+        text = re.sub(r"\d\d:\d\d:\d\d\.\d+", "", text)  # times of day are nobody's values
         numbers = np.array([float(part) for part in re.findall(r"\d+\.\d{4,}", text)] or [np.inf])
         near = np.abs(numbers[:, None] / self.values[None, :] - 1) < 1e-6
         return codes + [str(value) for value in self.values[near.any(axis=0)]]

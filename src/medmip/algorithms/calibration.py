@@ -10,6 +10,7 @@ from scipy import stats
 
 from medmip.algorithms.goodness import GROUPS, joined
 from medmip.algorithms.names import Names
+from medmip.algorithms.palette import BLUE, QUIET, RED
 from medmip.algorithms.views import Format, View, chart, table
 from medmip.fold.block import Block
 from medmip.fold.calibration import (
@@ -86,11 +87,11 @@ class MeanCalibration(BaseModel):
             x=alt.X("expected:Q", title=f"Predicted {outcome}", scale=alt.Scale(zero=False))
         )
         scale = alt.Scale(zero=False)
-        band = base.mark_area(opacity=0.25, color="#3b6ea5").encode(
+        band = base.mark_area(opacity=0.25, color=BLUE).encode(
             y=alt.Y("lower:Q", title=f"Observed {outcome}", scale=scale), y2="upper:Q"
         )
-        right = base.mark_line(strokeDash=[4, 4], color="#888").encode(y="expected:Q")
-        points = base.mark_point(filled=True, size=60, color="#b5482f", opacity=1).encode(
+        right = base.mark_line(strokeDash=[4, 4], color=QUIET).encode(y="expected:Q")
+        points = base.mark_point(filled=True, size=60, color=RED, opacity=1).encode(
             y="observed:Q",
             tooltip=[
                 alt.Tooltip("expected:Q", title="predicted", format=".4g"),
@@ -171,7 +172,7 @@ class ClassCalibration(BaseModel):
         ends = alt.Data(values=[{"a": 0, "b": 0}, {"a": 1, "b": 1}])
         x = alt.X("a:Q", title="Predicted chance", scale=scale)
         y = alt.Y("b:Q", title="Observed share", scale=scale)
-        right = alt.Chart(ends).mark_line(strokeDash=[4, 4], color="#888").encode(x=x, y=y)
+        right = alt.Chart(ends).mark_line(strokeDash=[4, 4], color=QUIET).encode(x=x, y=y)
         drawing: Any = right + alt.Chart(alt.Data(values=points)).mark_point(
             filled=True, size=60, opacity=0.9
         ).encode(

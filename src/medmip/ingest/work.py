@@ -23,13 +23,15 @@ def work_folder(home: Home | None) -> Iterator[Path]:
     Raises IngestError where what is done with it fills the disk.
     """
     root = None if home is None else home.path / "work"
-    if root is not None:
+    if root is None:
+        folder, lock = _made(None)
+    else:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove_abandoned(root)
-    folder = Path(tempfile.mkdtemp(prefix="import-", dir=root))
-    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        # Nobody may take a new folder for an abandoned one before it is locked.
+        with _alone(root):
+            _remove_abandoned(root)
+            folder, lock = _made(root)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
     except OSError as error:
         if error.errno not in _FULL:
@@ -46,6 +48,25 @@ def disk_full() -> IngestError:
         "There is not enough space on the disk, or files so large may not be written.",
         remedy="Free space in the home folder, or split the file.",
     )
+
+
+def _made(root: Path | None) -> tuple[Path, int]:
+    """A new folder, and the lock on it, held."""
+    folder = Path(tempfile.mkdtemp(prefix="import-", dir=root))
+    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return folder, lock
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Waits until no other import comes or cleans up here."""
+    lock = os.open(root, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _remove_abandoned(root: Path) -> None:
