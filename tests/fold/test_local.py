@@ -8,7 +8,7 @@ import pytest
 
 from medmip.fold.block import Block, Layout
 from medmip.fold.column_sums import ColumnState, ColumnSums, column_sums
-from medmip.fold.local import THREADS, Cancelled, fold_blocks
+from medmip.fold.local import THREADS, Cancelled, Folding, fold_blocks
 from medmip.fold.value_grid import Columns
 
 STATE = ColumnState(Columns(("v",)), 0, np.zeros((1, 1)))
@@ -97,6 +97,38 @@ def test_a_fold_goes_on_while_all_helpers_are_busy() -> None:
             over.set()
     assert found is not None
     assert found.records.sum() == sum(part.records for part in blocks(9))
+
+
+def test_folds_begun_together_are_each_as_they_are_alone() -> None:
+    wholes = [blocks(size, size) for size in (1, 7, 0, 90, 3, 2, 40)]
+    begun = [Folding(whole, lambda part: column_sums(part, STATE)) for whole in wholes]
+    for whole, folding in zip(wholes, begun, strict=True):
+        found, expected = folding.total(), one_after_another(whole)
+        assert (found is None) == (expected is None)
+        if found is not None and expected is not None:
+            assert np.array_equal(found.total, expected.total)
+
+
+def test_one_fold_that_fails_leaves_the_others_whole() -> None:
+    def broken(part: Block) -> ColumnSums:
+        raise ZeroDivisionError
+
+    first, second = blocks(30), blocks(50, 1)
+    begun = [
+        Folding(first, lambda part: column_sums(part, STATE)),
+        Folding(blocks(9), broken),
+        Folding(second, lambda part: column_sums(part, STATE)),
+    ]
+    one, expected = begun[0].total(), one_after_another(first)
+    assert one is not None
+    assert expected is not None
+    assert np.array_equal(one.total, expected.total)
+    with pytest.raises(ZeroDivisionError):
+        begun[1].total()
+    three, expected = begun[2].total(), one_after_another(second)
+    assert three is not None
+    assert expected is not None
+    assert np.array_equal(three.total, expected.total)
 
 
 def test_one_block_at_a_time_is_told_of() -> None:

@@ -101,6 +101,24 @@ def test_a_record_is_found_level_by_level_as_at_once() -> None:
     assert DEEPER.depths == [0, 1, 1, 2, 2, 2, 2]
 
 
+def test_records_of_joined_leaves_are_found_without_a_walk() -> None:
+    data = columns()
+    x: dict[str, Any] = {"a": data["a"], "g": np.array(list("uvw"))[data["g"]]}
+    block = block_of(x, ["a", "g"])
+    codes = BINS.codes(block)
+    deep = placed(block, codes, DEEPER, "place")
+    for nodes in ({1}, {2}, {1, 2}, {0}):
+        cut, _ = DEEPER.cut(nodes)
+        within = cut.within(DEEPER)
+        assert within is not None
+        assert np.array_equal(within[deep], cut.places(codes))
+        assert np.array_equal(placed(block, codes, cut, "place"), cut.places(codes))
+        assert np.array_equal(placed(block, codes, DEEPER, "place"), deep)
+    assert DEEPER.within(DEEPER.cut({1})[0]) is None
+    other = Tree().with_splits([(0, 1, DEEPER.sides[0])])
+    assert other.within(DEEPER) is None
+
+
 def test_trees_of_many_nodes_lead_everywhere() -> None:
     tree = Tree()
     for level in range(9):

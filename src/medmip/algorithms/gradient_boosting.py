@@ -192,11 +192,12 @@ def gradient_boosting(
         max(parameters.least, cohort.minimum), cohort.minimum, parameters.l2, state.second
     )
     state = replace(state, base=_base(cohort, ready, state))
-    losses = [float(cohort.fold(boost_loss, state).loss)]
+    losses: list[float] = []
     gains = np.zeros(len(ready.covariates))
     fitted: list[FittedTree] = []
     for _ in range(parameters.rounds):
-        leaves = _round(cohort, state, rule, parameters.depth)
+        leaves, loss = _round(cohort, state, rule, parameters.depth)
+        losses.append(loss)
         if all(len(tree.feature) == 1 for tree, _ in leaves):
             break
         made = []
@@ -206,6 +207,7 @@ def gradient_boosting(
             made.append(AddedTree(tree, tuple(values.tolist())))
             fitted.append(FittedTree.of(tree, ready.bins, _unit(ready) * values[:, None]))
         state = replace(state, rounds=(*state.rounds, tuple(made)), trees=(Tree(),) * scores)
+    else:
         losses.append(float(cohort.fold(boost_loss, state).loss))
     return _result(cohort, ready, state, losses, gains, fitted)
 
@@ -227,18 +229,19 @@ def _base(cohort: Cohort, ready: TreeCohort, state: BoostState) -> tuple[float, 
 
 def _round(
     cohort: Cohort, state: BoostState, rule: BoostRule, depth: int
-) -> list[tuple[Tree, FloatArray]]:
-    """The trees of one round, each with the guarded sums of its nodes."""
+) -> tuple[list[tuple[Tree, FloatArray]], float]:
+    """The trees of one round, each with the guarded sums of its nodes, and the loss before them."""
     units = np.ones(state.channels)
     units[1:3] = 2.0**-state.digits if state.second else 1.0
+    loss = 0.0
 
     def search(
         trees: tuple[Tree, ...], nodes: tuple[tuple[int, ...], ...], _: object
     ) -> FloatArray:
-        return (
-            units[:, None, None]
-            * cohort.fold(boost_sums, replace(state, trees=trees, nodes=nodes)).sums
-        )
+        nonlocal loss
+        found = cohort.fold(boost_sums, replace(state, trees=trees, nodes=nodes))
+        loss = float(found.loss)
+        return np.asarray(units[:, None, None] * found.sums)
 
     growing = grown(search, rule, state.bins, depth, trees=len(state.trees), channels=len(units))
     trees = [part.tree for part in growing]
@@ -251,7 +254,7 @@ def _round(
             return [
                 (tree, added(tree, part[: len(tree.feature)]))
                 for tree, part in zip(trees, sums, strict=True)
-            ]
+            ], loss
         try:
             trees = [joined(tree, mask) for tree, mask in zip(trees, masks, strict=True)]
         except TooFew:

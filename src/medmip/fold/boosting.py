@@ -157,9 +157,13 @@ def steps_for(outcome: NumberOutcome, spread: float, records: int) -> NumberOutc
 
 @dataclass(frozen=True)
 class BoostSums(Statistic):
-    """The channels of a state by bin, (nodes, channels, covariates, bins)."""
+    """The channels of a state by bin, (nodes, channels, covariates, bins).
+
+    loss is that of all records before the trees that grow; of a number, in squared steps.
+    """
 
     sums: SearchSum
+    loss: Sum
 
 
 @dataclass(frozen=True)
@@ -194,14 +198,14 @@ class BoostClasses(Statistic):
 def boost_sums(block: Block, state: BoostState) -> BoostSums:
     """The sums of one block by node, covariate and bin."""
     codes = state.bins.codes(block)
-    words, _ = _derived(block, state, codes)
+    words, loss = _derived(block, state, codes)
     parts = []
     for index, (tree, nodes) in enumerate(zip(state.trees, state.nodes, strict=True)):
         if nodes:
             slot = slots_of(placed(block, codes, tree, f"place {index}"), nodes, len(tree.feature))
             width = state.bins.width
             parts.append(bin_sums(codes, slot, len(nodes), width, words[index], state.packing))
-    return BoostSums(np.concatenate(parts))
+    return BoostSums(np.concatenate(parts), np.array(loss))
 
 
 def boost_leaves(block: Block, state: BoostState) -> BoostLeaves:

@@ -1,11 +1,12 @@
 """The fold over blocks in this process: threads share the work, order changes no sum."""
 
+import contextlib
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
@@ -23,14 +24,6 @@ _AHEAD = 4 * THREADS
 
 class Cancelled(Exception):
     """The run was cancelled by a person; no result."""
-
-
-@cache
-def _helpers() -> ThreadPoolExecutor:
-    # One BLAS thread a worker: skinny products are slower with BLAS's own threads on top of ours.
-    ThreadpoolController().limit(limits=1, user_api="blas")
-    # The thread that asks works too.
-    return ThreadPoolExecutor(max(1, THREADS - 1), thread_name_prefix="fold")
 
 
 def fold_blocks(
@@ -54,8 +47,8 @@ def fold_blocks(
 class Folding(Generic[S]):
     """A fold under way: blocks are taken one at a time, and parts added in the blocks' order.
 
-    Helpers begin with it as soon as they are free. Of several folds begun one after another they
-    go on with the next while the last blocks of the one before are still being folded.
+    Helpers begin with it as soon as they are free. A thread that waits for its last blocks goes on
+    with the next fold that it has begun, so that of many small ones together none stands idle.
     """
 
     def __init__(
@@ -67,39 +60,57 @@ class Folding(Generic[S]):
         self._sum: S | None = None
         self._source, self._kernel, self._each = iter(blocks), kernel, each
         self._taking, self._adding = threading.Lock(), threading.Condition()
-        self._taken, self._added = 0, 0
+        self._taken = self._added = self._busy = 0
         self._waiting: dict[int, S | None] = {}
-        self._someone_adds = self._failed = False
-        self._helping = [_helpers().submit(self._work) for _ in range(THREADS - 1)]
+        self._someone_adds = self._exhausted = False
+        self._failure: BaseException | None = None
+        self.begun_by = threading.get_ident()
+        _helpers().offer(self)
 
     def total(self) -> S | None:
         """The sum, once all is folded; the calling thread works too. Raises what a kernel does."""
-        try:
-            self._work()
-        finally:
-            begun = [helper for helper in self._helping if not helper.cancel()]
-            failures = [helper.exception() for helper in begun]
-        for failure in failures:
-            if failure is not None:
-                raise failure
+        helpers = _helpers()
+        while self.step():
+            pass
+        while not self._ended():
+            other = helpers.first(self.begun_by)
+            if other is not None:
+                other.step()
+                continue
+            with self._adding:
+                self._adding.wait_for(self._ended)
+        if self._failure is not None:
+            raise self._failure
         return self._sum
 
-    def _work(self) -> None:
-        """Takes blocks until there are no more, or another thread has failed."""
+    def step(self) -> bool:
+        """Folds one block; false where there is none left, or the fold has failed."""
+        taken = None
         try:
-            while (taken := self._take()) is not None:
-                index, block = taken
-                self._add(index, self._kernel(block))
-        except BaseException:
+            taken = self._take()
+            if taken is not None:
+                self._add(taken[0], self._kernel(taken[1]))
+        except BaseException as failure:  # noqa: BLE001 - raised by whoever waits for the sum
             with self._adding:
-                self._failed = True
+                self._failure = self._failure or failure
+        finally:
+            with self._adding:
+                self._busy -= 1
                 self._adding.notify_all()
-            raise
+        if taken is None:
+            _helpers().drop(self)
+        return taken is not None
+
+    def _ended(self) -> bool:
+        return (self._exhausted or self._failure is not None) and not self._busy
 
     def _take(self) -> tuple[int, Block] | None:
+        with self._adding:
+            self._busy += 1
         with self._taking:
-            block = None if self._failed else next(self._source, None)
+            block = None if self._failure is not None else next(self._source, None)
             if block is None:
+                self._exhausted = True
                 return None
             if self._each is not None:
                 self._each(block)
@@ -109,7 +120,7 @@ class Folding(Generic[S]):
     def _add(self, index: int, part: S | None) -> None:
         """Adds every part whose turn has come, unless another thread is at it."""
         with self._adding:
-            while index >= self._added + _AHEAD and not self._failed:
+            while index >= self._added + _AHEAD and self._failure is None:
                 self._adding.wait()
             self._waiting[index] = part
             if self._someone_adds:
@@ -126,3 +137,45 @@ class Folding(Generic[S]):
                 self._sum = part if self._sum is None else self._sum + part
             with self._adding:
                 self._added += 1
+
+
+class _Helpers:
+    """Threads that fold blocks of the fold that has waited longest."""
+
+    def __init__(self) -> None:
+        # One BLAS thread a worker: skinny products are slower with BLAS's own threads on top.
+        ThreadpoolController().limit(limits=1, user_api="blas")
+        self._open: deque[Folding[Any]] = deque()
+        self._changed = threading.Condition()
+        # The thread that asks works too.
+        for index in range(THREADS - 1):
+            threading.Thread(target=self._serve, name=f"fold_{index}", daemon=True).start()
+
+    def offer(self, folding: Folding[Any]) -> None:
+        """A fold has begun."""
+        if THREADS > 1:
+            with self._changed:
+                self._open.append(folding)
+                self._changed.notify_all()
+
+    def drop(self, folding: Folding[Any]) -> None:
+        """A fold has no blocks left."""
+        with self._changed, contextlib.suppress(ValueError):
+            self._open.remove(folding)
+
+    def first(self, begun_by: int) -> Folding[Any] | None:
+        """The oldest fold of a thread's own that may have blocks left."""
+        with self._changed:
+            return next((part for part in self._open if part.begun_by == begun_by), None)
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._open)
+                folding = self._open[0]
+            folding.step()
+
+
+@cache
+def _helpers() -> _Helpers:
+    return _Helpers()

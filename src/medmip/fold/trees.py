@@ -77,6 +77,32 @@ class Tree:
         )
         return tree, kept
 
+    def within(self, finer: "Tree") -> Places | None:
+        """This tree's node for each node of a finer one, (m,); None where it is not that, cut."""
+        known = self._within.get(id(finer))
+        if known is None:
+            known = self._within[id(finer)] = (finer, self._node_of_each(finer))
+        return known[1]
+
+    @cached_property
+    def _within(self) -> dict[int, tuple["Tree", Places | None]]:
+        return {}
+
+    def _node_of_each(self, finer: "Tree") -> Places | None:
+        found = np.zeros(len(finer.feature), dtype=np.int32)
+        # Children stand behind their parents.
+        for node, (feature, left) in enumerate(zip(finer.feature, finer.left, strict=True)):
+            here = int(found[node])
+            if self.feature[here] < 0:
+                below = (here, here)
+            elif (feature, finer.sides[node]) == (self.feature[here], self.sides[here]):
+                below = (self.left[here], self.left[here] + 1)
+            else:
+                return None
+            if feature >= 0:
+                found[left], found[left + 1] = below
+        return found
+
     def places(self, codes: BinArray) -> Places:
         """The leaf of each record, (n,), from its bins (n, p)."""
         return self._walked(codes, np.zeros(len(codes), dtype=np.int32), max(self.depths))
@@ -127,6 +153,13 @@ def placed(block: Block, codes: BinArray, tree: Tree, name: str) -> Places:
     older = tree.shallower
     if older is not None and known is not None and (known[0] is older or known[0] == older):
         found = tree.step(codes, known[1])
+    elif (
+        known is not None
+        and isinstance(known[0], Tree)
+        and (nodes := tree.within(known[0])) is not None
+    ):
+        found = np.empty_like(known[1])
+        _looked_up(nodes, known[1], found)
     else:
         found = tree.places(codes)
     block.remember(name, tree, found)
