@@ -6,6 +6,7 @@ import { api, type Visit } from './api/client';
 import { DatasetsPage } from './datasets/DatasetsPage';
 import { ExperimentList } from './experiments/ExperimentList';
 import { ExperimentScreen } from './experiments/ExperimentScreen';
+import { FederationPage, hasDuties, useFederation } from './federation/FederationPage';
 import { Gate, useVisit } from './people/Gate';
 import { PeoplePage } from './people/PeoplePage';
 import { ProfilePage } from './people/ProfilePage';
@@ -38,6 +39,7 @@ export function App() {
             <Route path="/experiments" element={<ExperimentList />} />
             <Route path="/experiments/:id" element={<ExperimentScreen />} />
             <Route path="/datasets" element={<DatasetsPage />} />
+            <Route path="/federation" element={<FederationPage />} />
             <Route path="/profile" element={<ProfilePage />} />
             <Route path="/people" element={<PeoplePage />} />
             <Route path="*" element={<NotFound />} />
@@ -53,7 +55,9 @@ function Header() {
   const { setColorScheme } = useMantineColorScheme();
   const scheme = useComputedColorScheme('light');
   const visit = useVisit();
+  const federation = useFederation(visit);
   const links = linksFor(visit);
+  if (hasDuties(federation.data, visit)) links.push(['/federation', texts.federation.title]);
   return (
     <Box component="header" className="top" c="white" h="3.25rem" px="md">
       <Group h="100%" justify="space-between" wrap="nowrap">

@@ -30,17 +30,23 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @contextmanager
 def served(command: str, folder: Path) -> Iterator[str]:
     """The address of `mip serve` or `mip demo` on a free port, with its home in a folder."""
+    Home(folder / "home").prepare().configuration.write_text('[login]\nkind = "open"\n')
+    with running(f"{command} --home {folder / 'home'}", folder / "output.txt") as found:
+        yield found
+
+
+@contextmanager
+def running(command: str, log: Path) -> Iterator[str]:
+    """The address of a command's portal on a free port; what it prints goes to a file."""
     if not (ROOT / "src/medmip/web/static/index.html").is_file():
         missing("the portal is not built (make portal)")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     program = str(Path(sys.executable).with_name("mip"))
-    Home(folder / "home").prepare().configuration.write_text('[login]\nkind = "open"\n')
-    log = folder / "output.txt"
     with log.open("w") as output:
         server = subprocess.Popen(
-            [program, *command.split(), "--port", str(port), "--home", str(folder / "home")],
+            [program, *command.split(), "--port", str(port)],
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -204,7 +204,7 @@ def test_an_analysis_that_a_person_agreed_to_runs(shared: Federation) -> None:
     settings(shared, 'approval = "person"')
     with pytest.raises(SiteRefused, match="has to agree"):
         asked(shared, user="carla")
-    approvals = Approvals(shared.homes[NAMES[1]].site / "approvals.json")
+    approvals = Approvals.of(shared.homes[NAMES[1]])
     (wish,) = [wish for wish in approvals.list() if wish.user == "carla"]
     assert wish.variables == ("a", "b")
     approvals.answer(wish.id, "granted", "Dr Weiss")

@@ -147,6 +147,8 @@ def test_changes_by_cookie_are_taken_from_own_pages_alone(client: TestClient) ->
         ("GET", "/users", {Role.ADMINISTRATOR}),
         ("GET", "/allow-list", {Role.ADMINISTRATOR}),
         ("GET", "/experiments", {Role.RESEARCHER}),
+        ("GET", "/federation", set(Role)),
+        ("GET", "/federation/requests", {Role.PRIVACY_OFFICER}),
     ],
 )
 def test_each_role_may_what_is_its_own(

@@ -30,6 +30,9 @@ export type Session = Schemas['Session'];
 export type Token = Schemas['Token'];
 export type Admission = Schemas['Admission'];
 export type AllowedEntry = Schemas['Entry'];
+export type FederationSelf = Schemas['FederationSelf'];
+export type AskedRequest = Schemas['AskedRequest'];
+export type MemberEntry = Schemas['MemberEntry'];
 export type Problem = Schemas['Problem'];
 
 /** A problem answer of the API, or what kept it from answering. */
@@ -105,6 +108,16 @@ export const api = {
   },
   cancel: (id: string) => call<Experiment>('POST', `/experiments/${encodeURIComponent(id)}/cancel`),
   sites: () => call<SiteEntry[]>('GET', '/sites'),
+  federation: () => call<FederationSelf>('GET', '/federation'),
+  requests: () => call<AskedRequest[]>('GET', '/federation/requests'),
+  answerRequest: (id: string, agree: boolean) =>
+    call<AskedRequest>('POST', `/federation/requests/${encodeURIComponent(id)}`, { agree }),
+  members: () => call<MemberEntry[]>('GET', '/federation/members'),
+  invite: (name: string) => call<Schemas['InvitationToken']>('POST', '/federation/invitations', { name }),
+  approveSite: (node: string, fingerprint: string) =>
+    call<MemberEntry>('POST', `/federation/members/${encodeURIComponent(node)}/approve`, { fingerprint }),
+  rejectSite: (node: string) => call<MemberEntry>('POST', `/federation/members/${encodeURIComponent(node)}/reject`),
+  revokeSite: (node: string) => call<MemberEntry>('POST', `/federation/members/${encodeURIComponent(node)}/revoke`),
   session: () => call<Visit>('GET', '/session'),
   logIn: (name: string, password: string) => call<Visit>('POST', '/session', { name, password }),
   giveCode: (code: string) => call<Visit>('POST', '/session/code', { code }),

@@ -25,12 +25,13 @@ class Right(StrEnum):
     MANAGE_PEOPLE = "manage_people"
     ADMINISTER = "administer"
     OPERATE_FEDERATION = "operate_federation"
+    APPROVE_REQUESTS = "approve_requests"
 
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.RESEARCHER: frozenset({Right.EXPLORE, Right.ANALYSE}),
     Role.DATA_MANAGER: frozenset({Right.EXPLORE, Right.MANAGE_DATA, Right.READ_RECORDS}),
-    Role.PRIVACY_OFFICER: frozenset({Right.EXPLORE, Right.AUDIT}),
+    Role.PRIVACY_OFFICER: frozenset({Right.EXPLORE, Right.AUDIT, Right.APPROVE_REQUESTS}),
     Role.ADMINISTRATOR: frozenset({Right.EXPLORE, Right.MANAGE_PEOPLE, Right.ADMINISTER}),
     Role.FEDERATION_OPERATOR: frozenset({Right.EXPLORE, Right.OPERATE_FEDERATION}),
 }

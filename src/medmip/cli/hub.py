@@ -1,5 +1,6 @@
 """`mip hub`: make a federation, and say who belongs to it."""
 
+import getpass
 import json
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +11,7 @@ from medmip.cli.options import HomeOption, JsonOption, opened
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from medmip.federation.hub_folder import HubFolder
-    from medmip.federation.membership import Membership
+    from medmip.federation.registrar import Registrar
     from medmip.federation.site_record import Site
 
 hub_app = typer.Typer(
@@ -59,18 +59,15 @@ def invite(
 
     Whoever holds it may ask to join once, and then waits for your approval.
     """
-    from medmip.federation.admission import open_invitation
-    from medmip.federation.clock import now
-
-    folder, membership = _hub(home)
-    invitation = open_invitation(folder, membership, hospital, now())
+    registrar = _hub(home)
+    invitation = registrar.invite(hospital, getpass.getuser())
     typer.echo(invitation.token())
     for line in (
         f"For {hospital}, once, until {invitation.expires:%d %B %Y %H:%M} UTC.",
         "Send it by a way you trust.",
         "There: mip site join TOKEN",
         "Then compare fingerprints by phone and approve: mip hub approve",
-        f"This hub: {folder.identity.public.fingerprint}",
+        f"This hub: {registrar.folder.identity.public.fingerprint}",
     ):
         typer.echo(line, err=True)
 
@@ -83,7 +80,7 @@ def sites(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
     from medmip.federation.clock import now
 
-    _, membership = _hub(home)
+    membership = _hub(home).membership
     moment = now()
     rows = [_row(site) for site in membership.sites()]
     rows += [
@@ -122,42 +119,30 @@ def approve(
     home: HomeOption = None,
 ) -> None:
     """Make a waiting site a member, once its fingerprint was compared by phone."""
-    from medmip.errors import Conflict
-    from medmip.federation.clock import now
     from medmip.federation.site_record import SiteState
 
-    _, membership = _hub(home)
-    found = membership.site(site)
+    registrar = _hub(home)
+    found = registrar.membership.site(site)
     shown = found.key.fingerprint
-    if fingerprint is not None:
-        if "".join(fingerprint.split()).lower() != shown.replace(" ", ""):
-            raise Conflict(
-                f"{found.name} has another fingerprint than the one you were told",
-                remedy=f"Do not approve it: `mip hub reject {found.node}`, and invite it again.",
-            )
-    elif found.state is SiteState.WAITING:
-        typer.echo(f"{found.name} asks to join. Its fingerprint here:\n  {shown}")
-        typer.confirm("Did the hospital read out the same, by phone?", abort=True)
-    done = membership.approve(found.node, now())
+    if fingerprint is None:
+        fingerprint = shown
+        if found.state is SiteState.WAITING:
+            typer.echo(f"{found.name} asks to join. Its fingerprint here:\n  {shown}")
+            typer.confirm("Did the hospital read out the same, by phone?", abort=True)
+    done = registrar.approve(found.node, fingerprint, getpass.getuser())
     typer.echo(f"{done.name} is a member.")
 
 
 @hub_app.command()
 def reject(site: SiteArgument, home: HomeOption = None) -> None:
     """Send a waiting site away."""
-    from medmip.federation.clock import now
-
-    _, membership = _hub(home)
-    typer.echo(f"{membership.reject(site, now()).name} was rejected.")
+    typer.echo(f"{_hub(home).reject(site, getpass.getuser()).name} was rejected.")
 
 
 @hub_app.command()
 def revoke(site: SiteArgument, home: HomeOption = None) -> None:
     """Put a member out; a running hub closes its connections within five seconds."""
-    from medmip.federation.clock import now
-
-    _, membership = _hub(home)
-    done = membership.revoke(site, now())
+    done = _hub(home).revoke(site, getpass.getuser())
     typer.echo(f"{done.name} is revoked. It may come back only by a new invitation.")
 
 
@@ -169,7 +154,8 @@ def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
     from medmip.federation.broker import broker_answers
     from medmip.federation.broker_program import BrokerProgram
 
-    folder, membership = _hub(home)
+    registrar = _hub(home)
+    folder, membership = registrar.folder, registrar.membership
     settings = folder.settings
     try:
         program = BrokerProgram.found().dotted
@@ -204,7 +190,7 @@ def rotate(home: HomeOption = None) -> None:
     from medmip.federation.clock import now
     from medmip.federation.hub_folder import OVERLAP
 
-    folder, _ = _hub(home)
+    folder = _hub(home).folder
     folder.rotate(now())
     typer.echo(f"New fingerprint: {folder.identity.public.fingerprint}")
     typer.echo(
@@ -213,13 +199,10 @@ def rotate(home: HomeOption = None) -> None:
     )
 
 
-def _hub(home: "Path | None") -> "tuple[HubFolder, Membership]":
-    from medmip.federation.hub_folder import HubFolder
-    from medmip.federation.membership import Membership
-    from medmip.store.state import open_state
+def _hub(home: "Path | None") -> "Registrar":
+    from medmip.federation.registrar import Registrar
 
-    place = opened(home)
-    return HubFolder.of(place), Membership(open_state(place))
+    return Registrar.of(opened(home))
 
 
 def _row(site: "Site") -> dict[str, str | float | None]:

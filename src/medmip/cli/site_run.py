@@ -60,6 +60,8 @@ def requests(home: HomeOption = None, as_json: JsonOption = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from medmip.store.filter_words import in_words
+
     wishes = _approvals(home).list()
     if as_json:
         typer.echo(json.dumps([wish.model_dump(mode="json") for wish in wishes], indent=2))
@@ -67,7 +69,7 @@ def requests(home: HomeOption = None, as_json: JsonOption = False) -> None:
     if not wishes:
         typer.echo('Nobody has asked. Requests wait here where `approval = "person"`.')
         return
-    table = Table("id", "who", "algorithms", "datasets", "variables", "filter", "asked", "answer")
+    table = Table("id", "who", "algorithms", "datasets", "variables", "rules", "asked", "answer")
     for wish in wishes:
         answer = f"{wish.answer} by {wish.by}" if wish.by else wish.answer
         table.add_row(
@@ -76,7 +78,7 @@ def requests(home: HomeOption = None, as_json: JsonOption = False) -> None:
             ", ".join(wish.algorithms),
             ", ".join(wish.datasets),
             ", ".join(wish.variables),
-            "yes" if wish.filtered else "no",
+            in_words(wish.rules, {}) if wish.rules else "",
             wish.asked,
             answer,
         )
@@ -99,5 +101,6 @@ def _approvals(home: "Path | None") -> "Approvals":
     from medmip.federation.approvals import Approvals
     from medmip.federation.site_folder import SiteFolder
 
-    folder = SiteFolder.of(opened(home))
-    return Approvals(folder.path / "approvals.json")
+    place = opened(home)
+    SiteFolder.of(place)
+    return Approvals.of(place)

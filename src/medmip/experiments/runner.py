@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
@@ -37,7 +37,8 @@ class Run:
     """The watched progress of one experiment; implements the fold's Watcher.
 
     cancelled_elsewhere asks the state database, now and then, whether another process, such as
-    `mip experiment cancel`, has ended it; aggregation is how the members' sums come together.
+    `mip experiment cancel`, has ended it; aggregation is how the members' sums come together;
+    agreed tells who agreed at which site, where a person had to.
     """
 
     cancelled_elsewhere: Callable[[], bool] = lambda: False
@@ -45,6 +46,7 @@ class Run:
     stop: threading.Event = field(default_factory=threading.Event)
     asked: float = 0.0
     aggregation: Aggregation = field(default_factory=Clear)
+    agreed: dict[str, str] = field(default_factory=dict)
 
     def advanced(self, rounds: int, fraction: float | None) -> None:
         message = f"round {rounds + 1}" if fraction is not None else f"{rounds} rounds done"
@@ -113,21 +115,30 @@ class Runner:
             )
 
         def choose(asked: Sequence[Member], admitted: Sequence[Admitted]) -> Aggregation:
+            run.agreed = {
+                member.name: part.agreed
+                for member, part in zip(asked, admitted, strict=True)
+                if part.agreed
+            }
             run.aggregation = aggregation_of(asked, admitted, on_loss)
             return run.aggregation
 
         try:
             yield opened(members, plan.spec, run, choose)
         except (SiteRefused, SiteTrouble) as trouble:
-            self._note(access, far, trouble)
+            self._note(access, far, run.agreed, trouble)
             raise
         else:
-            self._note(access, far, None)
+            self._note(access, far, run.agreed, None)
         finally:
             close_all(members)
 
     def _note(
-        self, access: Access, far: Sequence[Holding], trouble: SiteRefused | SiteTrouble | None
+        self,
+        access: Access,
+        far: Sequence[Holding],
+        agreed: Mapping[str, str],
+        trouble: SiteRefused | SiteTrouble | None,
     ) -> None:
         """A row of the hub's own ledger for each site of a run that has ended."""
         for site in sorted({part.site for part in far}):
@@ -139,9 +150,15 @@ class Runner:
                 statistic=f"run at {site}",
                 verdict=("refused" if refused else "failed") if mine else "ended",
                 rule=trouble.rule if mine and isinstance(trouble, SiteRefused) else "",
-                reason=trouble.what if mine and trouble is not None else "",
+                reason=_reason(trouble if mine else None, agreed.get(site)),
                 suppressed=0,
             )
+
+
+def _reason(trouble: SiteRefused | SiteTrouble | None, agreed: str | None) -> str:
+    if trouble is not None:
+        return trouble.what
+    return f"{agreed} agreed there" if agreed else ""
 
 
 def apart(held: Sequence[Held]) -> tuple[tuple[Snapshot, ...], list[Holding]]:

@@ -38,7 +38,10 @@ from medmip.experiments.shelf import Shelf
 from medmip.federation.approvals import Approvals
 from medmip.federation.desk_messages import software_version
 from medmip.federation.house import House
+from medmip.federation.hub_folder import HubFolder
 from medmip.federation.in_process import together
+from medmip.federation.membership import Membership
+from medmip.federation.registrar import Registrar
 from medmip.federation.request import CohortRequest
 from medmip.federation.site import Site, previewed
 from medmip.federation.sites import Sites
@@ -82,6 +85,7 @@ class ExperimentService:
         state = self._state = open_state(home)
         self.ledger = Ledger(state, LedgerHead(home))
         self.ledger.note_policy(self.policy.model_dump_json())
+        self.approvals = Approvals(home.site / "approvals.json", self.ledger)
         self.experiments = Experiments(state)
         self.sites = sites
         self.shelf = Shelf(self.datasets, sites)
@@ -216,9 +220,13 @@ class ExperimentService:
             memory=self._memory,
             steering=SteeringRule(KeptSets(self._state), self.ledger),
             settings=self.home.site / "site.toml",
-            approvals=Approvals(self.home.site / "approvals.json"),
+            approvals=self.approvals,
             software=software_version(),
         )
+
+    def registrar(self) -> Registrar:
+        """Who decides on the sites of this hub; raises Conflict where this home is none."""
+        return Registrar(HubFolder.of(self.home), Membership(self._state), self.ledger)
 
     def get(self, identity: str, user: str | None = None) -> Experiment:
         """The experiment with its live progress; raises NotFound.

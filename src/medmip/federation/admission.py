@@ -8,7 +8,7 @@ from medmip.federation.broker_configuration import BrokerUser
 from medmip.federation.hub_folder import HubFolder
 from medmip.federation.identity import Identity
 from medmip.federation.invitation import LIFE, Invitation
-from medmip.federation.membership import Membership
+from medmip.federation.membership import Membership, Within
 from medmip.federation.site_record import Site, SiteState
 from medmip.federation.subjects import HUB, candidate, member
 
@@ -19,11 +19,18 @@ def admitted(folder: HubFolder, membership: Membership, now: datetime) -> tuple[
 
 
 def open_invitation(
-    folder: HubFolder, membership: Membership, hospital: str, now: datetime
+    folder: HubFolder,
+    membership: Membership,
+    hospital: str,
+    now: datetime,
+    within: Within | None = None,
 ) -> Invitation:
-    """A new invitation for a hospital; its one-time key is kept nowhere but in the token."""
+    """A new invitation for a hospital; its one-time key is kept nowhere but in the token.
+
+    within is that of `Membership.decide`.
+    """
     one_time, settings, authority = Identity.made(), folder.settings, folder.authority
-    expires = membership.invite(hospital, one_time.public, now)
+    expires = membership.invite(hospital, one_time.public, now, within)
     key = TlsKey.of(one_time).public
     return Invitation(
         federation=settings.federation,

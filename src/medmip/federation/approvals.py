@@ -1,8 +1,10 @@
 """A person's consent to each new cohort and algorithm, where a site asks for it."""
 
+import fcntl
 import hashlib
-import threading
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -10,11 +12,20 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from medmip.catalogue.atomic_file import write_atomically
+from medmip.catalogue.home import Home
 from medmip.errors import MipError, NotFound
 from medmip.federation.request import CohortRequest
 from medmip.federation.site_runs import Opening
 from medmip.federation.wire import encoded
-from medmip.privacy.guard import Refused
+from medmip.privacy.guard import Access, Refused, Witness
+from medmip.privacy.ledger import Ledger
+from medmip.privacy.ledger_head import LedgerHead
+from medmip.store.filters import Filter
+from medmip.store.state import open_state
+
+Decided = Literal["granted", "denied"]
+MOST_WAITING = 500
+"""Wishes that may wait at a time, so that a hub that asks without end fills no disk."""
 
 
 class ApprovalsDamaged(MipError):
@@ -24,7 +35,10 @@ class ApprovalsDamaged(MipError):
 
 
 class Wish(BaseModel):
-    """Somebody at the hub wants a cohort analysed; by is who answered, where somebody did."""
+    """Somebody at the hub wants a cohort analysed; by is who answered, where somebody did.
+
+    asked and answered are in ISO 8601, answered empty while it waits.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,30 +51,39 @@ class Wish(BaseModel):
     asked: str
     answer: Literal["waiting", "granted", "denied"] = "waiting"
     by: str = ""
+    answered: str = ""
+    model: str = ""
+    rules: Filter | None = None
 
 
 _WISHES = TypeAdapter(dict[str, Wish])
 
 
 class Approvals:
-    """Wishes and their answers, in one file that is replaced whole."""
+    """Wishes and their answers, in one file that is replaced whole; witness is told of answers."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, witness: Witness) -> None:
         self._path = path
-        self._lock = threading.Lock()
+        self._witness = witness
 
-    def check(self, opening: Opening, approver: str) -> None:
-        """Raises Refused unless a person agreed to this cohort and these algorithms before."""
+    @classmethod
+    def of(cls, home: Home) -> "Approvals":
+        """Those of a home that is a site."""
+        return cls(home.site / "approvals.json", Ledger(open_state(home), LedgerHead(home)))
+
+    def check(self, opening: Opening, approver: str) -> str:
+        """Who agreed to this cohort and these algorithms; raises Refused where nobody has."""
         wish = _wish(opening)
-        with self._lock:
+        who = approver or "the site's administrator"
+        with self._alone():
             wishes = self._read()
             known = wishes.get(wish.id)
             if known is None:
+                _check_room(wishes, who)
                 wishes[wish.id] = wish
                 self._write(wishes)
-        who = approver or "the site's administrator"
         if known is not None and known.answer == "granted":
-            return
+            return known.by or who
         if known is not None and known.answer == "denied":
             raise Refused(f"{known.by or who} declined this analysis", rule="approval")
         raise Refused(
@@ -71,18 +94,40 @@ class Approvals:
 
     def list(self) -> Sequence[Wish]:
         """Every wish, the newest last."""
-        with self._lock:
-            return sorted(self._read().values(), key=lambda wish: wish.asked)
+        return sorted(self._read().values(), key=lambda wish: wish.asked)
 
-    def answer(self, wish: str, answer: Literal["granted", "denied"], by: str) -> Wish:
-        """Keeps a person's answer; raises NotFound."""
-        with self._lock:
+    def answer(self, wish: str, answer: Decided, by: str) -> Wish:
+        """Keeps a person's answer, which the ledger has first; raises NotFound."""
+        with self._alone():
             wishes = self._read()
-            if wish not in wishes:
-                raise NotFound(f"Nobody asked for {wish}")
-            wishes[wish] = wishes[wish].model_copy(update={"answer": answer, "by": by})
+            known = wishes.get(wish)
+            if known is None:
+                raise NotFound(
+                    f"Nobody asked for {wish}", remedy="`mip site requests` lists who asks."
+                )
+            # A kill in between leaves a row too many, never a consent that nobody wrote down.
+            self._witness.record(
+                Access(user=by, experiment="", algorithm=", ".join(known.algorithms)[:100]),
+                statistic="request",
+                verdict=answer,
+                rule="approval",
+                reason=f"{known.user} on {', '.join(known.datasets)}, request {known.id}",
+                suppressed=0,
+            )
+            told = {"answer": answer, "by": by, "answered": _moment()}
+            wishes[wish] = known.model_copy(update=told)
             self._write(wishes)
             return wishes[wish]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps other threads and processes, such as `mip site agree`, from writing meanwhile."""
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def _read(self) -> dict[str, Wish]:
         try:
@@ -98,6 +143,19 @@ class Approvals:
         write_atomically(self._path, _WISHES.dump_json(wishes, indent=1))
 
 
+def _check_room(wishes: Mapping[str, Wish], who: str) -> None:
+    if sum(wish.answer == "waiting" for wish in wishes.values()) >= MOST_WAITING:
+        raise Refused(
+            f"{MOST_WAITING} analyses wait for {who} already",
+            rule="approval",
+            remedy="Ask again once some of them are answered.",
+        )
+
+
+def _moment() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def _wish(opening: Opening) -> Wish:
     asked = opening.cohort
     names = tuple(sorted(part.name for part in opening.algorithms))
@@ -109,5 +167,7 @@ def _wish(opening: Opening) -> Wish:
         datasets=asked.datasets,
         variables=tuple(named.code for named in asked.used),
         filtered=asked.filter is not None,
-        asked=datetime.now(UTC).isoformat(timespec="seconds"),
+        asked=_moment(),
+        model=asked.model,
+        rules=asked.filter,
     )

@@ -64,7 +64,7 @@ class House:
                 self._read = (stamp, read_offering(self.settings))
             return self._read[1]
 
-    def check_open(self, opening: Opening) -> None:
+    def check_open(self, opening: Opening) -> str:
         offering = self.offering()
         if opening.software != self.software:
             raise Refused(
@@ -84,7 +84,8 @@ class House:
         if not opening.algorithms:
             raise Refused("no algorithm is named", rule="algorithms")
         if offering.approval == "person":
-            self.approvals.check(opening, offering.approver)
+            return self.approvals.check(opening, offering.approver)
+        return ""
 
     def algorithm(self, name: str) -> Algorithm[Any, Any]:
         if name not in self.algorithms or not self.offering().offers_algorithm(name):

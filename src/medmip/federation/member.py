@@ -33,7 +33,8 @@ class Admitted:
 
     counts has passed the guard, None where the part is empty; patients and records are the
     part's totals, chosen the records before any is dropped for a missing value; minimum and
-    extremes are of the site's policy; snapshots are datasets with their versions' hashes.
+    extremes are of the site's policy; snapshots are datasets with their versions' hashes; agreed is
+    who agreed to the analysis there, where a person has to.
     """
 
     counts: DatasetCounts | None
@@ -43,6 +44,7 @@ class Admitted:
     minimum: int
     extremes: bool
     snapshots: tuple[tuple[str, str], ...] = ()
+    agreed: str = ""
 
 
 class Member(Protocol):

@@ -8,7 +8,8 @@ a race or a kill leaves the state before the step or after it, and one back-up h
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, insert, or_, select, update
@@ -20,6 +21,7 @@ from medmip.federation.site_record import Invited, Site, SiteState, invited_of, 
 from medmip.federation.succession import BrokenSuccession, Succession
 from medmip.store.state import hub_invitations, hub_sites
 
+Within = Callable[[], AbstractContextManager[Connection]]
 NAME = re.compile(r"[^\W_][\w .,'&()/-]{0,78}[\w.)]")
 
 
@@ -53,15 +55,24 @@ class Membership:
             raise NotFound(f"No site is called {named!r}", remedy=f"Sites of this hub: {names}.")
         return (present or found)[-1]
 
-    def invite(self, name: str, one_time: PublicIdentity, now: datetime) -> datetime:
-        """Opens an invitation, withdraws an earlier one of this name; tells when it runs out."""
+    def invite(
+        self,
+        name: str,
+        one_time: PublicIdentity,
+        now: datetime,
+        within: Within | None = None,
+    ) -> datetime:
+        """Opens an invitation, withdraws an earlier one of this name; tells when it runs out.
+
+        within is that of `decide`.
+        """
         if not NAME.fullmatch(name):
             raise RequestError(
                 f"{name!r} cannot be a site's name",
                 remedy="A name has 2 to 80 letters, digits, spaces and simple signs.",
             )
         invited = hub_invitations
-        with self._state.begin() as connection:
+        with (within or self._state.begin)() as connection:
             self._refuse_taken(connection, name)
             connection.execute(
                 update(invited)
@@ -136,19 +147,40 @@ class Membership:
 
     def approve(self, named: str, now: datetime) -> Site:
         """Makes a waiting site a member."""
-        return self._step(named, (SiteState.WAITING,), SiteState.MEMBER, now)
+        return self.decide(named, SiteState.MEMBER, now)
 
     def reject(self, named: str, now: datetime) -> Site:
         """Sends a waiting site away."""
-        return self._step(named, (SiteState.WAITING,), SiteState.REJECTED, now)
+        return self.decide(named, SiteState.REJECTED, now)
 
     def revoke(self, named: str, now: datetime) -> Site:
         """Puts a member out; the running hub closes its connections within a second."""
-        return self._step(named, (SiteState.MEMBER,), SiteState.REVOKED, now)
+        return self.decide(named, SiteState.REVOKED, now)
 
     def leave(self, node: str, now: datetime) -> Site:
         """A member, or one who waits, goes by itself."""
-        return self._step(node, _PRESENT, SiteState.LEFT, now)
+        return self.decide(node, SiteState.LEFT, now)
+
+    def decide(
+        self, named: str, after: SiteState, now: datetime, within: Within | None = None
+    ) -> Site:
+        """Takes a site to another state; raises Conflict where that does not follow on its own.
+
+        within opens the transaction of the step, for what is to be written together with it.
+        """
+        site = self.site(named)
+        with (within or self._state.begin)() as connection:
+            done = connection.execute(
+                update(hub_sites)
+                .where(hub_sites.c.node == site.node, hub_sites.c.state.in_(_BEFORE[after]))
+                .values(state=after, decided=now)
+            ).rowcount
+            site = self._read(connection, site.node)
+            if not done:
+                raise Conflict(
+                    f"{site.name} is {_TOLD[site.state]}", remedy=_next_step(site, after)
+                )
+        return site
 
     def rotate(self, node: str, step: Succession, until: datetime) -> Site:
         """Takes up a site's next key; the former one is accepted beside it until then."""
@@ -180,21 +212,6 @@ class Membership:
                 .values(seen=now, skew=skew, version=version[:40])
             )
 
-    def _step(
-        self, named: str, before: Sequence[SiteState], after: SiteState, now: datetime
-    ) -> Site:
-        site = self.site(named)
-        with self._state.begin() as connection:
-            done = connection.execute(
-                update(hub_sites)
-                .where(hub_sites.c.node == site.node, hub_sites.c.state.in_(before))
-                .values(state=after, decided=now)
-            ).rowcount
-            site = self._read(connection, site.node)
-        if not done:
-            raise Conflict(f"{site.name} is {_TOLD[site.state]}", remedy=_next_step(site, after))
-        return site
-
     def _read(self, connection: Connection, node: str) -> Site:
         found = connection.execute(select(hub_sites).where(hub_sites.c.node == node))
         row = found.one_or_none()
@@ -214,6 +231,13 @@ class Membership:
 
 
 _PRESENT = (SiteState.WAITING, SiteState.MEMBER)
+_BEFORE = {
+    SiteState.MEMBER: (SiteState.WAITING,),
+    SiteState.REJECTED: (SiteState.WAITING,),
+    SiteState.REVOKED: (SiteState.MEMBER,),
+    SiteState.LEFT: _PRESENT,
+}
+"""From which states a site comes to another."""
 _ASK_AGAIN = "Ask the hub's operator for a new one: `mip hub invite`."
 _TOLD = {
     SiteState.WAITING: "waiting for approval",

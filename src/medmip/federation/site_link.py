@@ -32,12 +32,15 @@ class SiteLink:
     """Keeps a site connected while it is entered.
 
     begin gets each client, once the hub has greeted it as a member, to subscribe to what the site
-    hears, with the queue group of its node.
+    hears, with the queue group of its node; stands is told where the site stands, as the hub says.
     """
 
-    def __init__(self, folder: SiteFolder, begin: Begin) -> None:
+    def __init__(
+        self, folder: SiteFolder, begin: Begin, stands: Callable[[Standing], None] = lambda _: None
+    ) -> None:
         self._folder = folder
         self._begin_others = begin
+        self._stands = stands
         self._greeting: asyncio.Task[None] | None = None
         self.word: Word | None = None
         """The hub's last word: its clock against ours, and its version."""
@@ -81,7 +84,7 @@ class SiteLink:
         try:
             return await connect_site(folder)
         except NotAdmitted:
-            folder.stand(Standing.REVOKED)
+            await self._stand(Standing.REVOKED)
             raise
 
     async def _begin(self, client: FederationClient) -> None:
@@ -91,9 +94,13 @@ class SiteLink:
                 "The broker does not let this site hear the hub",
                 remedy="It may have read of its approval only now; the next attempt tells.",
             )
-        self._folder.stand(Standing.MEMBER)
+        await self._stand(Standing.MEMBER)
         await self._begin_others(client)
         await client.flush()
+
+    async def _stand(self, standing: Standing) -> None:
+        self._folder.stand(standing)
+        await asyncio.to_thread(self._stands, standing)
 
     async def _greet(self) -> None:
         while True:

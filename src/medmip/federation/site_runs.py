@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from medmip.algorithms.declaration import Algorithm
@@ -69,8 +69,11 @@ class Premises(Protocol):
     def algorithm(self, name: str) -> Algorithm[Any, Any]:
         """An algorithm that is offered; raises Refused."""
 
-    def check_open(self, opening: Opening) -> None:
-        """Whether the site takes part now: pause, hours, approval; raises Refused."""
+    def check_open(self, opening: Opening) -> str:
+        """Whether the site takes part now: pause, hours, approval; raises Refused.
+
+        Tells who agreed, where a person has to.
+        """
 
     def note(self, access: Access, refusal: Refused) -> None:
         """Writes a refusal into the ledger that the guard did not make."""
@@ -128,7 +131,7 @@ class SiteRuns:
         names = tuple(asked.name for asked in opening.algorithms)
         access = Access(opening.user, run, names[0] if names else "")
         try:
-            self._premises.check_open(opening)
+            agreed = self._premises.check_open(opening)
             algorithms = [self._algorithm(asked) for asked in opening.algorithms]
             spec, site = self._premises.site(opening.cohort)
         except Refused as refusal:
@@ -139,7 +142,8 @@ class SiteRuns:
         kept = OpenRun(member, masks, kernels_of_all(algorithms), cohort, self._clock())
         self._keep(run, kept)
         try:
-            return member.admit(Road(), kept.watched(progress))()
+            admitted = member.admit(Road(), kept.watched(progress))()
+            return replace(admitted, agreed=agreed)
         except BaseException:
             self.close(run)
             raise

@@ -6,7 +6,7 @@ from medmip.federation.agent import Agent
 from medmip.federation.clock import now
 from medmip.federation.house import House
 from medmip.federation.peers import Peers
-from medmip.federation.site_folder import SiteFolder
+from medmip.federation.site_folder import SiteFolder, Standing
 from medmip.federation.site_link import SiteLink
 from medmip.federation.site_masks import MaskMaker
 from medmip.federation.site_runs import SiteRuns
@@ -18,6 +18,7 @@ class SiteService:
     def __init__(self, folder: SiteFolder, house: House, *, heartbeat: float = 5.0) -> None:
         membership = folder.membership
         self.house = house
+        self._folder = folder
         maker = MaskMaker(
             membership.federation,
             membership.node,
@@ -34,8 +35,13 @@ class SiteService:
             house.software,
             heartbeat=heartbeat,
         )
-        self.link = SiteLink(folder, self.agent.begin)
+        self.link = SiteLink(folder, self.agent.begin, self._stands)
         self._living: asyncio.Task[None] | None = None
+
+    def _stands(self, standing: Standing) -> None:
+        joined = self._folder.membership
+        where = f"{joined.federation!r} at {joined.address}, as {joined.name}"
+        self.house.ledger.note_membership(standing, where)
 
     async def __aenter__(self) -> "SiteService":
         await self.link.__aenter__()

@@ -4,7 +4,8 @@ import hashlib
 import hmac
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -17,6 +18,7 @@ from medmip.privacy.suppression import BoolArray
 from medmip.store.state import cohorts, ledger
 
 _POLICY = "policy"
+_MEMBERSHIP = "membership"
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,32 @@ class Ledger:
         reason: str,
         suppressed: int,
     ) -> None:
+        with self.together(
+            access,
+            statistic=statistic,
+            verdict=verdict,
+            rule=rule,
+            reason=reason,
+            suppressed=suppressed,
+        ):
+            pass
+
+    @contextmanager
+    def together(
+        self,
+        access: Access,
+        *,
+        statistic: str,
+        verdict: str,
+        rule: str = "",
+        reason: str = "",
+        suppressed: int = 0,
+    ) -> Iterator[Connection]:
+        """A transaction for the change that the row tells of: both are written, or neither."""
         with self._engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("LOCK TABLE ledger IN EXCLUSIVE MODE")
+            yield connection
             number, previous = self._last(connection)
             row = LedgerRow(
                 number=number + 1,
@@ -82,21 +107,29 @@ class Ledger:
 
     def note_policy(self, policy: str) -> None:
         """Writes down the policy in force, where it is another than the last one written down."""
+        self._note(_POLICY, "in force", policy)
+
+    def note_membership(self, standing: str, where: str) -> None:
+        """Writes down where this node stands in a federation, where that has changed."""
+        self._note(_MEMBERSHIP, standing, where)
+
+    def _note(self, statistic: str, verdict: str, reason: str) -> None:
+        """Writes down what is now so, unless the last row of its kind says the same."""
         query = (
-            select(ledger.c.reason)
-            .where(ledger.c.statistic == _POLICY)
+            select(ledger.c.verdict, ledger.c.reason)
+            .where(ledger.c.statistic == statistic)
             .order_by(desc(ledger.c.number))
             .limit(1)
         )
         with self._engine.connect() as connection:
-            last = connection.execute(query).scalar_one_or_none()
-        if last != policy:
+            last = connection.execute(query).first()
+        if last is None or tuple(last) != (verdict, reason):
             self.record(
                 Access(user="site", experiment="", algorithm=""),
-                statistic=_POLICY,
-                verdict="in force",
+                statistic=statistic,
+                verdict=verdict,
                 rule="",
-                reason=policy,
+                reason=reason,
                 suppressed=0,
             )
 

@@ -17,7 +17,16 @@ from starlette.types import Scope
 from medmip.accounts.doorman import Doorman
 from medmip.accounts.role import Right
 from medmip.experiments.service import ExperimentService
-from medmip.web import catalogue, experiments, operations, people, problems, profile, provider
+from medmip.web import (
+    catalogue,
+    experiments,
+    federation,
+    operations,
+    people,
+    problems,
+    profile,
+    provider,
+)
 from medmip.web.door import Door
 from medmip.web.shield import Shield
 
@@ -94,6 +103,7 @@ def create_app(
     api.include_router(catalogue.router(service), dependencies=[Depends(door.to(Right.EXPLORE))])
     api.include_router(experiments.router(service, door))
     api.include_router(operations.api_router(service, door))
+    api.include_router(federation.router(service, door))
     api.include_router(profile.router(door))
     api.include_router(provider.router(door))
     api.include_router(people.router(door))
