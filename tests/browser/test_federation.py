@@ -89,6 +89,11 @@ def test_three_hospitals_are_analysed_together(
     expect(about).to_contain_text("North Hospital: edsd-synthetic, version 1")
     expect(page.get_by_role("table").first).to_contain_text("Age")
     picture("61-federated")
+    followed = page.get_by_role("table", name="Hospitals of this analysis")
+    expect(followed.get_by_role("row")).to_have_count(4)
+    expect(followed).to_contain_text("under masks")
+    followed.scroll_into_view_if_needed()
+    picture("61-followed")
 
 
 def test_killed_hospital_is_named_where_it_is_missed(
@@ -100,6 +105,8 @@ def test_killed_hospital_is_named_where_it_is_missed(
     os.kill(process_of(folder, dead), signal.SIGKILL)
     run(page, address)
     expect(page.get_by_role("alert")).to_contain_text(dead, timeout=60_000)
+    followed = page.get_by_role("table", name="Hospitals of this analysis")
+    expect(followed.get_by_role("row", name=re.compile(dead))).to_contain_text("lost")
     picture("62-hospital-lost")
     page.goto(hospitals)
     row = page.get_by_role("row", name=re.compile(dead)).last

@@ -1625,6 +1625,11 @@ export interface components {
             provenance?: components["schemas"]["Provenance"] | null;
             request: components["schemas"]["Request"];
             result?: components["schemas"]["Outcome"] | null;
+            /**
+             * Sites
+             * @default []
+             */
+            sites: components["schemas"]["SiteProgress"][];
             /** Started */
             started?: string | null;
             state: components["schemas"]["State"];
@@ -2206,7 +2211,7 @@ export interface components {
             /** Skew */
             skew?: number | null;
             /** State */
-            state: components["schemas"]["SiteState"] | "invited";
+            state: components["schemas"]["medmip__federation__site_record__SiteState"] | "invited";
             /** Until */
             until?: string | null;
             /**
@@ -2755,6 +2760,25 @@ export interface components {
             models: components["schemas"]["Conditional"][];
         };
         /**
+         * Release
+         * @description A kind of answer that a hospital has let out, how often, and when last.
+         *
+         *     masked tells that nobody but the hospital itself saw its numbers.
+         */
+        Release: {
+            /**
+             * Last
+             * Format: date-time
+             */
+            last: string;
+            /** Masked */
+            masked: boolean;
+            /** Times */
+            times: number;
+            /** What */
+            what: string;
+        };
+        /**
          * Request
          * @description An analysis, its input data, and how its predictions are validated.
          *
@@ -2949,6 +2973,35 @@ export interface components {
             software: string;
         };
         /**
+         * SiteProgress
+         * @description One hospital of a run: its state, questions asked and answered; reason says why it ended.
+         */
+        SiteProgress: {
+            /**
+             * Answered
+             * @default 0
+             */
+            answered: number;
+            /**
+             * Asked
+             * @default 0
+             */
+            asked: number;
+            /** Name */
+            name: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Released
+             * @default []
+             */
+            released: components["schemas"]["Release"][];
+            state: components["schemas"]["medmip__experiments__site_progress__SiteState"];
+        };
+        /**
          * SiteSelf
          * @description This installation as a federation's site, as it last heard of itself.
          */
@@ -2965,12 +3018,6 @@ export interface components {
             name: string;
             standing: components["schemas"]["Standing"];
         };
-        /**
-         * SiteState
-         * @description Where a site stands at the hub.
-         * @enum {string}
-         */
-        SiteState: "waiting" | "member" | "rejected" | "revoked" | "left";
         /**
          * SiteUsed
          * @description A hospital that took part, and its software's version.
@@ -3035,7 +3082,7 @@ export interface components {
         Step: "log_in" | "give_code" | "set_second_factor" | "accept_terms" | "in";
         /**
          * Summary
-         * @description An experiment without its result.
+         * @description An experiment without its result; sites are the hospitals that were asked, if any.
          */
         Summary: {
             /** Algorithm */
@@ -3060,6 +3107,11 @@ export interface components {
             progress: components["schemas"]["Progress"];
             provenance?: components["schemas"]["Provenance"] | null;
             request: components["schemas"]["Request"];
+            /**
+             * Sites
+             * @default []
+             */
+            sites: components["schemas"]["SiteProgress"][];
             /** Started */
             started?: string | null;
             state: components["schemas"]["State"];
@@ -3349,6 +3401,18 @@ export interface components {
             /** Weights */
             weights: number[];
         };
+        /**
+         * SiteState
+         * @description What a hospital is at, in the present round.
+         * @enum {string}
+         */
+        medmip__experiments__site_progress__SiteState: "asked" | "answered" | "waiting" | "lost" | "refused" | "failed";
+        /**
+         * SiteState
+         * @description Where a site stands at the hub.
+         * @enum {string}
+         */
+        medmip__federation__site_record__SiteState: "waiting" | "member" | "rejected" | "revoked" | "left";
     };
     responses: never;
     parameters: never;

@@ -14,6 +14,7 @@ import { texts } from '../texts/en';
 import { reopen } from '../workspace/selection';
 import { ExperimentName } from './ExperimentName';
 import { RequestSummary } from './RequestSummary';
+import { SiteTable } from './SiteTable';
 import { StateBadge } from './StateBadge';
 import { useExperiment } from './useExperiment';
 
@@ -23,7 +24,7 @@ const t = texts.experiment;
 export function ExperimentScreen() {
   const { id = '' } = useParams();
   const client = useQueryClient();
-  const { query, running, state, progress } = useExperiment(id);
+  const { query, running, state, progress, sites } = useExperiment(id);
   const cancel = useMutation({
     mutationFn: () => api.cancel(id),
     onSettled: () => client.invalidateQueries({ queryKey: ['experiment', id] }),
@@ -86,7 +87,8 @@ export function ExperimentScreen() {
               <ProblemAlert error={cancel.error} />
             </Card>
           )}
-          {running && <Loading lines={8} />}
+          {running && <SiteTable sites={sites} />}
+          {running && sites.length === 0 && <Loading lines={8} />}
           {experiment.state === 'cancelled' && <Empty title={t.states.cancelled} hint={t.cancelled} />}
           {experiment.problem && (
             <ProblemAlert
@@ -95,6 +97,7 @@ export function ExperimentScreen() {
             />
           )}
           {experiment.result && <Answers outcome={experiment.result} first={experiment.result.label} />}
+          {!running && <SiteTable sites={experiment.sites} />}
         </Stack>
         <Stack component="aside" gap="lg" aria-label={t.request}>
           <Card withBorder>

@@ -32,5 +32,5 @@ export function useExperiment(id: string) {
     return () => events.close();
   }, [id, running, client]);
   const current = running && news?.id === id ? news : query.data;
-  return { query, running, state: current?.state, progress: current?.progress };
+  return { query, running, state: current?.state, progress: current?.progress, sites: current?.sites ?? [] };
 }

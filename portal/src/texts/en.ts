@@ -319,6 +319,14 @@ export const texts = {
     svg: 'SVG',
     seconds: (n: number) => (n < 10 ? `${n.toFixed(2)} s` : `${n.toFixed(0)} s`),
   },
+  progress: {
+    title: 'Hospitals of this analysis',
+    columns: { hospital: 'Hospital', state: 'State', answered: 'Answered', released: 'Released or refused' },
+    states: { asked: 'asked', answered: 'answered', waiting: 'waited for', lost: 'lost', refused: 'refused', failed: 'failed' },
+    answered: (answered: number, asked: number) => `${answered} of ${asked}`,
+    released: (what: string, times: number, masked: boolean) =>
+      `${what}${times > 1 ? ` × ${times}` : ''}${masked ? ', under masks' : ''}`,
+  },
   federation: {
     title: 'Federation',
     nothing: 'Nothing waits for you here',

@@ -10,6 +10,7 @@ from medmip.algorithms.prepared import Prepared
 from medmip.algorithms.validation import Validation
 from medmip.algorithms.views import Chart, Table
 from medmip.experiments.request import Request
+from medmip.experiments.site_progress import SiteProgress
 from medmip.experiments.tuning import Tuning
 
 
@@ -134,7 +135,7 @@ class Outcome(Answer):
 
 
 class Summary(BaseModel):
-    """An experiment without its result."""
+    """An experiment without its result; sites are the hospitals that were asked, if any."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -151,6 +152,7 @@ class Summary(BaseModel):
     progress: Progress
     problem: Trouble | None = None
     provenance: Provenance | None = None
+    sites: tuple[SiteProgress, ...] = ()
 
 
 class Experiment(Summary):

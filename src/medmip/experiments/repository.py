@@ -177,6 +177,7 @@ def _summary(row: Row[Any]) -> dict[str, Any]:
         "progress": Progress(rounds=row.rounds, fraction=row.fraction),
         "problem": row.problem,
         "provenance": row.provenance,
+        "sites": row.sites or (),
     }
 
 

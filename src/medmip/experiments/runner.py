@@ -12,6 +12,7 @@ from medmip.experiments.experiment import Outcome, Progress, Provenance, SiteUse
 from medmip.experiments.plan import Plan, Validator
 from medmip.experiments.request import Request
 from medmip.experiments.shelf import Held
+from medmip.experiments.site_progress import SiteWatch
 from medmip.federation.aggregation import Aggregation, Clear
 from medmip.federation.desk_messages import software_version
 from medmip.federation.member import Admitted, LocalMember, Member, SiteTrouble
@@ -38,7 +39,7 @@ class Run:
 
     cancelled_elsewhere asks the state database, now and then, whether another process, such as
     `mip experiment cancel`, has ended it; aggregation is how the members' sums come together;
-    agreed tells who agreed at which site, where a person had to.
+    agreed tells who agreed at which site, where a person had to; sites follows each of them.
     """
 
     cancelled_elsewhere: Callable[[], bool] = lambda: False
@@ -47,6 +48,7 @@ class Run:
     asked: float = 0.0
     aggregation: Aggregation = field(default_factory=Clear)
     agreed: dict[str, str] = field(default_factory=dict)
+    sites: SiteWatch = field(default_factory=SiteWatch)
 
     def advanced(self, rounds: int, fraction: float | None) -> None:
         message = f"round {rounds + 1}" if fraction is not None else f"{rounds} rounds done"
@@ -111,7 +113,7 @@ class Runner:
             members.append(LocalMember(Part.of(self.site(own), plan.spec, access)))
         if self.sites is not None and far:
             members += self.sites.members(
-                far, access.experiment, _opening(plan, access), run.waiting
+                far, access.experiment, _opening(plan, access), run.waiting, run.sites
             )
 
         def choose(asked: Sequence[Member], admitted: Sequence[Admitted]) -> Aggregation:

@@ -238,7 +238,7 @@ class ExperimentService:
             raise no_experiment(identity)
         run = self._runs.get(identity)
         if run is not None and not found.state.ended:
-            return found.model_copy(update={"progress": run.progress})
+            return found.model_copy(update={"progress": run.progress, "sites": run.sites.told()})
         return found
 
     def find(
@@ -329,8 +329,12 @@ class ExperimentService:
             self._finish(identity, State.FAILED, run, problem=trouble.model_dump(mode="json"))
 
     def _finish(self, identity: str, state: State, run: Run, **values: Any) -> None:  # noqa: ANN401
-        progress = {"rounds": run.progress.rounds, "fraction": run.progress.fraction}
-        self.experiments.finish(identity, state, progress | values)
+        told = {
+            "rounds": run.progress.rounds,
+            "fraction": run.progress.fraction,
+            "sites": [site.model_dump(mode="json") for site in run.sites.told()],
+        }
+        self.experiments.finish(identity, state, told | values)
         log.info("experiment ended", experiment=identity, state=str(state))
 
     def _site(self, snapshots: tuple[Snapshot, ...]) -> Site:

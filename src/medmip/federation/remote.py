@@ -11,8 +11,10 @@ import numpy as np
 
 from medmip.federation.coordinator import Coordinator, Peer
 from medmip.federation.kernels import described
+from medmip.federation.masked_round import MaskedSums
 from medmip.federation.member import Admitted, Progress, SiteTrouble
 from medmip.federation.messages import Asking, Outcome, Problem, Sharing, Sum, Verb, digest
+from medmip.federation.observer import Observer, Unobserved
 from medmip.federation.question import Change, Question, Road
 from medmip.federation.secure_messages import Answer, Step, Stepped, Stepping
 from medmip.federation.site_runs import Opening
@@ -57,13 +59,14 @@ class RemoteRun:
 
     Rounds are counted from the milliseconds since 1970, so that they go on growing where a run
     begins again, also in another process. waiting is told a site's name while it is lost and waited
-    for, None when it is back.
+    for, None when it is back; observer follows each site.
     """
 
     coordinator: Coordinator
     run: str
     opening: Opening
     waiting: Callable[[str | None], None] = lambda _: None
+    observer: Observer = field(default_factory=Unobserved)
     _round: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _last: tuple[object, bytes] | None = None
@@ -77,6 +80,12 @@ class RemoteRun:
         with self._lock:
             self._round += 1
             return self._round
+
+    @property
+    def statistic(self) -> str:
+        """The name of what the last question asks for."""
+        question: Any = self._last[0] if self._last else None
+        return "" if question is None else described(question.kernel).statistic.__name__
 
     def asking(self, question: Question[Any, Any]) -> bytes:
         """The bytes of a question, an `Asking`: the same for every member."""
@@ -118,7 +127,15 @@ class RemoteMember:
             sharing = Sharing(road.groups)
             self._shares.append(sharing)
             sent = self._send("share", encoded(sharing, Sharing), self.shared.following())
-        return lambda: self._planned(self._content(sent, progress, Admitted))
+
+        def admitted() -> Admitted:
+            found = self._planned(self._content(sent, progress, Admitted))
+            if found.counts is not None:
+                what = "cohort" if road.groups is None else "share"
+                self.shared.observer.released(self.name, what, masked=False)
+            return found
+
+        return admitted
 
     def fold(self, question: Question[State, S], progress: Progress) -> Callable[[], S | None]:
         sent = self._send("fold", self.shared.asking(question), self.shared.following())
@@ -128,6 +145,7 @@ class RemoteMember:
             if answer.statistic is None:
                 return None
             expected: Any = described(question.kernel).statistic
+            self.shared.observer.released(self.name, expected.__name__, masked=False)
             try:
                 found: S = checked(decoded_as(answer.statistic, expected))
             except Malformed as error:
@@ -146,6 +164,8 @@ class RemoteMember:
 
         def answered() -> Answer:
             found: Stepped = self._content(sent, progress, Stepped)
+            if isinstance(found.answer, MaskedSums):
+                self.shared.observer.released(self.name, self.shared.statistic, masked=True)
             return found.answer
 
         return answered
@@ -180,10 +200,27 @@ class RemoteMember:
         future = self.shared.coordinator.ask(
             self.peer, verb, body, run=self.shared.run, round_=number, cohort=self.shared.cohort
         )
+        self.shared.observer.asked(self.name)
         return _Sent(verb, body, number, future)
 
     def _content(self, sent: "_Sent", progress: Progress, expected: type[Any]) -> Any:  # noqa: ANN401
         """Waits for the answer; raises Refused, Cancelled, SiteTrouble."""
+        observer = self.shared.observer
+        try:
+            found = self._answer(sent, progress, expected)
+        except SiteRestarted:
+            raise
+        except SiteRefused as refusal:
+            observer.ended(self.name, "refused", refusal.what)
+            raise
+        except SiteTrouble as trouble:
+            lost = isinstance(trouble, SiteLost)
+            observer.ended(self.name, "lost" if lost else "failed", trouble.what)
+            raise
+        observer.answered(self.name)
+        return found
+
+    def _answer(self, sent: "_Sent", progress: Progress, expected: type[Any]) -> Any:  # noqa: ANN401
         for attempt in range(3):
             outcome = self._waited(sent, progress)
             problem = outcome.problem
@@ -243,6 +280,7 @@ class RemoteMember:
             return None
         if lost is None:
             self.shared.waiting(self.name)
+            self.shared.observer.waiting(self.name)
             return time.monotonic()
         if time.monotonic() - lost > coordinator.timing.grace:
             raise SiteLost(

@@ -16,6 +16,7 @@ from medmip.federation.coordinator import Coordinator, Peer, SiteKey
 from medmip.federation.house import meanings
 from medmip.federation.membership import Membership
 from medmip.federation.messages import Outcome, Previewed
+from medmip.federation.observer import Observer
 from medmip.federation.offer import Offer
 from medmip.federation.preview import Previewing
 from medmip.federation.remote import RemoteMember, RemoteRun, content_of
@@ -172,12 +173,13 @@ class Sites:
         run: str,
         opening: Opening,
         waiting: Callable[[str | None], None],
+        observer: Observer,
     ) -> list[RemoteMember]:
         """The sites of these datasets as members of a run, in the order of their names.
 
         The order is always the same, so that a rerun adds up in the same order.
         """
-        shared = RemoteRun(self.coordinator, run, opening, waiting)
+        shared = RemoteRun(self.coordinator, run, opening, waiting, observer)
         return [
             RemoteMember(
                 peer,

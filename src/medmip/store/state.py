@@ -49,6 +49,7 @@ experiments = Table(
     Column("result", JSON(none_as_null=True)),
     Column("problem", JSON(none_as_null=True)),
     Column("provenance", JSON(none_as_null=True)),
+    Column("sites", JSON(none_as_null=True)),
     Index("experiments_by_time", "created"),
 )
 
