@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +51,8 @@ def test_steps_before_their_time_say_what_comes_first(mip: Mip, tmp_path: Path) 
         (("site", "leave"), "mip site join"),
         (("site", "rotate"), "mip site join"),
         (("site", "peers"), "mip site join"),
+        (("site", "log"), "mip site join"),
+        (("hub", "runs"), "mip hub init"),
     ):
         code, _, said = mip(*words, home=tmp_path)
         assert code == 1
@@ -132,6 +135,8 @@ def test_approval_compares_the_fingerprint(mip: Mip, hub: Hub, tmp_path: Path) -
     assert code == 1
     assert "a member already" in said
     assert "South" in mip("hub", "sites", home=hub.home)[1]
+    said = mip("site", "status", "--json", home=folder.path.parent)[1]
+    assert json.loads(said)["standing"] == "member"
     assert mip("hub", "revoke", "South", home=hub.home)[0] == 0
     code, _, said = mip("hub", "revoke", "South", home=hub.home)
     assert code == 1
@@ -139,6 +144,13 @@ def test_approval_compares_the_fingerprint(mip: Mip, hub: Hub, tmp_path: Path) -
     code, said, problem = mip("site", "status", home=folder.path.parent)
     assert code == 1
     assert "revoked" in problem
+    assert re.search(r"^standing +revoked$", said, re.MULTILINE)
+    assert folder.membership.standing == "revoked"
+    rows = json.loads(mip("audit", "list", "--json", home=folder.path.parent)[1])
+    assert [(row["statistic"], row["verdict"]) for row in rows][:1] == [("membership", "revoked")]
+    assert mip("site", "status", "--json", home=folder.path.parent)[0] == 1
+    rows = json.loads(mip("audit", "list", "--json", home=folder.path.parent)[1])
+    assert [row["statistic"] for row in rows].count("membership") == 1
     code, _, problem = mip("site", "leave", home=folder.path.parent)
     assert code == 1
     assert "--forget" in problem

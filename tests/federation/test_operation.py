@@ -1,9 +1,11 @@
 """What the people of a federation see of it while it works: hospitals, progress, differences."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from starlette.testclient import TestClient
 
 from medmip.accounts.doorman import doorman_of
 from medmip.accounts.settings import Login
+from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
+from medmip.cli.main import main
 from medmip.experiments.experiment import Experiment, State
 from medmip.experiments.request import InputData, Request
 from medmip.experiments.service import ExperimentService
@@ -62,7 +66,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         parts,
         levels={"dataset": ()},
         datasets=DATASETS,
-        policy=OPEN_POLICY,
+        policy=OPEN_POLICY + "steering_in_clear = true\n",
     ) as made:
         sites = Sites(made.coordinator, ModelStore(made.home))
         sites.settle()
@@ -93,6 +97,7 @@ def test_each_hospital_is_followed_and_its_releases_are_told(house: House) -> No
 
 def test_in_clear_the_hub_says_what_it_was_shown(house: House) -> None:
     done = house.run("describe", "one")
+    assert done.state is State.DONE, done.problem
     (site,) = done.sites
     assert {part.masked for part in site.released} == {False}
 
@@ -106,6 +111,35 @@ def test_a_refusal_is_told_of_the_hospital_that_refused(house: House) -> None:
     assert states[NAMES[1]] == "refused"
     (reason,) = [site.reason for site in refused.sites if site.name == NAMES[1]]
     assert "has paused" in reason
+
+
+def test_both_sides_list_what_ran(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    done = house.run("describe", "one", "two")
+    house.settings(NAMES[1], "paused = true")
+    refused = house.run("describe", "one", "two")
+    house.settings(NAMES[1], "")
+
+    def told(*words: str, home: Home) -> list[dict[str, Any]]:
+        with pytest.raises(SystemExit):
+            main([*words, "--json", "--home", str(home.path)])
+        found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+        return found
+
+    runs = {run["id"]: run for run in told("hub", "runs", home=house.made.home)}
+    assert [site["state"] for site in runs[done.id]["sites"]] == ["answered", "answered"]
+    assert [site["state"] for site in runs[refused.id]["sites"]] == ["answered", "refused"]
+    home = house.made.homes[NAMES[1]]
+    newest, before = told("site", "log", home=home)[:2]
+    assert (newest["experiment"], newest["released"], newest["refused"]) == (refused.id, 0, 1)
+    assert "paused" in newest["reason"]
+    assert (before["experiment"], before["refused"], before["reason"]) == (done.id, 0, "")
+    assert before["released"] > 0
+    rows = told("site", "log", "--experiment", done.id, home=home)
+    assert rows[0]["verdict"] == "admitted"
+    assert {row["experiment"] for row in rows} == {done.id}
+    with pytest.raises(SystemExit):
+        main(["hub", "runs", "--home", str(house.made.home.path)])
+    assert "answered" in capsys.readouterr().out
 
 
 def test_a_hospital_that_is_gone_is_waited_for_and_then_lost(house: House) -> None:

@@ -13,6 +13,7 @@ from medmip.cli.data_quality import quality
 from medmip.cli.demo import demo
 from medmip.cli.doctor import doctor
 from medmip.cli.experiment import experiment_app
+from medmip.cli.federation_log import hub_runs, site_log
 from medmip.cli.harmonise import harmonise_app
 from medmip.cli.hub import hub_app
 from medmip.cli.model import model_app
@@ -58,6 +59,8 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(policy_app, name="policy")
 app.add_typer(hub_app, name="hub")
 site_app.command("run")(run_site)
+site_app.command("log")(site_log)
+hub_app.command("runs")(hub_runs)
 for command in (requests, agree, decline):
     site_app.command()(command)
 app.add_typer(site_app, name="site")

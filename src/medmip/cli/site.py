@@ -11,9 +11,12 @@ from medmip.cli.options import HomeOption, JsonOption, opened
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from medmip.catalogue.home import Home
     from medmip.federation.desk_call import Word
     from medmip.federation.site_folder import SiteFolder, SiteMembership
 
+SURE_AFTER = 2.0
+"""Seconds for which a hub has to turn a site away before that is taken for its word."""
 site_app = typer.Typer(
     name="site", help="Take part in a federation as a hospital.", no_args_is_help=True
 )
@@ -63,15 +66,19 @@ def join(
 def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Show where this site stands, as its hub says now; exit 1 where the hub is not reached."""
     from medmip.errors import MipError
+    from medmip.federation.connection import NotAdmitted
 
     folder = _folder(home)
-    membership = folder.membership
     trouble, heard = None, None
     try:
         heard = asyncio.run(_hello(folder))
     except MipError as error:
         trouble = error
-    standing = heard.welcome.state if heard else f"{membership.standing}, as last heard"
+    if isinstance(trouble, NotAdmitted):
+        standing = _turned_away(folder, opened(home))
+    else:
+        standing = heard.welcome.state if heard else f"{folder.membership.standing}, as last heard"
+    membership = folder.membership
     shown = {
         "site": membership.name,
         "federation": membership.federation,
@@ -159,13 +166,14 @@ def _show_fingerprints(folder: "SiteFolder", membership: "SiteMembership") -> No
 
 
 async def _hello(folder: "SiteFolder") -> "Word":
-    from medmip.federation.connection import connect_site
+    from medmip.federation.connection import admitted, connect_site
     from medmip.federation.desk_messages import Hello
     from medmip.federation.site_folder import Standing
     from medmip.federation.site_link import say
     from medmip.federation.site_record import SiteState
 
-    client = await connect_site(folder)
+    # A broker that reads who may connect turns everybody away for a moment.
+    client = await admitted(lambda: connect_site(folder), SURE_AFTER)
     try:
         word = await say(folder, client, Hello())
     finally:
@@ -173,6 +181,26 @@ async def _hello(folder: "SiteFolder") -> "Word":
     if word.welcome.state is SiteState.MEMBER:
         folder.stand(Standing.MEMBER)
     return word
+
+
+def _turned_away(folder: "SiteFolder", place: "Home") -> str:
+    """What is true of a site that its hub does not let in; remembered, and written down."""
+    from medmip.federation.authority import read_certificate
+    from medmip.federation.clock import now
+    from medmip.federation.site_folder import Standing
+    from medmip.privacy.ledger import Ledger
+    from medmip.privacy.ledger_head import LedgerHead
+    from medmip.store.state import open_state
+
+    until = read_certificate(folder.certificate).not_valid_after_utc
+    if until < now():
+        return f"not admitted: the site's certificate ran out on {until:%d %B %Y}"
+    if folder.membership.standing is Standing.WAITING:
+        return "not admitted: rejected, revoked, or never approved"
+    folder.stand(Standing.REVOKED)
+    where = folder.membership.where
+    Ledger(open_state(place), LedgerHead(place)).note_membership(Standing.REVOKED, where)
+    return Standing.REVOKED
 
 
 def _folder(home: "Path | None") -> "SiteFolder":

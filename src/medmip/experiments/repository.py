@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Engine, Row, delete, desc, func, insert, or_, select, update
+from sqlalchemy import Engine, Row, delete, desc, func, insert, null, or_, select, update
 
 from medmip.errors import Conflict, NotFound
 from medmip.experiments.experiment import Experiment, Outcome, Progress, State, Summary, Trouble
@@ -57,9 +57,17 @@ class Experiments:
         limit: int = 50,
         offset: int = 0,
         user: str | None = None,
+        *,
+        federated: bool = False,
     ) -> tuple[int, list[Summary]]:
-        """How many experiments match, and a page of them, newest first; user names the author."""
+        """How many experiments match, and a page of them, newest first; user names the author.
+
+        federated leaves out those that have ended without asking a hospital.
+        """
         where = [] if user is None else [experiments.c.user == user]
+        if federated:
+            ended = experiments.c.state.not_in((State.QUEUED, State.RUNNING))
+            where.append(or_(~ended, experiments.c.sites.is_not(null())))
         if search:
             pattern = (
                 "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"

@@ -332,7 +332,7 @@ class ExperimentService:
         told = {
             "rounds": run.progress.rounds,
             "fraction": run.progress.fraction,
-            "sites": [site.model_dump(mode="json") for site in run.sites.told()],
+            "sites": [site.model_dump(mode="json") for site in run.sites.told()] or None,
         }
         self.experiments.finish(identity, state, told | values)
         log.info("experiment ended", experiment=identity, state=str(state))

@@ -62,6 +62,11 @@ class SiteMembership(BaseModel):
         return Address(self.host, self.port)
 
     @property
+    def where(self) -> str:
+        """Which federation this is and by which name, as the ledger has it."""
+        return f"{self.federation!r} at {self.address}, as {self.name}"
+
+    @property
     def way(self) -> Proxy | None:
         """The proxy on the way to the hub, if there is one."""
         return Proxy.parsed(self.proxy) if self.proxy else None

@@ -39,9 +39,7 @@ class SiteService:
         self._living: asyncio.Task[None] | None = None
 
     def _stands(self, standing: Standing) -> None:
-        joined = self._folder.membership
-        where = f"{joined.federation!r} at {joined.address}, as {joined.name}"
-        self.house.ledger.note_membership(standing, where)
+        self.house.ledger.note_membership(standing, self._folder.membership.where)
 
     async def __aenter__(self) -> "SiteService":
         await self.link.__aenter__()

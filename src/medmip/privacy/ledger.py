@@ -41,6 +41,23 @@ class LedgerRow:
     hash: str
 
 
+@dataclass(frozen=True)
+class LedgerRun:
+    """What the ledger holds of one experiment: how many releases and refusals, and why the last.
+
+    began and ended are the times of its first and last row.
+    """
+
+    experiment: str
+    user: str
+    algorithm: str
+    began: str
+    ended: str
+    released: int
+    refused: int
+    reason: str
+
+
 class Ledger:
     """Writes and checks the chain of rows; nobody without the key can rewrite it unseen."""
 
@@ -133,11 +150,46 @@ class Ledger:
                 suppressed=0,
             )
 
-    def rows(self, limit: int = 100, offset: int = 0) -> list[LedgerRow]:
-        """The newest rows first."""
+    def rows(
+        self, limit: int = 100, offset: int = 0, *, experiment: str | None = None
+    ) -> list[LedgerRow]:
+        """The newest rows first, of one experiment or of all."""
         query = select(ledger).order_by(desc(ledger.c.number)).limit(limit).offset(offset)
+        if experiment is not None:
+            query = query.where(ledger.c.experiment == experiment)
         with self._engine.connect() as connection:
             return [LedgerRow(**row._mapping) for row in connection.execute(query)]
+
+    def runs(self, limit: int = 50) -> list[LedgerRun]:
+        """The experiments whose rows are the newest, those first."""
+        named = ledger.c.experiment != ""
+        query = (
+            select(
+                ledger.c.experiment,
+                func.min(ledger.c.user).label("user"),
+                func.min(ledger.c.algorithm).label("algorithm"),
+                func.min(ledger.c.at).label("began"),
+                func.max(ledger.c.at).label("ended"),
+                func.count().filter(ledger.c.verdict == "released").label("released"),
+                func.count().filter(ledger.c.verdict == "refused").label("refused"),
+            )
+            .where(named)
+            .group_by(ledger.c.experiment)
+            .order_by(desc(func.max(ledger.c.number)))
+            .limit(limit)
+        )
+        with self._engine.connect() as connection:
+            found = connection.execute(query).all()
+            why = (
+                select(ledger.c.experiment, ledger.c.reason)
+                .where(
+                    ledger.c.experiment.in_([row[0] for row in found]),
+                    ledger.c.verdict.in_(("refused", "failed")),
+                )
+                .order_by(ledger.c.number)
+            )
+            reasons = {row.experiment: row.reason for row in connection.execute(why)}
+        return [LedgerRun(**row._mapping, reason=reasons.get(row[0], "")) for row in found]
 
     def count(self) -> int:
         """The number of rows."""
