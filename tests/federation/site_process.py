@@ -9,9 +9,11 @@ from medmip.catalogue.home import Home
 from medmip.experiments.service import ExperimentService
 from medmip.federation.site_folder import SiteFolder
 from medmip.federation.site_service import SiteService
+from medmip.logbook import write_log_to
 
 
 async def serve(home: Home, software: str | None = None) -> None:
+    write_log_to(home.logs / "mip.jsonl")
     service = ExperimentService(home)
     house = service.house()
     if software is not None:

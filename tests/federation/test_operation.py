@@ -5,10 +5,12 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from starlette.testclient import TestClient
 
 from medmip.accounts.doorman import doorman_of
@@ -19,8 +21,14 @@ from medmip.cli.main import main
 from medmip.experiments.experiment import Experiment, State
 from medmip.experiments.request import InputData, Request
 from medmip.experiments.service import ExperimentService
+from medmip.federation.metrics import HubCollector, SiteCollector
+from medmip.federation.site_folder import SiteFolder
+from medmip.federation.site_service import SiteService
 from medmip.federation.sites import Sites
+from medmip.logbook import write_log_to
 from medmip.web.application import create_app
+from medmip.web.metrics import ServiceCollector
+from tests.conftest import ROOT
 from tests.federation.federation import OPEN_POLICY, Federation, federation
 
 NAMES = ("Hospital 01", "Hospital 02", "Hospital 03")
@@ -37,6 +45,15 @@ class House:
 
     def run(self, algorithm: str = "linear_regression", *datasets: str) -> Experiment:
         return self.service.run(request(algorithm, datasets or DATASETS))
+
+    @property
+    def sites(self) -> Sites:
+        assert self.service.sites is not None
+        return self.service.sites
+
+    def log(self, name: str) -> Path:
+        """The log of a hospital's process."""
+        return self.made.homes[name].logs / "mip.jsonl"
 
     def settings(self, name: str, text: str) -> None:
         """What a hospital states from now on."""
@@ -140,6 +157,36 @@ def test_both_sides_list_what_ran(house: House, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         main(["hub", "runs", "--home", str(house.made.home.path)])
     assert "answered" in capsys.readouterr().out
+
+
+def test_a_monitor_reads_both_sides_and_the_administrator_reads_of_it(house: House) -> None:
+    told = CollectorRegistry()
+    told.register(HubCollector(house.sites, house.made.membership))
+    agent = SiteService(SiteFolder.of(house.made.homes[NAMES[0]]), house.service.house())
+    told.register(SiteCollector(agent))
+    told.register(ServiceCollector(house.service))
+    text = generate_latest(told).decode()
+    assert f'mip_hub_site_up{{site="{NAMES[0]}"}} 1.0' in text
+    assert 'mip_hub_sites{state="member"} 3.0' in text
+    assert "mip_site_connected 0.0" in text
+    page = (ROOT / "docs" / "it-administrator.md").read_text()
+    names = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    assert len(names) > 10
+    assert {name for name in names if f"`{name}`" not in page} == set()
+
+
+def test_the_same_id_stands_in_the_logs_of_both_sides(house: House, tmp_path: Path) -> None:
+    write_log_to(tmp_path / "hub.jsonl")
+    done = house.run("describe", "one", "two")
+    lines = [json.loads(line) for line in (tmp_path / "hub.jsonl").read_text().splitlines()]
+    mine = [line for line in lines if line.get("experiment") == done.id]
+    assert [(line["site"], line["verdict"]) for line in mine if "site" in line] == [
+        (NAMES[0], "ended"),
+        (NAMES[1], "ended"),
+    ]
+    there = [json.loads(line) for line in house.log(NAMES[0]).read_text().splitlines()]
+    events = [line["event"] for line in there if line.get("experiment") == done.id]
+    assert events == ["run opened", "run closed"]
 
 
 def test_a_hospital_that_is_gone_is_waited_for_and_then_lost(house: House) -> None:

@@ -262,6 +262,7 @@ def test_metrics_count_without_patients(client: TestClient) -> None:
     text = client.get("/metrics").text
     assert "mip_ledger_rows" in text
     assert "mip_datasets 1.0" in text
+    assert 'mip_experiments{state="running"}' in text
 
 
 def test_every_operation_is_named_and_described(client: TestClient) -> None:

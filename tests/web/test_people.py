@@ -32,9 +32,8 @@ PUBLIC = {
     "logOutByProvider",
     "isAlive",
     "isReady",
-    "getMetrics",
 }
-"""What needs no log-in: the log-in itself, and what a monitor asks (no patient in it)."""
+"""What needs no log-in: the log-in itself, and whether the server lives."""
 WITHOUT_BODY = {"GET", "DELETE"}
 
 
@@ -89,6 +88,26 @@ def test_every_route_but_the_log_in_is_closed_to_strangers(
             assert answer.status_code == 401, (method, path, answer.text)
             closed += 1
     assert closed > 40
+
+
+def test_metrics_are_for_this_machine_or_a_token(application: FastAPI, doorman: Doorman) -> None:
+    for place, headers, status in (
+        ("127.0.0.1", {}, 200),
+        ("::1", {}, 200),
+        ("192.0.2.7", {}, 401),
+        ("127.0.0.1", {"x-forwarded-for": "192.0.2.7"}, 401),
+        ("127.0.0.1", {"forwarded": "for=192.0.2.7"}, 401),
+    ):
+        with TestClient(application, base_url="http://localhost", client=(place, 1)) as monitor:
+            answer = monitor.get("/metrics", headers=headers)
+        assert answer.status_code == status, (place, headers)
+    for role, status in ((Role.RESEARCHER, 403), (Role.ADMINISTRATOR, 200)):
+        secret, _ = doorman.tokens.make(
+            person(doorman, role).id, "monitor", [Right.ADMINISTER], 1, role.value
+        )
+        with TestClient(application, base_url="http://localhost") as monitor:
+            answer = monitor.get("/metrics", headers={"authorization": f"Bearer {secret}"})
+        assert answer.status_code == status, answer.text
 
 
 def test_wrong_password_and_unknown_name_sound_alike(client: TestClient) -> None:

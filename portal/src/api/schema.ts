@@ -1069,7 +1069,7 @@ export interface paths {
         };
         /**
          * Metrics
-         * @description Counts in Prometheus' text format; nothing about patients.
+         * @description Counts in Prometheus' text format, for this machine or a token; nothing of patients.
          */
         get: operations["getMetrics"];
         put?: never;

@@ -14,6 +14,8 @@ from medmip.cli.options import HomeOption, opened
 from medmip.errors import Conflict
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from medmip.catalogue.home import Home
     from medmip.experiments.service import ExperimentService
     from medmip.federation.sites import Sites
@@ -42,6 +44,7 @@ def serve_home(
 ) -> None:
     """Serves a home's portal and API, and runs what its roles in a federation ask for."""
     import uvicorn
+    from prometheus_client import CollectorRegistry
 
     from medmip.accounts.doorman import doorman_of
     from medmip.experiments.service import ExperimentService
@@ -62,9 +65,10 @@ def serve_home(
     with ExitStack() as stack:
         stack.enter_context(only_server(place))
         write_log_to(place.logs / "mip.jsonl")
-        service = ExperimentService(place, sites=_sites(place, stack))
-        _serve_hub(place, service, stack)
-        app = create_app(service, doorman, hosts=(*LOOPBACK, *names))
+        metrics = CollectorRegistry()
+        service = ExperimentService(place, sites=_sites(place, stack, metrics))
+        _serve_hub(place, service, stack, metrics)
+        app = create_app(service, doorman, hosts=(*LOOPBACK, *names), metrics=metrics)
         typer.echo(
             f"MIP is at http://{'[::1]' if host == '::1' else host}:{port}/ (Ctrl-C stops it)"
         )
@@ -78,7 +82,7 @@ def serve_home(
         )
 
 
-def _sites(place: "Home", stack: ExitStack) -> "Sites | None":
+def _sites(place: "Home", stack: ExitStack, metrics: "CollectorRegistry") -> "Sites | None":
     """The sites of the federation whose hub this home is; None where it is none."""
     from medmip.federation.hub_folder import HubFolder
 
@@ -91,6 +95,7 @@ def _sites(place: "Home", stack: ExitStack) -> "Sites | None":
     from medmip.federation.coordinator import Coordinator
     from medmip.federation.hub_service import HubService
     from medmip.federation.membership import Membership
+    from medmip.federation.metrics import HubCollector
     from medmip.federation.sites import Sites, directory_of
     from medmip.store.state import open_state
 
@@ -99,10 +104,17 @@ def _sites(place: "Home", stack: ExitStack) -> "Sites | None":
     coordinator = Coordinator(settings.federation, lambda: directory_of(membership))
     stack.enter_context(Background(HubService(folder, state, coordinator.begin)))
     typer.echo(f"The hub of {settings.federation!r} is at {settings.address}")
-    return Sites(coordinator, ModelStore(place))
+    sites = Sites(coordinator, ModelStore(place))
+    metrics.register(HubCollector(sites, membership))
+    return sites
 
 
-def _serve_hub(place: "Home", service: "ExperimentService", stack: ExitStack) -> None:
+def _serve_hub(
+    place: "Home",
+    service: "ExperimentService",
+    stack: ExitStack,
+    metrics: "CollectorRegistry",
+) -> None:
     """Lets the agent answer the hub, where this home is a site of a federation."""
     from medmip.federation.site_folder import SiteFolder
 
@@ -111,9 +123,12 @@ def _serve_hub(place: "Home", service: "ExperimentService", stack: ExitStack) ->
         return
 
     from medmip.federation.background import Background
+    from medmip.federation.metrics import SiteCollector
     from medmip.federation.site_service import SiteService
 
-    stack.enter_context(Background(SiteService(folder, service.house())))
+    agent = SiteService(folder, service.house())
+    stack.enter_context(Background(agent))
+    metrics.register(SiteCollector(agent))
     joined = folder.membership
     typer.echo(f"{joined.name} serves the federation {joined.federation!r} at {joined.address}")
 

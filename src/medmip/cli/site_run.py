@@ -9,25 +9,35 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medmip.cli.options import HomeOption, JsonOption, opened
-from medmip.cli.serve import only_server, stop_softly
+from medmip.cli.serve import check_port, only_server, stop_softly
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from medmip.catalogue.home import Home
     from medmip.federation.approvals import Approvals
+    from medmip.federation.site_service import SiteService
 
 RequestArgument = Annotated[str, typer.Argument(help="Its id, as `mip site requests` shows it.")]
 ByOption = Annotated[str, typer.Option("--by", help="Who answers; shown to the hub.")]
 
 
-def run_site(home: HomeOption = None) -> None:
+def run_site(
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="A port on 127.0.0.1 for a monitor (Prometheus)."),
+    ] = None,
+    home: HomeOption = None,
+) -> None:
     """Answer the hub without a portal; `mip serve` does so beside the site's own portal."""
-    serve_as_site(opened(home))
+    serve_as_site(opened(home), metrics_port=metrics_port)
 
 
-def serve_as_site(place: "Home", *, quiet: bool = False) -> None:
-    """Answers the hub of the federation that this home belongs to, until told to stop."""
+def serve_as_site(place: "Home", *, quiet: bool = False, metrics_port: int | None = None) -> None:
+    """Answers the hub of the federation that this home belongs to, until told to stop.
+
+    metrics_port is where this machine reads what `/metrics` tells; None for nowhere.
+    """
     from medmip.experiments.service import ExperimentService
     from medmip.federation.site_folder import SiteFolder
     from medmip.federation.site_service import SiteService
@@ -45,7 +55,10 @@ def serve_as_site(place: "Home", *, quiet: bool = False) -> None:
             )
 
         async def serving() -> None:
-            async with SiteService(folder, service.house()):
+            agent = SiteService(folder, service.house())
+            if metrics_port is not None:
+                _tell_metrics(agent, metrics_port)
+            async with agent:
                 await asyncio.Event().wait()
 
         try:
@@ -53,6 +66,17 @@ def serve_as_site(place: "Home", *, quiet: bool = False) -> None:
                 asyncio.run(serving())
         finally:
             service.close()
+
+
+def _tell_metrics(agent: "SiteService", port: int) -> None:
+    from prometheus_client import CollectorRegistry, start_http_server
+
+    from medmip.federation.metrics import SiteCollector
+
+    check_port("127.0.0.1", port)
+    collected = CollectorRegistry()
+    collected.register(SiteCollector(agent))
+    start_http_server(port, addr="127.0.0.1", registry=collected)
 
 
 def requests(home: HomeOption = None, as_json: JsonOption = False) -> None:

@@ -25,10 +25,12 @@ from medmip.federation.site_runs import AlgorithmAsked, Opening
 from medmip.federation.sites import Holding, Sites
 from medmip.federation.transport import opened
 from medmip.fold.cohort import Cohort, CohortSize
+from medmip.logbook import logger
 from medmip.privacy.guard import Access
 from medmip.privacy.ledger import Ledger
 from medmip.store.snapshots import Snapshot
 
+log = logger("medmip.experiments.runner")
 ASK_EVERY = 0.5
 """Seconds between looks at whether another process cancelled a run."""
 
@@ -147,10 +149,12 @@ class Runner:
             mine = trouble is not None and trouble.site == site
             held = {part.dataset: part.hash for part in far if part.site == site}
             refused = isinstance(trouble, SiteRefused)
+            verdict = ("refused" if refused else "failed") if mine else "ended"
+            log.info("run at a site", experiment=access.experiment, site=site, verdict=verdict)
             self.ledger.record(
                 replace(access, snapshots=held),
                 statistic=f"run at {site}",
-                verdict=("refused" if refused else "failed") if mine else "ended",
+                verdict=verdict,
                 rule=trouble.rule if mine and isinstance(trouble, SiteRefused) else "",
                 reason=_reason(trouble if mine else None, agreed.get(site)),
                 suppressed=0,

@@ -106,6 +106,11 @@ class Agent:
         self._tasks: set[asyncio.Task[None]] = set()
         self._told = b""
 
+    @property
+    def open_runs(self) -> int:
+        """How many runs are open here."""
+        return self._runs.open_runs
+
     async def begin(self, client: FederationClient) -> None:
         """Hears the hub over this client from now on; called by the site's link."""
         self._client = client

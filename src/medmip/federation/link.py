@@ -42,6 +42,11 @@ class Link:
         self.trouble: MipError | None = None
         """Why the last attempt to connect failed; None while there is a connection."""
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection at this moment."""
+        return self._client is not None and self._client.is_connected
+
     async def client(self, within: float | None = None) -> FederationClient:
         """The present client, once there is one; raises TimeoutError."""
         async with asyncio.timeout(within):

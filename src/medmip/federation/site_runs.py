@@ -23,12 +23,14 @@ from medmip.federation.succession import BrokenSuccession
 from medmip.federation.wire import Malformed, decoded_as, encoded
 from medmip.fold.local import Cancelled
 from medmip.fold.statistic import Statistic
+from medmip.logbook import logger
 from medmip.privacy.guard import Access, Refused
 
 MOST_RUNS = 100
 MOST_ROUNDS = 200_000
 """Rounds of one run: a search over a grid takes some ten thousands."""
 SECURE = "secure aggregation"
+log = logger("medmip.federation.site_runs")
 EXPIRES = 3600.0
 """Seconds without a question after which a run is forgotten."""
 
@@ -143,6 +145,7 @@ class SiteRuns:
         self._keep(run, kept)
         try:
             admitted = member.admit(Road(), kept.watched(progress))()
+            log.info("run opened", experiment=run, user=opening.user, algorithms=names)
             return replace(admitted, agreed=agreed)
         except BaseException:
             self.close(run)
@@ -231,6 +234,7 @@ class SiteRuns:
             kept = self._runs.pop(run, None)
         if kept is not None:
             kept.stop.set()
+            log.info("run closed", experiment=run, rounds=kept.rounds)
 
     def stop(self) -> None:
         """Forgets every run."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import FileResponse
+from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -28,6 +29,7 @@ from medmip.web import (
     provider,
 )
 from medmip.web.door import Door
+from medmip.web.metrics import ServiceCollector
 from medmip.web.shield import Shield
 
 API = "/api/v1"
@@ -74,10 +76,12 @@ def create_app(
     *,
     hosts: Collection[str] = LOOPBACK,
     portal: Path | None = None,
+    metrics: CollectorRegistry | None = None,
 ) -> FastAPI:
     """The application over a service; doorman tells who calls, hosts are the names it answers to.
 
-    portal is the folder of the built portal; None takes the one inside the package.
+    portal is the folder of the built portal; None takes the one inside the package. metrics is what
+    /metrics tells besides the service's own.
     """
 
     @asynccontextmanager
@@ -108,7 +112,9 @@ def create_app(
     api.include_router(provider.router(door))
     api.include_router(people.router(door))
     app.include_router(api)
-    app.include_router(operations.root_router(service))
+    collected = metrics or CollectorRegistry()
+    collected.register(ServiceCollector(service))
+    app.include_router(operations.root_router(service, door, collected))
     problems.install(app)
     folder = portal or portal_folder()
     if (folder / "index.html").is_file():

@@ -1,6 +1,7 @@
 """The door of every route: who is calling, and whether they may."""
 
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from fastapi import Request
 from starlette.responses import Response
@@ -11,6 +12,7 @@ from medmip.accounts.person import Caller
 from medmip.accounts.role import Right
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_PASSED_ON = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _COOKIE = "mip-session"
 _SECURE_COOKIE = "__Host-mip-session"
 """Browsers take a name that begins so only over TLS, from this host, for every path."""
@@ -31,6 +33,14 @@ class Door:
             return found
 
         return caller
+
+    def monitor(self, request: Request) -> None:
+        """A dependency that lets in this machine itself, and who administers; raises as `to`.
+
+        What came through a proxy on this machine is not of this machine.
+        """
+        if not is_from_here(request):
+            self.caller(request).demand(Right.ADMINISTER)
 
     def caller(self, request: Request) -> Caller:
         """Whoever is logged in, whatever their rights; raises NotLoggedIn, NotAllowed."""
@@ -85,6 +95,16 @@ def take_cookie(request: Request, response: Response) -> None:
         samesite="strict",
         path="/",
     )
+
+
+def is_from_here(request: Request) -> bool:
+    """Whether a request was made on this machine, and not passed on by a proxy."""
+    if any(name in request.headers for name in _PASSED_ON):
+        return False
+    try:
+        return ip_address(address_of(request)).is_loopback
+    except ValueError:
+        return False
 
 
 def address_of(request: Request) -> str:

@@ -3,11 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel
 
 from medmip.accounts.role import Right
-from medmip.experiments.experiment import State
 from medmip.experiments.service import ExperimentService
 from medmip.privacy.policy import Policy
 from medmip.web.door import Door
@@ -56,13 +55,9 @@ def api_router(service: ExperimentService, door: Door) -> APIRouter:
     return routes
 
 
-def root_router(service: ExperimentService) -> APIRouter:
+def root_router(service: ExperimentService, door: Door, collected: CollectorRegistry) -> APIRouter:
     """/healthz, /readyz and /metrics."""
     routes = APIRouter(tags=["operation"])
-    collected = CollectorRegistry()
-    experiments = Gauge("mip_experiments", "Experiments by state", ["state"], registry=collected)
-    rows = Gauge("mip_ledger_rows", "Rows of the ledger", registry=collected)
-    datasets = Gauge("mip_datasets", "Published datasets", registry=collected)
 
     @routes.get("/healthz", operation_id="isAlive")
     def alive() -> Health:
@@ -80,13 +75,10 @@ def root_router(service: ExperimentService) -> APIRouter:
         operation_id="getMetrics",
         response_class=Response,
         responses={200: {"content": {"text/plain": {}}}},
+        dependencies=[Depends(door.monitor)],
     )
     def metrics() -> Response:
-        """Counts in Prometheus' text format; nothing about patients."""
-        for state in State:
-            experiments.labels(state).set(service.find(state=state, limit=1)[0])
-        rows.set(service.ledger.count())
-        datasets.set(len(service.datasets.list()))
+        """Counts in Prometheus' text format, for this machine or a token; nothing of patients."""
         return Response(generate_latest(collected), media_type=CONTENT_TYPE_LATEST)
 
     return routes
