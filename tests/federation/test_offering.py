@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from medmip.catalogue.home import Home
+from medmip.federation.common_policy import Stated, breaches, read_common, stricter
 from medmip.federation.offering import Hours, Offering, OfferingError, laxer_fields, read_offering
+from medmip.federation.site_folder import SiteFolder
+from medmip.federation.site_link import follow_policy
 from medmip.privacy.policy import Policy
 
 MONDAY_NOON = datetime(2026, 11, 23, 12)  # noqa: DTZ001 - the site's own clock
@@ -85,3 +89,28 @@ def test_hours_hold_over_midnight_and_on_their_days() -> None:
     assert not tuesdays.hold(MONDAY_NOON)
     assert tuesdays.hold(MONDAY_NOON.replace(day=24))
     assert Hours().hold(MONDAY_NOON)
+
+
+def test_of_two_thresholds_the_stricter_holds() -> None:
+    own = Policy(minimum_patients=20, extremes=False, overlap="records")
+    stated: Stated = {
+        "minimum_patients": 10,
+        "minimum_cell": 15,
+        "extremes": True,
+        "overlap": "selection",
+    }
+    assert stricter(own, stated) == own.model_copy(update={"minimum_cell": 15})
+    assert breaches(own, stated) == ["minimum_cell"]
+    assert breaches(stricter(own, stated), stated) == []
+    assert stricter(own, {}) == own
+
+
+def test_thresholds_that_make_no_sense_are_not_followed(tmp_path: Path) -> None:
+    folder = SiteFolder(Home(tmp_path))
+    folder.path.mkdir()
+    follow_policy(folder, {"minimum_patients": 20})
+    follow_policy(folder, {"minimum_patients": "many"})
+    follow_policy(folder, {"unknown": 1})
+    assert read_common(folder.common) == {"minimum_patients": 20}
+    follow_policy(folder, {})
+    assert read_common(folder.common) == {}

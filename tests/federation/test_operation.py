@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,14 @@ from medmip.cli.main import main
 from medmip.experiments.experiment import Experiment, State
 from medmip.experiments.request import InputData, Request
 from medmip.experiments.service import ExperimentService
+from medmip.federation.common_policy import read_common
 from medmip.federation.metrics import HubCollector, SiteCollector
+from medmip.federation.registrar import Registrar
 from medmip.federation.site_folder import SiteFolder
 from medmip.federation.site_service import SiteService
 from medmip.federation.sites import Sites
 from medmip.logbook import write_log_to
+from medmip.privacy.policy import PolicyError
 from medmip.web.application import create_app
 from medmip.web.metrics import ServiceCollector
 from tests.conftest import ROOT
@@ -51,6 +54,11 @@ class House:
         assert self.service.sites is not None
         return self.service.sites
 
+    def entry(self, name: str) -> dict[str, Any]:
+        """What the hub tells of a hospital."""
+        (found,) = [site for site in self.api.get("/api/v1/sites").json() if site["name"] == name]
+        return dict(found)
+
     def log(self, name: str) -> Path:
         """The log of a hospital's process."""
         return self.made.homes[name].logs / "mip.jsonl"
@@ -60,6 +68,14 @@ class House:
         (self.made.homes[name].site / "site.toml").write_text(text)
         # The file is told apart by its time and size; two writes within a tick look alike.
         time.sleep(0.05)
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Waits for what the hub is to hear."""
+    last = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < last
+        time.sleep(0.1)
 
 
 def request(algorithm: str, datasets: tuple[str, ...]) -> Request:
@@ -85,7 +101,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         datasets=DATASETS,
         policy=OPEN_POLICY + "steering_in_clear = true\n",
     ) as made:
-        sites = Sites(made.coordinator, ModelStore(made.home))
+        sites = Sites(made.coordinator, ModelStore(made.home), lambda: read_common(made.hub.policy))
         sites.settle()
         assert len(sites.holdings()) == 3
         service = ExperimentService(made.home, sites=sites)
@@ -187,6 +203,51 @@ def test_the_same_id_stands_in_the_logs_of_both_sides(house: House, tmp_path: Pa
     there = [json.loads(line) for line in house.log(NAMES[0]).read_text().splitlines()]
     events = [line["event"] for line in there if line.get("experiment") == done.id]
     assert events == ["run opened", "run closed"]
+
+
+def test_a_hospital_that_shows_no_sums_of_its_own_refuses_clear_runs(house: House) -> None:
+    house.settings(NAMES[0], "only_masked = true")
+    until(lambda: house.entry(NAMES[0])["only_masked"])
+    refused = house.run("describe", "one", "two")
+    assert refused.state is State.REFUSED
+    assert refused.problem is not None
+    assert "under masks alone" in refused.problem.detail
+    masked = house.run("describe")
+    assert masked.state is State.DONE, masked.problem
+    house.settings(NAMES[0], "")
+
+
+def test_the_federations_thresholds_hold_everywhere(house: House) -> None:
+    made = house.made
+    registrar = Registrar.of(made.home)
+    with pytest.raises(PolicyError, match="minimum_patients"):
+        registrar.state_policy({"minimum_patients": -1}, "operator")
+    registrar.state_policy({"minimum_patients": 150, "extremes": False}, "operator")
+    told = house.entry(NAMES[0])
+    assert told["breaches"] == ["minimum_patients", "extremes"]
+    assert told["own_thresholds"]["minimum_cell"] == 1
+    early = house.run("describe")
+    assert early.state is State.REFUSED
+    assert early.problem is not None
+    assert "lets out more than the federation allows" in early.problem.detail
+    for name in NAMES:
+        # A site hears of it within half a minute, and at once where it connects anew.
+        made.kill(name)
+        made.start_site(name)
+    made.wait_for_sites()
+    until(lambda: not any(house.entry(name)["breaches"] for name in NAMES))
+    assert house.entry(NAMES[0])["policy"]["minimum_patients"] == 150
+    late = house.run("describe")
+    assert late.problem is not None
+    assert "150" in late.problem.detail
+    registrar.state_policy({}, "operator")
+    for name in NAMES:
+        made.kill(name)
+        made.start_site(name)
+    made.wait_for_sites()
+    until(lambda: house.entry(NAMES[0])["policy"]["minimum_patients"] == 1)
+    rows = [row for row in house.service.ledger.rows() if row.statistic == "federation policy"]
+    assert [row.reason for row in rows] == ["{}", '{"minimum_patients": 150, "extremes": false}']
 
 
 def test_a_hospital_that_is_gone_is_waited_for_and_then_lost(house: House) -> None:

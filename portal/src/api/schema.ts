@@ -2933,6 +2933,8 @@ export interface components {
          *
          *     seen is seconds since its last sign of life, null for never; skew is how far its clock is
          *     behind, in seconds; hidden are datasets whose code another hospital's dataset has.
+         *     own_thresholds differ from the federation's, or from the usual ones where that states none;
+         *     breaches are those in which it lets out more than the federation allows.
          */
         SiteEntry: {
             /** Algorithms */
@@ -2943,6 +2945,8 @@ export interface components {
             approval: string;
             /** Approver */
             approver: string;
+            /** Breaches */
+            breaches: string[];
             /** Datasets */
             datasets: string[];
             /** Differences */
@@ -2957,6 +2961,12 @@ export interface components {
             name: string;
             /** Node */
             node: string;
+            /** Only Masked */
+            only_masked: boolean;
+            /** Own Thresholds */
+            own_thresholds: {
+                [key: string]: unknown;
+            };
             /** Paused */
             paused: boolean;
             /** Policy */

@@ -60,10 +60,23 @@ function Standing({ site }: { site: SiteEntry }) {
 
 /** What a researcher should know of a hospital before choosing its data. */
 function remarks(site: SiteEntry): string[] {
+  const own = Object.entries(site.own_thresholds).map(([name, value]) => `${spoken(name)} ${told(value)}`);
   return [
     ...(site.hours ? [t.hours(site.hours)] : []),
     ...site.differences.map((part) => t.differs(part.model, part.variables.join(', '))),
+    ...(site.breaches.length > 0 ? [t.breaches(site.breaches.map(spoken).join(', '))] : []),
+    ...(site.only_masked ? [t.masked] : []),
+    ...(own.length > 0 ? [t.own(own.join(', '))] : []),
     ...(site.hidden.length > 0 ? [t.hidden(site.hidden.join(', '))] : []),
     ...(Math.abs(site.skew) > 5 ? [t.skew(site.skew)] : []),
   ];
+}
+
+function spoken(threshold: string): string {
+  return threshold.replaceAll('_', ' ');
+}
+
+function told(value: unknown): string {
+  if (typeof value === 'boolean') return value ? texts.yes : texts.no;
+  return String(value);
 }

@@ -393,6 +393,9 @@ export const texts = {
     hours: (hours: string) => `Works ${hours}.`,
     differs: (model: string, variables: string) => `Defines otherwise in ${model}: ${variables}.`,
     hidden: (datasets: string) => `Another hospital has datasets of the same name: ${datasets}.`,
+    masked: 'Sums leave under masks alone.',
+    own: (thresholds: string) => `Its own thresholds: ${thresholds}.`,
+    breaches: (thresholds: string) => `Lets out more than the federation allows, and is not analysed: ${thresholds}.`,
     skew: (seconds: number) => `Its clock is ${seconds.toFixed(0)} s off.`,
   },
   datasets: {

@@ -21,6 +21,7 @@ def sites_of(place: "Home", connected: ExitStack) -> "Sites | None":
 
     from medmip.catalogue.model_store import ModelStore
     from medmip.federation.background import Background
+    from medmip.federation.common_policy import read_common
     from medmip.federation.coordinator import Coordinator
     from medmip.federation.hub_link import HubLink
     from medmip.federation.membership import Membership
@@ -30,6 +31,6 @@ def sites_of(place: "Home", connected: ExitStack) -> "Sites | None":
     membership = Membership(open_state(place))
     coordinator = Coordinator(folder.settings.federation, lambda: directory_of(membership))
     connected.enter_context(Background(HubLink(folder, coordinator)))
-    sites = Sites(coordinator, ModelStore(place))
+    sites = Sites(coordinator, ModelStore(place), lambda: read_common(folder.policy))
     sites.settle()
     return sites

@@ -185,6 +185,41 @@ def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 
 @hub_app.command()
+def policy(
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(help="Thresholds as name=value; name= leaves one to each hospital."),
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show or change the federation's thresholds, which hospitals may only make stricter.
+
+    Hospitals follow within half a minute; `mip policy show` tells what each threshold does.
+    """
+    from medmip.cli.policy import field_of
+    from medmip.federation.common_policy import read_common
+
+    registrar = _hub(home)
+    stated = dict(read_common(registrar.folder.policy))
+    for text in values or ():
+        name, value = field_of(text)
+        if value == "":
+            stated.pop(name, None)
+        else:
+            stated[name] = value
+    if values:
+        registrar.state_policy(stated, getpass.getuser())
+    if as_json:
+        typer.echo(json.dumps(stated, indent=2))
+        return
+    for name, value in stated.items():
+        typer.echo(f"{name} = {json.dumps(value)}")
+    if not stated:
+        typer.echo("None: each hospital's own policy holds. Next: mip hub policy NAME=VALUE")
+
+
+@hub_app.command()
 def rotate(home: HomeOption = None) -> None:
     """Give the hub a new identity key, signed by the present one; no site is disturbed."""
     from medmip.federation.clock import now

@@ -45,7 +45,7 @@ def change(
 
     place = opened(home)
     before = site_policy(place)
-    stated = before.model_dump(exclude_defaults=True) | dict(_field(text) for text in values)
+    stated = before.model_dump(exclude_defaults=True) | dict(field_of(text) for text in values)
     after = checked(stated, "name=value")
     kept = after.model_dump(exclude_defaults=True)
     lines = [f"{name} = {_written(value)}\n" for name, value in kept.items()]
@@ -56,7 +56,8 @@ def change(
             typer.echo(f"{name}: {_written(old)} -> {_written(new)}")
 
 
-def _field(text: str) -> tuple[str, Any]:
+def field_of(text: str) -> tuple[str, Any]:
+    """A threshold's name and value, as typed: name=value."""
     name, equals, value = text.partition("=")
     if not equals:
         raise typer.BadParameter(f"{text!r} is not name=value")

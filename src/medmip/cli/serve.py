@@ -92,6 +92,7 @@ def _sites(place: "Home", stack: ExitStack, metrics: "CollectorRegistry") -> "Si
 
     from medmip.catalogue.model_store import ModelStore
     from medmip.federation.background import Background
+    from medmip.federation.common_policy import read_common
     from medmip.federation.coordinator import Coordinator
     from medmip.federation.hub_service import HubService
     from medmip.federation.membership import Membership
@@ -104,7 +105,7 @@ def _sites(place: "Home", stack: ExitStack, metrics: "CollectorRegistry") -> "Si
     coordinator = Coordinator(settings.federation, lambda: directory_of(membership))
     stack.enter_context(Background(HubService(folder, state, coordinator.begin)))
     typer.echo(f"The hub of {settings.federation!r} is at {settings.address}")
-    sites = Sites(coordinator, ModelStore(place))
+    sites = Sites(coordinator, ModelStore(place), lambda: read_common(folder.policy))
     metrics.register(HubCollector(sites, membership))
     return sites
 

@@ -44,6 +44,7 @@ from medmip.federation.membership import Membership
 from medmip.federation.registrar import Registrar
 from medmip.federation.request import CohortRequest
 from medmip.federation.site import Site, previewed
+from medmip.federation.site_folder import SiteFolder
 from medmip.federation.sites import Sites
 from medmip.federation.steering import KeptSets, SteeringRule
 from medmip.fold.block_cache import BlockCache
@@ -222,6 +223,7 @@ class ExperimentService:
             settings=self.home.site / "site.toml",
             approvals=self.approvals,
             software=software_version(),
+            common=SiteFolder(self.home).common,
         )
 
     def registrar(self) -> Registrar:

@@ -9,6 +9,7 @@ from nats.aio.msg import Msg
 from medmip.errors import Conflict, MipError
 from medmip.federation.client import FederationClient
 from medmip.federation.clock import LIMIT, Skew, now
+from medmip.federation.common_policy import read_common
 from medmip.federation.desk_messages import (
     QUESTION,
     Answer,
@@ -152,4 +153,5 @@ class Desk:
             state=site.state,
             certificate=certificate,
             successions=self._folder.settings.successions,
+            policy=dict(read_common(self._folder.policy)),
         )

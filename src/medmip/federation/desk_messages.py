@@ -82,7 +82,10 @@ class Question(_Model):
 
 
 class Welcome(_Model):
-    """Where a site stands; certificate (PEM) only where one was asked for."""
+    """Where a site stands; certificate (PEM) only where one was asked for.
+
+    policy holds the federation's thresholds.
+    """
 
     kind: Literal["welcome"] = "welcome"
     node: Text
@@ -90,6 +93,7 @@ class Welcome(_Model):
     state: SiteState
     certificate: Annotated[str, StringConstraints(max_length=4096)] | None = None
     successions: tuple[Succession, ...] = ()
+    policy: dict[Text, bool | int | float | Text] = {}
 
 
 class Refusal(_Model):

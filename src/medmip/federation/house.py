@@ -13,6 +13,7 @@ from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.errors import CatalogueError
 from medmip.catalogue.model_store import ModelStore
 from medmip.federation.approvals import Approvals
+from medmip.federation.common_policy import read_common, stricter
 from medmip.federation.offer import Offer, OfferedAlgorithm, OfferedDataset, OfferedModel
 from medmip.federation.offering import Offering, read_offering
 from medmip.federation.request import CohortRequest, Named, meaning
@@ -33,7 +34,7 @@ class House:
     """What a site has; it implements the premises of runs.
 
     memory is what the guard remembers of earlier cohorts; steering is the rule on searches, one for
-    all runs; settings is the file `site.toml`.
+    all runs; settings is the file `site.toml`; common is that of the federation's thresholds.
     """
 
     models: ModelStore
@@ -49,6 +50,7 @@ class House:
     settings: Path
     approvals: Approvals
     software: str
+    common: Path
     now: Callable[[], datetime] = datetime.now
 
     def __post_init__(self) -> None:
@@ -63,6 +65,17 @@ class House:
             if self._read is None or self._read[0] != stamp:
                 self._read = (stamp, read_offering(self.settings))
             return self._read[1]
+
+    def effective(self) -> Policy:
+        """The thresholds for the federation: the strictest of all that are stated.
+
+        Raises OfferingError, PolicyError.
+        """
+        return stricter(self.offering().policy_over(self.policy), read_common(self.common))
+
+    @property
+    def only_masked(self) -> bool:
+        return self.offering().only_masked
 
     def check_open(self, opening: Opening) -> str:
         offering = self.offering()
@@ -97,7 +110,6 @@ class House:
         return self.algorithms[name]
 
     def site(self, asked: CohortRequest) -> tuple[CohortSpec, Site]:
-        offering = self.offering()
         try:
             model = self.models.get(asked.model)
         except CatalogueError:
@@ -110,8 +122,7 @@ class House:
                 rule="datasets",
                 remedy="Look at the catalogue again: what a site offers may change.",
             )
-        policy = offering.policy_over(self.policy)
-        guard = Guard(policy, self.ledger, self.memory)
+        guard = Guard(self.effective(), self.ledger, self.memory)
         return spec, Site(self.engine, guard, held, self.cache, self.key)
 
     def note(self, access: Access, refusal: Refused) -> None:
@@ -128,7 +139,8 @@ class House:
         """The site's offer as it travels, made anew where something changed."""
         offering = self.offering()
         held = [part for part in self.datasets.list() if offering.offers_dataset(part.dataset)]
-        stamp = (offering, tuple((part.model, part.dataset, part.hash) for part in held))
+        versions = tuple((part.model, part.dataset, part.hash) for part in held)
+        stamp = (offering, self.effective(), versions)
         if self._offered is None or self._offered[0] != stamp:
             self._offered = (stamp, self._stated(offering, held).encoded())
         return self._offered[1]
@@ -138,7 +150,7 @@ class House:
         return [part for part in self.datasets.list(model) if offering.offers_dataset(part.dataset)]
 
     def _stated(self, offering: Offering, held: list[Snapshot]) -> Offer:
-        policy = offering.policy_over(self.policy)
+        policy = self.effective()
         models = [self.models.get(key) for key in sorted({part.model for part in held})]
         hours = offering.hours
         return Offer(
@@ -165,6 +177,7 @@ class House:
             ),
             policy=policy.model_dump_json(),
             paused=offering.paused,
+            only_masked=offering.only_masked,
             approval=offering.approval,
             approver=offering.approver,
             hours=""

@@ -81,6 +81,11 @@ class HubFolder:
         return self.path / "authority.pem"
 
     @property
+    def policy(self) -> Path:
+        """The federation's thresholds; only there where the operator states some."""
+        return self.path / "policy.toml"
+
+    @property
     def server_key(self) -> Path:
         return self.path / "server.key"
 

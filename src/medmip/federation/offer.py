@@ -51,6 +51,7 @@ class Offer:
     algorithms: tuple[OfferedAlgorithm, ...] = ()
     policy: str = "{}"
     paused: bool = False
+    only_masked: bool = False
     approval: str = "automatic"
     approver: str = ""
     hours: str = ""

@@ -63,6 +63,14 @@ class Offering(BaseModel):
     paused: bool = Field(
         False, title="Paused", description="Whether every request is refused for now."
     )
+    only_masked: bool = Field(
+        False,
+        title="Only under masks",
+        description=(
+            "Whether sums leave under masks alone: what would show the hub this hospital's own "
+            "sums, as with fewer than three hospitals, is refused."
+        ),
+    )
     approval: Literal["automatic", "person"] = Field(
         "automatic",
         title="Approval",

@@ -1,5 +1,6 @@
 """Who decides on the hub's sites: each decision is written into the ledger together with it."""
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -10,6 +11,7 @@ from medmip.catalogue.home import Home
 from medmip.errors import Conflict
 from medmip.federation.admission import open_invitation
 from medmip.federation.clock import now as present
+from medmip.federation.common_policy import Stated, write_common
 from medmip.federation.hub_folder import HubFolder
 from medmip.federation.invitation import Invitation
 from medmip.federation.membership import Membership
@@ -17,6 +19,7 @@ from medmip.federation.site_record import Site, SiteState
 from medmip.privacy.guard import Access
 from medmip.privacy.ledger import Ledger
 from medmip.privacy.ledger_head import LedgerHead
+from medmip.privacy.policy import checked
 from medmip.store.state import open_state
 
 _VERDICTS: Mapping[SiteState, str] = {
@@ -81,6 +84,20 @@ class Registrar:
     def revoke(self, named: str, by: str) -> Site:
         """Puts a member out; raises NotFound, Conflict."""
         return self._decide(self.membership.site(named), SiteState.REVOKED, by)
+
+    def state_policy(self, stated: Stated, by: str) -> None:
+        """Puts these thresholds in force for the whole federation; raises PolicyError."""
+        checked(stated, self.folder.policy.name)
+        # A kill in between leaves a row too many, never thresholds that nobody wrote down.
+        self._ledger.record(
+            Access(user=by, experiment="", algorithm=""),
+            statistic="federation policy",
+            verdict="in force",
+            rule="",
+            reason=json.dumps(dict(stated)),
+            suppressed=0,
+        )
+        write_common(self.folder.policy, stated)
 
     def _decide(self, site: Site, after: SiteState, by: str) -> Site:
         fingerprint = f"fingerprint {site.key.fingerprint}"

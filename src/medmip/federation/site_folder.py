@@ -174,6 +174,11 @@ class SiteFolder:
                 )
             return following
 
+    @property
+    def common(self) -> Path:
+        """The federation's thresholds as the hub last told them."""
+        return self.path / "federation-policy.toml"
+
     def leave(self) -> None:
         """Forgets the federation: the membership first, then keys and certificates."""
         with self.alone():
@@ -184,6 +189,7 @@ class SiteFolder:
                 self.tls_key,
                 self.certificate,
                 self.authority_certificate,
+                self.common,
             ):
                 path.unlink(missing_ok=True)
 

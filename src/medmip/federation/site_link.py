@@ -10,6 +10,7 @@ from medmip.errors import MipError
 from medmip.federation.authority import TlsKey, read_certificate, renewal_of
 from medmip.federation.client import FederationClient
 from medmip.federation.clock import now
+from medmip.federation.common_policy import Stated, read_common, write_common
 from medmip.federation.connection import HubUnreachable, NotAdmitted, admitted, connect_site
 from medmip.federation.desk_call import Word, ask
 from medmip.federation.desk_messages import Hello, Leave, Matter, Renew, Rotate
@@ -20,6 +21,7 @@ from medmip.federation.site_folder import SiteFolder, Standing
 from medmip.federation.subjects import all_to_site
 from medmip.federation.succession import Succession
 from medmip.logbook import logger
+from medmip.privacy.policy import PolicyError
 
 HELLO_EVERY = 30.0
 """Seconds between hellos: clocks are compared, and the hub's next key is heard of."""
@@ -113,8 +115,19 @@ class SiteLink:
     async def _hear(self, client: FederationClient) -> None:
         folder = self._folder
         self.word = await say(folder, client, Hello())
+        await asyncio.to_thread(follow_policy, folder, self.word.welcome.policy)
         if now() >= renewal_of(read_certificate(folder.certificate)):
             await renew(folder, client)
+
+
+def follow_policy(folder: SiteFolder, stated: Stated) -> None:
+    """Keeps the federation's thresholds; those that make no sense here change nothing."""
+    try:
+        if stated != read_common(folder.common):
+            write_common(folder.common, stated)
+            log.info("the federation's thresholds have changed", policy=dict(stated))
+    except PolicyError as error:
+        log.error("the federation's thresholds are not taken", reason=error.what)
 
 
 async def say(folder: SiteFolder, client: FederationClient, matter: Matter) -> Word:

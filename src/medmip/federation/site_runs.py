@@ -65,6 +65,10 @@ class Premises(Protocol):
 
     algorithms: Mapping[str, Algorithm[Any, Any]]
 
+    @property
+    def only_masked(self) -> bool:
+        """Whether sums leave under masks alone."""
+
     def site(self, spec: CohortRequest) -> tuple[CohortSpec, Site]:
         """The cohort in the site's model, and the site with what it offers of it; raises."""
 
@@ -174,6 +178,14 @@ class SiteRuns:
             refusal = Refused(
                 "the sums of this run travel under masks; none of them is shown besides",
                 rule=SECURE,
+            )
+            self._premises.note(part.access, refusal)
+            raise refusal
+        if self._premises.only_masked:
+            refusal = Refused(
+                "this hospital's sums leave under masks alone, and the hub would see these",
+                rule="only_masked",
+                remedy="Choose datasets of at least three hospitals.",
             )
             self._premises.note(part.access, refusal)
             raise refusal

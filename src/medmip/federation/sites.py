@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import ValidationError
+
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.errors import CatalogueError
 from medmip.catalogue.model_store import ModelStore
 from medmip.errors import NotFound
 from medmip.federation.clock import now
+from medmip.federation.common_policy import Stated, breaches
 from medmip.federation.coordinator import Coordinator, Peer, SiteKey
 from medmip.federation.house import meanings
 from medmip.federation.membership import Membership
@@ -24,6 +27,8 @@ from medmip.federation.request import CohortRequest
 from medmip.federation.site_runs import Opening
 from medmip.federation.wire import Malformed, decoded, encoded
 from medmip.logbook import logger
+from medmip.privacy.guard import Refused
+from medmip.privacy.policy import Policy
 
 PREVIEW_WITHIN = 10.0
 log = logger("medmip.federation.sites")
@@ -59,7 +64,8 @@ class SiteStatus:
     """One site: whether it is there, what it offers, and what is wrong with that.
 
     seen is how many seconds ago it gave a sign of life, None for never; skew is how far its clock
-    is behind the hub's, in seconds; hidden are datasets that another site offers by the same code.
+    is behind the hub's, in seconds; hidden are datasets that another site offers by the same code;
+    breaches are thresholds in which it lets out more than the federation allows.
     """
 
     name: str
@@ -71,6 +77,7 @@ class SiteStatus:
     differences: tuple[Difference, ...]
     hidden: tuple[str, ...]
     rejected: int
+    breaches: tuple[str, ...] = ()
 
     @property
     def policy(self) -> dict[str, object]:
@@ -89,10 +96,19 @@ def directory_of(membership: Membership) -> list[SiteKey]:
 
 
 class Sites:
-    """What the hub knows of its sites; the models that they offer come into its own store."""
+    """What the hub knows of its sites; the models that they offer come into its own store.
 
-    def __init__(self, coordinator: Coordinator, models: ModelStore) -> None:
+    common tells the federation's thresholds.
+    """
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        models: ModelStore,
+        common: Callable[[], Stated] = dict,
+    ) -> None:
         self.coordinator = coordinator
+        self.common = common
         self._models = models
         self._offers: dict[str, tuple[bytes, Offer | None]] = {}
         self._lock = threading.Lock()
@@ -127,6 +143,7 @@ class Sites:
                     self._differences(offer),
                     tuple(hidden),
                     peer.rejected,
+                    self._breaches(offer),
                 )
             )
         return found
@@ -179,6 +196,7 @@ class Sites:
 
         The order is always the same, so that a rerun adds up in the same order.
         """
+        self._check_policies(holdings)
         shared = RemoteRun(self.coordinator, run, opening, waiting, observer)
         return [
             RemoteMember(
@@ -205,6 +223,18 @@ class Sites:
             outcome: Outcome = future.result()
             told.append(dict(content_of(peer.site.name, outcome, Previewed).patients))
         return told
+
+    def _check_policies(self, holdings: Sequence[Holding]) -> None:
+        """Raises Refused where a site lets out more than the federation allows."""
+        nodes = {part.node for part in holdings}
+        for status in self.statuses():
+            if status.node in nodes and status.breaches:
+                raise Refused(
+                    f"{status.name} lets out more than the federation allows: "
+                    f"{', '.join(status.breaches)}",
+                    rule="federation_policy",
+                    remedy="A site follows within half a minute; else tell its administrator.",
+                )
 
     def _peers(self, holdings: Sequence[Holding]) -> list[Peer]:
         nodes = {part.node: part.site for part in holdings}
@@ -244,6 +274,15 @@ class Sites:
             self._models.add(model)
         except CatalogueError as error:
             log.warning("a site's data model is not taken", model=model.key, reason=error.what)
+
+    def _breaches(self, offer: Offer | None) -> tuple[str, ...]:
+        stated = self.common()
+        if offer is None or not stated:
+            return ()
+        try:
+            return tuple(breaches(Policy.model_validate_json(offer.policy), stated))
+        except ValidationError:
+            return tuple(stated)
 
     def _differences(self, offer: Offer | None) -> tuple[Difference, ...]:
         own = {model.key: model for model in self._models.list()}

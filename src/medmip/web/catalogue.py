@@ -88,8 +88,11 @@ def router(service: ExperimentService) -> APIRouter:
     @routes.get("/sites", operation_id="listSites", tags=["catalogue"])
     def list_sites() -> list[SiteEntry]:
         """The hospitals of the federation; none where this installation is no hub."""
-        statuses = service.sites.statuses() if service.sites is not None else []
-        return [SiteEntry.of(status) for status in statuses]
+        sites = service.sites
+        if sites is None:
+            return []
+        common = sites.common()
+        return [SiteEntry.of(status, common) for status in sites.statuses()]
 
     def _label(snapshot: Held) -> str:
         variable = service.models.get(snapshot.model).all_variables.get(DATASET)

@@ -14,8 +14,10 @@ from medmip.experiments.experiment import Summary
 from medmip.experiments.prediction import MOST_RECORDS
 from medmip.experiments.request import MOST_ANALYSES, InputData, Request
 from medmip.experiments.shelf import Held
+from medmip.federation.common_policy import Stated
 from medmip.federation.offer import Offer
 from medmip.federation.sites import Holding, SiteStatus
+from medmip.privacy.policy import Policy
 from medmip.store.snapshots import Snapshot
 
 
@@ -106,6 +108,8 @@ class SiteEntry(BaseModel):
 
     seen is seconds since its last sign of life, null for never; skew is how far its clock is
     behind, in seconds; hidden are datasets whose code another hospital's dataset has.
+    own_thresholds differ from the federation's, or from the usual ones where that states none;
+    breaches are those in which it lets out more than the federation allows.
     """
 
     name: str
@@ -121,13 +125,16 @@ class SiteEntry(BaseModel):
     hidden: tuple[str, ...]
     policy: dict[str, Any]
     paused: bool
+    only_masked: bool
+    own_thresholds: dict[str, Any]
+    breaches: tuple[str, ...]
     approval: str
     approver: str
     hours: str
     refused_messages: int
 
     @classmethod
-    def of(cls, status: SiteStatus) -> "SiteEntry":
+    def of(cls, status: SiteStatus, common: Stated) -> "SiteEntry":
         offer = status.offer or Offer(software="")
         return cls(
             name=status.name,
@@ -145,6 +152,14 @@ class SiteEntry(BaseModel):
             ),
             hidden=status.hidden,
             policy=status.policy,
+            own_thresholds={
+                name: value
+                for name, value in status.policy.items()
+                if value != (common.get(name, getattr(Policy(), name, value)))
+                and name not in status.breaches
+            },
+            breaches=status.breaches,
+            only_masked=offer.only_masked,
             paused=offer.paused,
             approval=offer.approval,
             approver=offer.approver,
