@@ -83,6 +83,12 @@ def test_three_hospitals_are_analysed_together(
 ) -> None:
     expect(page.get_by_text("there", exact=True)).to_have_count(3, timeout=60_000)
     picture("60-hospitals")
+    page.get_by_label("Label, code or description").fill("left hippocampus")
+    found = page.get_by_role("table", name="Variables over hospitals")
+    expect(found.get_by_role("row")).to_have_count(7)
+    expect(found.get_by_role("row").nth(1)).to_contain_text("Valley Memory Clinic")
+    found.scroll_into_view_if_needed()
+    picture("60-variables")
     run(page, address)
     about = page.get_by_role("complementary", name="Request")
     expect(about).to_contain_text(", ".join(HOSPITALS), timeout=60_000)

@@ -250,6 +250,49 @@ def test_the_federations_thresholds_hold_everywhere(house: House) -> None:
     assert [row.reason for row in rows] == ["{}", '{"minimum_patients": 150, "extremes": false}']
 
 
+def test_variables_are_found_over_hospitals(house: House) -> None:
+    def told(**asked: Any) -> dict[str, Any]:
+        return dict(house.api.get("/api/v1/variables", params=asked).json())
+
+    every = told()
+    assert (every["datasets"], every["union"], every["intersection"]) == (3, 3, 3)
+    (found,) = told(search="a", site=[NAMES[0], NAMES[2]], within="all", limit=1)["items"]
+    assert [place["site"] for place in found["places"]] == [NAMES[0], NAMES[2]]
+    assert told(dataset="two")["datasets"] == 1
+    assert told(search="nobody has this")["items"] == []
+
+
+def test_another_definition_is_shown_and_blocks_what_it_affects_alone(house: House) -> None:
+    made = house.made
+    home = made.homes[NAMES[2]]
+    (path,) = [path for path in home.models.rglob("*.json") if '"b"' in path.read_text()]
+    before = path.read_text()
+    model = json.loads(before)
+    (changed,) = [one for one in model["variables"] if one["code"] == "b"]
+    changed["units"] = "furlong"
+    made.kill(NAMES[2])
+    path.write_text(json.dumps(model))
+    made.start_site(NAMES[2])
+    made.wait_for_sites()
+    until(lambda: house.entry(NAMES[2])["differences"])
+    assert house.entry(NAMES[2])["differences"] == [{"model": "test:1", "variables": ["b"]}]
+    told = house.api.get("/api/v1/variables", params={"search": "b"}).json()
+    (found,) = [one for one in told["items"] if one["code"] == "b"]
+    assert (found["everywhere"], found["differs"]) == (False, [NAMES[2]])
+    assert told["intersection"] == told["union"] - 1
+    refused = house.run()
+    assert refused.state in (State.REFUSED, State.FAILED)
+    assert refused.problem is not None
+    assert "(b) is defined otherwise" in refused.problem.detail
+    assert house.run("describe").state is State.DONE
+    assert house.run("linear_regression", "one", "two").state is State.DONE
+    made.kill(NAMES[2])
+    path.write_text(before)
+    made.start_site(NAMES[2])
+    made.wait_for_sites()
+    until(lambda: not house.entry(NAMES[2])["differences"])
+
+
 def test_a_hospital_that_is_gone_is_waited_for_and_then_lost(house: House) -> None:
     """The last test of this module that needs all hospitals; it brings the third one back."""
     made = house.made

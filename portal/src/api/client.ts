@@ -33,6 +33,7 @@ export type AllowedEntry = Schemas['Entry'];
 export type FederationSelf = Schemas['FederationSelf'];
 export type AskedRequest = Schemas['AskedRequest'];
 export type MemberEntry = Schemas['MemberEntry'];
+export type PlacedVariable = Schemas['PlacedVariable'];
 export type Problem = Schemas['Problem'];
 
 /** A problem answer of the API, or what kept it from answering. */
@@ -107,6 +108,11 @@ export const api = {
     return response.blob();
   },
   cancel: (id: string) => call<Experiment>('POST', `/experiments/${encodeURIComponent(id)}/cancel`),
+  variables: (search: string, sites: string[], within: 'any' | 'all', limit: number) => {
+    const query = new URLSearchParams({ search, within, limit: String(limit) });
+    for (const site of sites) query.append('site', site);
+    return call<Schemas['VariableSearch']>('GET', `/variables?${query.toString()}`);
+  },
   sites: () => call<SiteEntry[]>('GET', '/sites'),
   federation: () => call<FederationSelf>('GET', '/federation'),
   requests: () => call<AskedRequest[]>('GET', '/federation/requests'),

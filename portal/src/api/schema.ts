@@ -1040,6 +1040,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/variables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search
+         * @description Variables of datasets here and at hospitals whose label, code or text has every word.
+         *
+         *     dataset and site choose among them; within says whether any of the chosen datasets is to
+         *     have a variable, or all.
+         */
+        get: operations["searchVariables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -2526,6 +2549,42 @@ export interface components {
             terms: number;
         };
         /**
+         * Place
+         * @description A dataset that has a variable; site names the hospital, empty where it lies here.
+         */
+        Place: {
+            /** Dataset */
+            dataset: string;
+            /** Site */
+            site: string;
+        };
+        /**
+         * PlacedVariable
+         * @description A variable and where it is; path holds the labels of the groups around it.
+         *
+         *     everywhere: all chosen datasets of its model have it. differs names the hospitals that define it
+         *     otherwise than the hub; it cannot be analysed there, while other variables can.
+         */
+        PlacedVariable: {
+            /** Code */
+            code: string;
+            /** Differs */
+            differs: string[];
+            /** Everywhere */
+            everywhere: boolean;
+            /** Label */
+            label: string;
+            /** Model */
+            model: string;
+            /** Path */
+            path: string[];
+            /** Places */
+            places: components["schemas"]["Place"][];
+            type: components["schemas"]["VariableType"];
+            /** Units */
+            units: string;
+        };
+        /**
          * Policy
          * @description The thresholds that the guard applies to every statistic before it leaves the hospital.
          */
@@ -3348,6 +3407,22 @@ export interface components {
              * @default
              */
             units: string;
+        };
+        /**
+         * VariableSearch
+         * @description How many variables any chosen dataset has, how many all of them have, and those found.
+         */
+        VariableSearch: {
+            /** Datasets */
+            datasets: number;
+            /** Found */
+            found: number;
+            /** Intersection */
+            intersection: number;
+            /** Items */
+            items: components["schemas"]["PlacedVariable"][];
+            /** Union */
+            union: number;
         };
         /**
          * VariableType
@@ -8354,6 +8429,87 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    searchVariables: {
+        parameters: {
+            query?: {
+                search?: string;
+                model?: string | null;
+                dataset?: string[];
+                site?: string[];
+                within?: "any" | "all";
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VariableSearch"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { api, type SiteEntry } from '../api/client';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { texts } from '../texts/en';
+import { VariableSearch } from './VariableSearch';
 
 const t = texts.hospitals;
 
@@ -48,19 +49,20 @@ export function Hospitals() {
           </Table.Tbody>
         </Table>
       )}
+      {sites.data && <VariableSearch hospitals={sites.data.map((site) => site.name)} />}
     </section>
   );
 }
 
 function Standing({ site }: { site: SiteEntry }) {
-  if (!site.alive) return <Badge color="red" variant="light">{t.away}</Badge>;
-  if (site.paused) return <Badge color="orange" variant="light">{t.paused}</Badge>;
-  return <Badge color="teal" variant="light">{t.there}</Badge>;
+  if (!site.alive) return <Badge color="red" variant="light" miw="max-content">{t.away}</Badge>;
+  if (site.paused) return <Badge color="orange" variant="light" miw="max-content">{t.paused}</Badge>;
+  return <Badge color="teal" variant="light" miw="max-content">{t.there}</Badge>;
 }
 
 /** What a researcher should know of a hospital before choosing its data. */
 function remarks(site: SiteEntry): string[] {
-  const own = Object.entries(site.own_thresholds).map(([name, value]) => `${spoken(name)} ${told(value)}`);
+  const own = Object.entries(site.own_thresholds).map(([name, value]) => `${spoken(name)}: ${told(value)}`);
   return [
     ...(site.hours ? [t.hours(site.hours)] : []),
     ...site.differences.map((part) => t.differs(part.model, part.variables.join(', '))),

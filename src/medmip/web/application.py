@@ -27,6 +27,7 @@ from medmip.web import (
     problems,
     profile,
     provider,
+    variables,
 )
 from medmip.web.door import Door
 from medmip.web.metrics import ServiceCollector
@@ -105,6 +106,7 @@ def create_app(
     door = Door(doorman)
     api = APIRouter(prefix=API)
     api.include_router(catalogue.router(service), dependencies=[Depends(door.to(Right.EXPLORE))])
+    api.include_router(variables.router(service), dependencies=[Depends(door.to(Right.EXPLORE))])
     api.include_router(experiments.router(service, door))
     api.include_router(operations.api_router(service, door))
     api.include_router(federation.router(service, door))
