@@ -217,8 +217,12 @@ def federation(
     datasets: Sequence[str] = ("d",),
     policy: str = OPEN_POLICY,
     timing: Timing = QUICK,
+    key: bytes | None = None,
 ) -> Iterator[Federation]:
-    """The columns cut into parts, each of them at a site of its own, all of them serving."""
+    """The columns cut into parts, each of them at a site of its own, all of them serving.
+
+    key, where given, is the secret by which every site draws for its patients.
+    """
     try:
         BrokerProgram.found()
     except UnusableBroker as error:
@@ -234,7 +238,9 @@ def federation(
     with made.background:
         try:
             for index, columns in enumerate(parts_of(data, parts)):
-                made.add_site(f"Hospital {index + 1:02d}", columns, policy)
+                home = made.add_site(f"Hospital {index + 1:02d}", columns, policy)
+                if key is not None:
+                    (home.keys / "folds.key").write_bytes(key)
             for name in made.homes:
                 made.start_site(name)
             made.wait_for_sites()

@@ -108,8 +108,17 @@ def _variable(code: str, values: Any, levels: Sequence[str] | None) -> Variable:
     )
 
 
-def site_of(folder: Path, model: DataModel, data: Mapping[str, Any], policy: Policy = OPEN) -> Site:
-    """A site that has published these columns, a dataset for each value of `dataset` (else `d`)."""
+def site_of(
+    folder: Path,
+    model: DataModel,
+    data: Mapping[str, Any],
+    policy: Policy = OPEN,
+    key: bytes = b"",
+) -> Site:
+    """A site that has published these columns, a dataset for each value of `dataset` (else `d`).
+
+    key is the secret by which it draws for its patients.
+    """
     home = Home(folder).prepare()
     datasets = Datasets(home)
     columns = {code: np.asarray(values) for code, values in data.items()}
@@ -131,7 +140,9 @@ def site_of(folder: Path, model: DataModel, data: Mapping[str, Any], policy: Pol
         )
         snapshots.append(datasets.publish(table, model.key, name, "test.csv"))
     witness = Witnessed()
-    return Site(DuckDBEngine(home.datasets), Guard(policy, witness, witness), tuple(snapshots))
+    return Site(
+        DuckDBEngine(home.datasets), Guard(policy, witness, witness), tuple(snapshots), key=key
+    )
 
 
 def _arrow(values: Any) -> pa.Array:  # noqa: ANN401
@@ -164,16 +175,17 @@ def cohort_of(
     filters: object = None,
     partition: Partition | None = None,
     preparation: Preparation | None = None,
+    key: bytes = b"",
 ) -> Cohort:
     """The admitted cohort of these columns, split over sites where parts says so.
 
-    It has what preparation needs, which is still to be applied.
+    It has what preparation needs, which is still to be applied; key as `site_of`.
     """
     model = model or model_of(data, levels)
     names = datasets or sorted(set(np.asarray(data.get("dataset", ["d"])).tolist()))
     with tempfile.TemporaryDirectory() as folder:
         sites = [
-            site_of(Path(folder) / str(index), model, part, policy)
+            site_of(Path(folder) / str(index), model, part, policy, key)
             for index, part in enumerate(parts_of(data, parts))
             if len(next(iter(part.values())))
         ]
