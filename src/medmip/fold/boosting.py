@@ -216,7 +216,17 @@ def boost_leaves(block: Block, state: BoostState) -> BoostLeaves:
     shape, size = (len(state.trees), state.most, classes), state.most * classes
     patients = np.zeros(shape, dtype=np.int64)
     sums = np.zeros((*shape, 2 + state.second))
+    now = _Scored.of(state)
     for index, tree in enumerate(state.trees):
+        name = f"leaves {index}"
+        known = block.remembered(name) if block.patient is None else None
+        if known is not None and isinstance(known[0], _Leaves) and known[0].model == now:
+            # Leaves that were joined hold what they held apart.
+            nodes = tree.within(known[0].tree)
+            if nodes is not None:
+                np.add.at(sums[index], nodes, known[1])
+                patients[index] = sums[index, :, :, 0]
+                continue
         cell = placed(block, codes, tree, f"place {index}")
         if held is not None:
             cell = cell * np.int32(classes) + held.astype(np.int32)
@@ -224,6 +234,7 @@ def boost_leaves(block: Block, state: BoostState) -> BoostLeaves:
         sums[index] = found.reshape(*shape[1:], -1)
         counted = found[:, 0] if block.patient is None else block.cells(cell, size)
         patients[index] = counted.reshape(shape[1:])
+        block.remember(name, _Leaves(now, tree), sums[index, : len(tree.feature)].copy())
     return BoostLeaves(patients, sums)
 
 
@@ -255,6 +266,10 @@ class _Scored:
     rounds: Rounds
     counted: bool = False
 
+    @classmethod
+    def of(cls, state: BoostState) -> "_Scored":
+        return cls(state.outcome, state.base, state.rounds, state.counted)
+
     def begins(self, state: BoostState) -> bool:
         """Whether a model goes on from here, or is here already."""
         mine, wanted = self.rounds, state.rounds
@@ -264,6 +279,14 @@ class _Scored:
             and self.outcome == state.outcome
             and all(one is other or one == other for one, other in zip(mine, wanted, strict=False))
         )
+
+
+@dataclass(frozen=True)
+class _Leaves:
+    """Of which model's derivatives, and of which growing tree, a block remembers the leaves."""
+
+    model: _Scored
+    tree: Tree
 
 
 def _scores(block: Block, state: BoostState, codes: BinArray) -> FloatArray:
@@ -296,7 +319,7 @@ def _derived(block: Block, state: BoostState, codes: BinArray) -> tuple[IntArray
 
     Of each score: 1, its derivatives of the loss in steps, and the classes but the first.
     """
-    now = _Scored(state.outcome, state.base, state.rounds, state.counted)
+    now = _Scored.of(state)
     known, lost = block.remembered("words"), block.remembered("loss")
     if known is not None and lost is not None and known[0] == lost[0] == now:
         return known[1], float(lost[1])
