@@ -6,7 +6,7 @@ from medmip.errors import MipError
 class NotLoggedIn(MipError):
     """Nobody is known to be calling; it tells not what was wrong, which would help to guess."""
 
-    title = "Log in first"
+    title = "Not logged in"
     status = 401
 
 
