@@ -1,7 +1,9 @@
 """The ledger keeps one unbroken chain, and shows when it was touched."""
 
 import multiprocessing
+import os
 import secrets
+import signal
 import sqlite3
 import stat
 import threading
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from medmip.catalogue.home import Home
 from medmip.privacy.guard import Access
 from medmip.privacy.ledger import EarlierCohorts, Ledger
-from medmip.privacy.ledger_head import LedgerHead
+from medmip.privacy.ledger_head import SECTOR, LedgerHead
 from medmip.store.state import open_state
 
 ACCESS = Access("Ada Ångström", "e-1", "describe", "c" * 64, {"edsd": "f" * 64})
@@ -121,6 +123,32 @@ def test_a_row_written_before_a_kill_but_not_yet_in_the_head_is_no_alarm(home):
     write(ledger_of(home), 1)
     forge(home, "DELETE FROM ledger WHERE number = 5")
     assert ledger_of(home).verify() == 5
+
+
+def write_and_die(home, number):
+    write(ledger_of(home), number)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_the_head_knows_the_last_row_of_a_process_that_was_killed(home):
+    write(ledger_of(home), 1)
+    process = multiprocessing.get_context("spawn").Process(target=write_and_die, args=(home, 6))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    assert LedgerHead(home).read().number == 7
+    forge(home, "DELETE FROM ledger WHERE number = 7")
+    assert ledger_of(home).verify() == 7
+
+
+def test_the_head_is_one_sector_of_the_disk_whatever_it_was_before(home):
+    write(ledger_of(home), 2)
+    path = home.keys / "ledger.head"
+    path.write_bytes(path.read_bytes().strip())
+    write(ledger_of(home), 9)
+    assert path.stat().st_size == SECTOR
+    assert LedgerHead(home).read().number == 11
+    assert ledger_of(home).verify() is None
 
 
 def test_swapped_rows_are_found(home):

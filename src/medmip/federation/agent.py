@@ -153,26 +153,24 @@ class Agent:
         except (Malformed, NotAuthentic) as error:
             self.counts.malformed += 1
             log.warning("message not accepted", reason=error.what, bytes=len(message.data))
-            await self._reply(message.reply, None, Outcome(problem_of(error)))
+            await self._reply(message.reply, None, encoded(Outcome(problem_of(error)), Outcome))
             return
         header = question.header
         if header.verb == "close":
             self._runs.close(header.run)
-            await self._reply(message.reply, header, Outcome())
+            await self._reply(message.reply, header, encoded(Outcome(), Outcome))
             return
-        outcome = await self._once(question)
-        await self._reply(message.reply, header, outcome)
+        await self._reply(message.reply, header, await self._once(question))
 
-    async def _once(self, question: Message) -> Outcome:
-        """The outcome of a question; of one that came before, the former outcome."""
+    async def _once(self, question: Message) -> bytes:
+        """The outcome of a question, as it travels; of one that came before, the former one."""
         header = question.header
         known = self._answers.get(header.run)
         if known is not None and header.run and header.round <= known.round:
             if (known.round, known.body) != (header.round, header.body):
-                return Outcome(
-                    Problem("not accepted", NotAuthentic.title, "a run's rounds only grow")
-                )
-            return decoded(await asyncio.shield(known.outcome), Outcome)
+                late = Problem("not accepted", NotAuthentic.title, "a run's rounds only grow")
+                return encoded(Outcome(late), Outcome)
+            return await asyncio.shield(known.outcome)
         loop = asyncio.get_running_loop()
         kept = _Answer(header.round, header.body, loop.create_future())
         if header.run:
@@ -184,8 +182,9 @@ class Agent:
         if outcome.problem is not None:
             self.counts.refused += outcome.problem.kind == "refused"
             self.counts.failed += outcome.problem.kind == "failed"
-        kept.outcome.set_result(encoded(outcome, Outcome))
-        return outcome
+        body = encoded(outcome, Outcome)
+        kept.outcome.set_result(body)
+        return body
 
     def _worked(self, question: Message, loop: asyncio.AbstractEventLoop) -> Outcome:
         begun = time.perf_counter()
@@ -263,8 +262,7 @@ class Agent:
         header = Header(self._federation, self._me, HUB, verb, digest(body), run, number)
         await self._publish(to_hub(self._me, verb), header, body)
 
-    async def _reply(self, to: str, header: Header | None, outcome: Outcome) -> None:
-        body = encoded(outcome, Outcome)
+    async def _reply(self, to: str, header: Header | None, body: bytes) -> None:
         told = Header(
             self._federation,
             self._me,

@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import InitVar, dataclass, field, replace
 from secrets import token_hex
-from typing import Any, Protocol
+from typing import Protocol
 
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -113,8 +113,8 @@ class Waited:
     peer: Peer
     header: Header
     outcome: "asyncio.Future[Outcome]"
-    absent: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the broker says that nobody listens there."""
+    attempt: "asyncio.Future[None]"
+    """Done when there is an outcome, or the broker says that nobody listens there."""
 
 
 class Coordinator:
@@ -203,7 +203,8 @@ class Coordinator:
     async def _ask(self, peer: Peer, header: Header, body: bytes) -> Outcome:
         loop = asyncio.get_running_loop()
         token = token_hex(8)
-        waited = self._asked[token] = Waited(peer, header, loop.create_future())
+        futures = (loop.create_future(), loop.create_future())
+        waited = self._asked[token] = Waited(peer, header, *futures)
         pause = self.timing.again
         try:
             while True:
@@ -220,16 +221,11 @@ class Coordinator:
 
     async def _awaited(self, waited: Waited, pause: float) -> Outcome:
         """The outcome, within so many seconds; much fewer where nobody listens there at present."""
-        waited.absent.clear()
-        gone: asyncio.Future[Any] = asyncio.ensure_future(waited.absent.wait())
-        try:
-            both: set[asyncio.Future[Any]] = {waited.outcome, gone}
-            await asyncio.wait(both, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            gone.cancel()
+        await asyncio.wait([waited.attempt], timeout=pause)
         if waited.outcome.done():
             return waited.outcome.result()
-        if waited.absent.is_set():
+        if waited.attempt.done():
+            waited.attempt = asyncio.get_running_loop().create_future()
             await asyncio.sleep(min(pause, ABSENT))
         raise TimeoutError
 
@@ -251,7 +247,7 @@ class Coordinator:
             return
         if message.headers and message.headers.get("Status") == "503":
             waited.peer.absent = True
-            waited.absent.set()
+            _settle(waited)
             return
         opened = self._opened(waited.peer, message.data)
         if opened is None or opened.header.verb != "answer" or waited.outcome.done():
@@ -265,6 +261,7 @@ class Coordinator:
         self._lives(waited.peer)
         try:
             waited.outcome.set_result(decoded(opened.body, Outcome))
+            _settle(waited)
         except Malformed as error:
             self._reject(waited.peer, error)
 
@@ -328,3 +325,8 @@ class Coordinator:
     def _reject(self, peer: Peer, error: MipError) -> None:
         peer.rejected += 1
         log.warning("message not accepted", site=peer.site.name, reason=error.what)
+
+
+def _settle(waited: Waited) -> None:
+    if not waited.attempt.done():
+        waited.attempt.set_result(None)

@@ -77,6 +77,7 @@ class SiteFolder:
 
     def __init__(self, home: Home) -> None:
         self.path = home.site
+        self._read: tuple[tuple[int, int, int], SiteMembership] | None = None
 
     @classmethod
     def of(cls, home: Home) -> "SiteFolder":
@@ -124,8 +125,14 @@ class SiteFolder:
 
     @property
     def membership(self) -> SiteMembership:
+        """As the file tells it now; read again only where it was replaced, as each message asks."""
         try:
-            return SiteMembership.model_validate_json(self._membership.read_bytes())
+            found = self._membership.stat()
+            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if self._read is None or self._read[0] != stamp:
+                content = self._membership.read_bytes()
+                self._read = (stamp, SiteMembership.model_validate_json(content))
+            return self._read[1]
         except (OSError, ValidationError):
             raise Conflict(
                 "The site's membership cannot be read",

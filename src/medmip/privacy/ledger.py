@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
@@ -19,6 +19,9 @@ from medmip.store.state import cohorts, ledger
 
 _POLICY = "policy"
 _MEMBERSHIP = "membership"
+# Made once: to put a statement together costs as much as to carry it out.
+_WRITTEN = insert(ledger)
+_NEWEST = select(ledger.c.number, ledger.c.hash).order_by(desc(ledger.c.number)).limit(1)
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,8 @@ class Ledger:
                 hash="",
             )
             sealed = self._seal(row)
-            connection.execute(insert(ledger).values(asdict(row) | {"hash": sealed}))
-        self._head.advance(Head(number + 1, sealed), self._hash_of)
+            connection.execute(_WRITTEN, vars(row) | {"hash": sealed})
+        self._head.advance(Head(number + 1, sealed), Head(number, previous), self._hash_of)
 
     def note_policy(self, policy: str) -> None:
         """Writes down the policy in force, where it is another than the last one written down."""
@@ -222,12 +225,11 @@ class Ledger:
             ).scalar_one_or_none()
 
     def _last(self, connection: Connection) -> tuple[int, str]:
-        query = select(ledger.c.number, ledger.c.hash).order_by(desc(ledger.c.number)).limit(1)
-        last = connection.execute(query).first()
+        last = connection.execute(_NEWEST).first()
         return (0, FIRST) if last is None else (last.number, last.hash)
 
     def _seal(self, row: LedgerRow) -> str:
-        content = {name: value for name, value in asdict(row).items() if name != "hash"}
+        content = {name: value for name, value in vars(row).items() if name != "hash"}
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hmac.new(self._head.key, canonical.encode(), hashlib.sha256).hexdigest()
 
