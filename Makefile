@@ -30,7 +30,7 @@ INSTALL = { [ -x $(BIN)/uv ] && $(BIN)/uv pip install --python $(BIN)/python -c 
 help: ## list the targets
 	@echo 'make TARGET, where TARGET is one of'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' Makefile \
-		| while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+		| while IFS='|' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
 
 .PHONY: demo
 demo: $(READY)/run $(STATIC) ## start MIP with synthetic data: make demo PORT=8080 HOME_DIR=.home/demo
@@ -69,6 +69,10 @@ format: $(READY)/dev ## rewrite the Python sources in the project's style
 .PHONY: bench
 bench: $(READY)/bench ## measure against other software; ARGS="trees sites" chooses; writes benchmarks/results.md
 	$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: bench-federation
+bench-federation: $(READY)/dev ## measure a federation; ARGS="rounds far" chooses; writes benchmarks/federation.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.federation $(ARGS)
 
 .PHONY: validate
 validate: $(READY)/dev ## compare with references, the peer suite and NIST; writes docs/validation.md

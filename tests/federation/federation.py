@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -79,6 +80,7 @@ class Federation:
     serving: set[str] = field(default_factory=set)
     runs: int = 0
     opened: list[Any] = field(default_factory=list)
+    counting: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.home = Home(self.folder / "hub-home").prepare()
@@ -174,14 +176,16 @@ class Federation:
         )
         if preparation is not None:
             asked = prepared_spec(asked, preparation)
-        self.runs += 1
+        with self.counting:
+            self.runs += 1
+            number = self.runs
         opening = Opening(
             user,
             tuple(AlgorithmAsked(name, find(name).version) for name in algorithms),
             CohortRequest.of(asked),
             software or software_version(),
         )
-        shared = RemoteRun(self.coordinator, f"run-{self.runs}", opening, waiting)
+        shared = RemoteRun(self.coordinator, f"run-{number}", opening, waiting)
         members = [
             RemoteMember(peer, shared)
             for peer in self.coordinator.peers()

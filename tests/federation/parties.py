@@ -36,9 +36,10 @@ class Pins:
 
     known: dict[str, bytes] = field(default_factory=dict)
 
-    def __call__(self, site: str, identity: bytes) -> None:
-        if self.known.setdefault(site, identity) != identity:
-            raise Untrustworthy(f"The identity of site {site} has changed")
+    def __call__(self, identities: Mapping[str, bytes]) -> None:
+        for site, identity in identities.items():
+            if self.known.setdefault(site, identity) != identity:
+                raise Untrustworthy(f"The identity of site {site} has changed")
 
 
 @dataclass

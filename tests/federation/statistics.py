@@ -18,6 +18,7 @@ from medmip.fold.statistic import (
     Shift,
     Statistic,
     Sum,
+    Symmetric,
     count_with,
     sum_over,
     tail_of,
@@ -36,6 +37,7 @@ class Sums(Statistic):
     high: Sum
     low: Annotated[FloatArray, tail_of("high")]
     shift: Shift
+    matrices: Symmetric
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ def sums_of(rng: np.random.Generator, *, hidden: bool = False) -> Sums:
     by_cell = rng.normal(size=(3, 2)) * 1e6
     total = np.asarray(rng.normal() * 1e4)
     high = rng.normal(size=4)
+    half = rng.normal(size=(2, 3, 3))
+    matrices = half + half.transpose(0, 2, 1)
     mask = np.array([False, True, False])
     if not hidden:
         return Sums(
@@ -76,6 +80,7 @@ def sums_of(rng: np.random.Generator, *, hidden: bool = False) -> Sums:
             high,
             high * 1e-17,
             SHIFT,
+            matrices,
         )
     return Sums(
         np.ma.masked_array(patients, mask),
@@ -86,6 +91,7 @@ def sums_of(rng: np.random.Generator, *, hidden: bool = False) -> Sums:
         high,
         high * 1e-17,
         SHIFT,
+        matrices,
     )
 
 

@@ -1,6 +1,7 @@
 """Joining, over a real broker: once, in time, by the hub's consent, with clocks that agree."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from medmip.federation.desk_messages import (
 from medmip.federation.enrolment import Rejected, decided, enrol, look
 from medmip.federation.identity import Identity
 from medmip.federation.invitation import LIFE, BadInvitation, Invitation
-from medmip.federation.peers import Peers, SwappedKey
+from medmip.federation.peers import Met, Peers, SwappedKey
 from medmip.federation.site_folder import SiteFolder, Standing
 from medmip.federation.site_link import leave, renew, say
 from medmip.federation.site_record import SiteState
@@ -252,14 +253,18 @@ def test_a_peers_swapped_key_is_refused(tmp_path: Path) -> None:
     folder = site(tmp_path / "site")
     folder.make_keys()
     peers, first, second = Peers(folder), Identity.made(), Identity.made()
-    node = first.public.node
-    assert peers.trusted(node, "South", first.public, (), now()) == first.public
+    south = Met(first.public.node, "South", first.public, ())
+    north = Met("north", "North", Identity.made().public, ())
+    peers.trusted([south], now())
     with pytest.raises(SwappedKey, match="South"):
-        peers.trusted(node, "South", second.public, (), now())
-    step = Succession.made(first, second, now())
-    assert peers.trusted(node, "South", second.public, (step,), now()) == second.public
+        peers.trusted([north, replace(south, key=second.public)], now())
+    # Nobody is met for the first time beside one who is not trusted.
+    assert [peer.name for peer in peers.known()] == ["South"]
+    chain = (Succession.made(first, second, now()),)
+    peers.trusted([replace(south, key=second.public, chain=chain)], now())
+    assert [peer.key for peer in peers.known()] == [second.public.hex]
     with pytest.raises(SwappedKey):
-        peers.trusted(node, "South", first.public, (step,), now())
+        peers.trusted([replace(south, chain=chain)], now())
     assert [peer.name for peer in peers.known()] == ["South"]
 
 

@@ -88,10 +88,9 @@ class MaskingSite:
         if self._roster is not None and self._roster != roster:
             raise Untrustworthy("The hub sent a second roster for one run")
         roster.check(self._run, self.advert)
-        for advert in roster.adverts:
-            if advert.site != self._site:
-                trust(advert.site, advert.identity)
-        peers = [site for site in roster.sites if site != self._site]
+        met = {one.site: one.identity for one in roster.adverts if one.site != self._site}
+        trust(met)
+        peers = list(met)
         self._roster = roster
         self._masks = {
             peer: pairwise(self._site, peer, self._keys.pairwise(roster, peer)) for peer in peers

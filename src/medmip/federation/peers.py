@@ -1,5 +1,7 @@
 """The other sites that a site has worked with: their keys, as first seen, and never swapped."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -34,6 +36,19 @@ class Peer(BaseModel):
         return PublicIdentity.from_hex(self.key).fingerprint
 
 
+@dataclass(frozen=True)
+class Met:
+    """A peer as the hub introduces it.
+
+    chain are its statements of succession, by which a pinned key may have handed over.
+    """
+
+    node: str
+    name: str
+    key: PublicIdentity
+    chain: tuple[Succession, ...]
+
+
 class Peers:
     """Keys of peers, in the site's folder. A hub that swaps one to listen in is found out here."""
 
@@ -53,35 +68,33 @@ class Peers:
                 remedy="Restore it from a back-up; without it a swapped key goes unseen.",
             ) from None
 
-    def trusted(
-        self,
-        node: str,
-        name: str,
-        key: PublicIdentity,
-        chain: tuple[Succession, ...],
-        now: datetime,
-    ) -> PublicIdentity:
-        """The peer's key, recorded where it is the first; raises SwappedKey.
+    def trusted(self, met: Sequence[Met], now: datetime) -> None:
+        """Records each peer's key where it is the first of it; raises SwappedKey, recording none.
 
-        chain are the peer's statements of succession, by which a pinned key may have handed over.
+        All at once: a run over a hundred hospitals would otherwise write a hundred files at each.
         """
         with self._folder.alone():
             known = {peer.node: peer for peer in self.known()}
-            pinned = known.get(node)
-            if pinned is not None:
-                former = PublicIdentity.from_hex(pinned.key)
-                if newest(former, chain) != key:
-                    raise SwappedKey(
-                        f"{name} comes with the key {key.fingerprint}; it was {pinned.fingerprint}",
-                        remedy="Call that site. If it did change its key, remove its entry from "
-                        f"{self._path}.",
-                    )
-                if former == key:
-                    return key
-            seen = pinned.first_seen if pinned else now
-            known[node] = Peer(node=node, name=name, key=key.hex, first_seen=seen)
-            write_atomically(self._path, _PEERS.dump_json(tuple(known.values()), indent=2))
-            return key
+            changed = False
+            for one in met:
+                pinned = known.get(one.node)
+                if pinned is not None:
+                    if newest(PublicIdentity.from_hex(pinned.key), one.chain) != one.key:
+                        raise SwappedKey(
+                            f"{one.name} comes with the key {one.key.fingerprint}; it was "
+                            f"{pinned.fingerprint}",
+                            remedy="Call that site. If it did change its key, remove its entry "
+                            f"from {self._path}.",
+                        )
+                    if pinned.key == one.key.hex:
+                        continue
+                seen = pinned.first_seen if pinned else now
+                changed = True
+                known[one.node] = Peer(
+                    node=one.node, name=one.name, key=one.key.hex, first_seen=seen
+                )
+            if changed:
+                write_atomically(self._path, _PEERS.dump_json(tuple(known.values()), indent=2))
 
     @property
     def _path(self) -> Path:

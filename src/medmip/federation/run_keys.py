@@ -1,6 +1,6 @@
 """The keys of one run: each site makes its own, signs them, and agrees on one with every peer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -48,9 +48,9 @@ class RunLabel:
     on_loss: OnLoss
 
 
-Trust = Callable[[str, bytes], None]
-"""Asks whether a peer, by its id, is known by this identity; keeps it where it is met for the first
-time, and raises where it has changed."""
+Trust = Callable[[Mapping[str, bytes]], None]
+"""Asks whether all peers, by their ids, are known by these identities; keeps what is met for the
+first time, and raises where one has changed."""
 
 
 class Signer(Protocol):

@@ -1,7 +1,7 @@
 """A site's masks in the runs that are open: each step of secure aggregation, checked and done."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from secrets import token_bytes
 
@@ -11,7 +11,7 @@ from medmip.federation.masked_round import Unmasking
 from medmip.federation.masking_site import MaskingSite
 from medmip.federation.member import LocalMember
 from medmip.federation.messages import Asking
-from medmip.federation.peers import Peers
+from medmip.federation.peers import Met, Peers
 from medmip.federation.run_keys import RunLabel, Trust, Untrustworthy
 from medmip.federation.secure_answers import SecureAnswers
 from medmip.federation.secure_messages import (
@@ -123,11 +123,13 @@ class RunMasks:
     def _trust(self, step: Join) -> Trust:
         introduced = {peer.node: peer for peer in step.peers}
 
-        def trust(site: str, key: bytes) -> None:
-            peer = introduced.get(site)
-            if peer is None:
-                raise Untrustworthy("The hub does not say who a site of the run is")
-            name = peer.name[:_NAME]
-            self._maker.peers.trusted(site, name, PublicIdentity(key), peer.successions, now())
+        def trust(identities: Mapping[str, bytes]) -> None:
+            met = []
+            for site, key in identities.items():
+                peer = introduced.get(site)
+                if peer is None:
+                    raise Untrustworthy("The hub does not say who a site of the run is")
+                met.append(Met(site, peer.name[:_NAME], PublicIdentity(key), peer.successions))
+            self._maker.peers.trusted(met, now())
 
         return trust

@@ -1,8 +1,9 @@
 """A statistic as words that add up exactly, so that they may be masked; and back from totals.
 
-What travels for a field, by its kind: a sum of floats as fixed-point numbers; a double and its
-tail as one such number; counts as words of 64 bits; what must be the same everywhere as halves
-of its floats' bits and a hash, both added up; minima and maxima in clear, by consent.
+What travels for a field, by its kind: a sum of floats as fixed-point numbers, those of one half
+where it is symmetric; a double and its tail as one such number; counts as words of 64 bits; what
+must be the same everywhere as halves of its floats' bits and a hash, both added up; minima and
+maxima in clear, by consent.
 A cell that the guard has hidden travels as random words beside a random flag: the total tells
 that some site hides it, neither which nor how many, and nothing of what others have there.
 """
@@ -10,6 +11,7 @@ that some site hides it, neither which nor how many, and nothing of what others 
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import Any, TypeVar
 
@@ -27,7 +29,7 @@ from medmip.federation.fixed_point import (
     encoded_counts,
     negated,
 )
-from medmip.fold.statistic import FieldKind, FloatArray, Statistic, field_kinds
+from medmip.fold.statistic import FieldKind, FloatArray, IntArray, Statistic, field_kinds
 
 S = TypeVar("S", bound=Statistic)
 Shapes = tuple[tuple[int, ...], ...]
@@ -100,7 +102,9 @@ def summands(statistic: Statistic, addends: int, noise: Noise, *, extremes: bool
                 flags = np.zeros((1, words.size), dtype=np.uint64)
                 counts.append(_covered(flags, hidden, noise)[0])
         elif kind.tail is None:
-            words = encoded(_bare(value, np.float64, hidden), addends)
+            words = encoded(
+                _folded(_bare(value, np.float64, hidden), kind, np.shape(value)), addends
+            )
             tail = _tail(kinds, name)
             if tail is not None:
                 rest = np.asarray(getattr(statistic, tail), dtype=np.float64).ravel()
@@ -154,9 +158,9 @@ def total(statistic: type[S], shapes: Shapes, sums: Sums, clear: list[tuple[Floa
             if kind.small == "suppress":
                 masks[name] = (counts.take(size)[0] != 0).reshape(shape)
         elif kind.tail is None:
-            words = numbers.take(size)
+            words = numbers.take(_length(kind, shape))
             high = decoded(words)
-            found[name] = high.reshape(shape)
+            found[name] = _unfolded(high, kind, shape)
             tail = _tail(kinds, name)
             if tail is not None:
                 rest = added(np.stack([words, negated(encoded(high, 1))]))
@@ -179,8 +183,44 @@ def _lengths(kinds: dict[str, FieldKind], shapes: Shapes) -> tuple[int, int]:
         elif kind.combine == "add" and kind.counts:
             counts += size * (1 + (kind.small == "suppress"))
         elif kind.combine == "add" and kind.tail is None:
-            numbers += size
+            numbers += _length(kind, shape)
     return numbers, counts
+
+
+def _length(kind: FieldKind, shape: tuple[int, ...]) -> int:
+    """How many numbers a sum of this shape travels as: of a symmetric one, half and the diagonal.
+
+    Raises NotTheSame where a symmetric one is no square.
+    """
+    if not kind.symmetric:
+        return prod(shape)
+    if len(shape) < 2 or shape[-1] != shape[-2]:
+        raise NotTheSame(f"A symmetric sum is no square but {shape}")
+    return prod(shape[:-2]) * (shape[-1] * (shape[-1] + 1) // 2)
+
+
+@lru_cache(maxsize=64)
+def _half(size: int) -> tuple[IntArray, IntArray]:
+    """Rows and columns of a square's upper half, with its diagonal."""
+    return np.triu_indices(size)
+
+
+def _folded(values: FloatArray, kind: FieldKind, shape: tuple[int, ...]) -> FloatArray:
+    """What travels of the values of a sum, in a row."""
+    if not kind.symmetric:
+        return values
+    rows, columns = _half(shape[-1])
+    return np.ascontiguousarray(values.reshape(shape)[..., rows, columns]).ravel()
+
+
+def _unfolded(values: FloatArray, kind: FieldKind, shape: tuple[int, ...]) -> FloatArray:
+    """The sum that these values travelled for."""
+    if not kind.symmetric:
+        return values.reshape(shape)
+    rows, columns = _half(shape[-1])
+    whole = np.empty(shape)
+    whole[..., rows, columns] = whole[..., columns, rows] = values.reshape(*shape[:-2], len(rows))
+    return whole
 
 
 @dataclass

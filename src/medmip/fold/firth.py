@@ -11,7 +11,7 @@ from medmip.fold.cohort import Cohort
 from medmip.fold.logit import NewtonState
 from medmip.fold.newton import NotSettled
 from medmip.fold.scratch import scratch
-from medmip.fold.statistic import FloatArray, Statistic, Sum
+from medmip.fold.statistic import FloatArray, Statistic, Sum, Symmetric
 
 ROUNDS = 300
 """Scoring rounds at the most; each gains the same share, as the information lacks the penalty's."""
@@ -38,7 +38,7 @@ class Likelihoods(Statistic):
     """Log-likelihood (m,) and information (m, q, q) at m points."""
 
     log_likelihood: Sum
-    information: Sum
+    information: Symmetric
 
     def supported_parameters(self) -> int:
         return int(self.information.shape[1])

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from medmip.fold.block import Block
 from medmip.fold.design import Design
-from medmip.fold.statistic import FloatArray, IntArray, Statistic, Sum
+from medmip.fold.statistic import FloatArray, IntArray, Statistic, Sum, Symmetric
 
 BoolArray = NDArray[np.bool_]
 
@@ -85,7 +85,7 @@ class GeeSums(Statistic):
     pairs: Sum
     products: Sum
     score: Sum
-    information: Sum
+    information: Symmetric
     independent: Sum
     meat: Sum
 

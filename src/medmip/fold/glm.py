@@ -10,7 +10,7 @@ from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
 from medmip.fold.design import Design
 from medmip.fold.scratch import scratch
-from medmip.fold.statistic import FloatArray, Statistic, Sum
+from medmip.fold.statistic import FloatArray, Statistic, Sum, Symmetric
 from medmip.fold.weights import PLAIN, Prior
 
 MAX_ROUNDS = 60
@@ -72,7 +72,7 @@ class GlmStep(Statistic):
     deviance: Sum
     pearson: Sum
     gradient: Sum
-    information: Sum
+    information: Symmetric
     score: Sum
     curvature: Sum
 

@@ -11,7 +11,7 @@ from medmip.fold.cohort import Cohort
 from medmip.fold.design import Design
 from medmip.fold.double_double import Double2, exact, exact_product, exact_sum
 from medmip.fold.moments import Moments
-from medmip.fold.statistic import FloatArray, Statistic, Sum, tail_of
+from medmip.fold.statistic import FloatArray, Statistic, Sum, Symmetric, tail_of
 from medmip.fold.weights import weighed
 
 WELL_CONDITIONED = 1e-4
@@ -77,7 +77,7 @@ class WhitenedState:
 class WhitenedProducts(Statistic):
     """Products of whitened columns, (p, p)."""
 
-    gram: Sum
+    gram: Symmetric
 
     def supported_parameters(self) -> int:
         return len(self.gram)

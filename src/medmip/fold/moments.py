@@ -9,7 +9,7 @@ from medmip.fold.block import Block
 from medmip.fold.design import Design
 from medmip.fold.scratch import scratch
 from medmip.fold.shifted import Origin, Shifted
-from medmip.fold.statistic import Cells, FloatArray, Shift, Sum
+from medmip.fold.statistic import Cells, FloatArray, Shift, Sum, Symmetric
 from medmip.fold.weights import weighed
 
 
@@ -39,7 +39,7 @@ class Moments(Shifted):
     cells: Cells
     shift: Shift
     total: Sum
-    cross: Sum
+    cross: Symmetric
 
     def origin(self) -> Origin:
         mean = self.records * self.shift + self.total

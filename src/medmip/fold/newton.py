@@ -9,7 +9,7 @@ import numpy as np
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
 from medmip.fold.design import Design
-from medmip.fold.statistic import FloatArray, Statistic, Sum
+from medmip.fold.statistic import FloatArray, Statistic, Sum, Symmetric
 
 MAX_ROUNDS = 60
 GAIN = 1e-8
@@ -61,7 +61,7 @@ class NewtonStep(Statistic):
 
     log_likelihood: Sum
     gradient: Sum
-    information: Sum
+    information: Symmetric
     unsettled: Sum
 
     def supported_parameters(self) -> int:

@@ -26,6 +26,8 @@ class FieldKind:
     margins: the axes of a Count field along which totals are released too, so that a masked cell
     could be worked out from them.
     pooled: the axis, one of margins, along which the last cell is the total of the others.
+    symmetric: the field is the same about the diagonal of its last two axes, so that half of it may
+    travel for the whole.
     tail: the name of a Sum field whose lost digits this field holds: together they are one number.
     steers: the field only steers a search, and a single cell of it may rest on one patient. It
     passes the guard, may appear in no result, and may cross from one hospital to another only
@@ -41,6 +43,7 @@ class FieldKind:
     pooled: int | None = None
     tail: str | None = None
     steers: bool = False
+    symmetric: bool = False
 
 
 Count = Annotated[IntArray, FieldKind("add", counts=True)]
@@ -53,6 +56,8 @@ SearchSum = Annotated[FloatArray, FieldKind("add", steers=True)]
 """Sums by cells however small, which steer the search for a split and appear in no result."""
 Sum = Annotated[FloatArray, FieldKind("add")]
 """A sum over all patients of the cohort."""
+Symmetric = Annotated[FloatArray, FieldKind("add", symmetric=True)]
+"""A sum of matrices that are the same about their diagonals."""
 Min = Annotated[FloatArray, FieldKind("min", extreme=True)]
 Max = Annotated[FloatArray, FieldKind("max", extreme=True)]
 Shift = Annotated[FloatArray, FieldKind("same")]

@@ -1,0 +1,1 @@
+"""Runs inside NVFLARE: a job whose server asks its sites round after round."""
