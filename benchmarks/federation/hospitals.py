@@ -1,7 +1,6 @@
 """A hub in this process with its broker, and hospitals as processes, for measuring."""
 
 import multiprocessing
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,18 +13,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.federation.hospital import serve
-from medmip.authoring.analysis import model_of, site_of
+from medmip.authoring.analysis import model_of
 from medmip.catalogue.data_model import DataModel
-from medmip.catalogue.home import Home
-from medmip.catalogue.model_store import ModelStore
 from medmip.catalogue.variable import Variable, VariableType
-from medmip.federation.authority import TlsKey
-from medmip.federation.clock import now
 from medmip.federation.coordinator import Timing
-from medmip.federation.desk_messages import software_version
-from medmip.federation.identity import Identity
-from medmip.federation.site_folder import SiteFolder, SiteMembership, Standing
-from medmip.store.state import open_state
 from tests.federation.distance import distant
 from tests.federation.federation import Federation
 
@@ -38,47 +29,10 @@ LEVELS = {"outcome": ("no", "yes")}
 
 @dataclass
 class Hospitals(Federation):
-    """Hospitals that are members without the ceremony of joining, told by the tests of that."""
+    """The federation of the tests, its hospitals forked from one process that has loaded all."""
 
     timing: Timing = TIMING
     members: list[BaseProcess] = field(default_factory=list)
-
-    def found(self, name: str, columns: Mapping[str, Any], port: int | None = None) -> None:
-        """A member with these records; port stands in for the hub's, as one that delays."""
-        home = self.homes[name] = Home(self.folder / name).prepare()
-        home.policy.write_text(POLICY)
-        ModelStore(home).add(self.model)
-        site_of(home.path, self.model, columns)
-        shutil.copy(self._empty_state(), home.state_db)
-        folder, one_time, moment = SiteFolder(home), Identity.made(), now()
-        folder.make_keys()
-        site = folder.identity.public
-        self.membership.invite(name, one_time.public, moment)
-        self.membership.enrol(one_time.public.node, site, software_version(), moment)
-        self.membership.approve(name, moment)
-        tls = TlsKey.read(folder.tls_key).public
-        folder.keep_certificate(self.hub.authority.for_client(site.node, tls, moment))
-        folder.authority_certificate.write_bytes(self.hub.authority.pem)
-        folder.keep(
-            SiteMembership(
-                federation="test",
-                name=name,
-                node=site.node,
-                host="127.0.0.1",
-                port=port or self.hub.settings.port,
-                hub_key=self.hub.identity.public.hex,
-                standing=Standing.MEMBER,
-            )
-        )
-
-    def _empty_state(self) -> Path:
-        """A state database without rows: to make one from nothing for each takes longer."""
-        path = self.folder / "empty.db"
-        if not path.exists():
-            home = Home(self.folder / "empty").prepare()
-            open_state(home).dispose()
-            shutil.copy(home.state_db, path)
-        return path
 
     def open_all(self, together: int = 1, within: float = 180.0) -> None:
         """Starts a process for each, or for some together, and waits until the hub heard of all."""
@@ -112,7 +66,7 @@ def hospitals(
         made = Hospitals(Path(folder), data_model(parts[0]), ("d",))
         port = stack.enter_context(distant(made.hub.settings.port, away)) if away else None
         for index, columns in enumerate(parts):
-            made.found(f"Hospital {index + 1:03d}", columns, port)
+            made.add_site(f"Hospital {index + 1:03d}", columns, POLICY, port)
         with made.background:
             try:
                 made.open_all(together)

@@ -1,8 +1,8 @@
 """A federation of real processes for tests: a hub with its broker, and sites that joined it."""
 
-import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,29 +23,27 @@ from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
 from medmip.catalogue.variable import Variable, VariableType
 from medmip.experiments.preparation import Preparation, prepared_spec
-from medmip.federation.address import Address
 from medmip.federation.authority import TlsKey
 from medmip.federation.background import Background
 from medmip.federation.broker_program import BrokerProgram, UnusableBroker
 from medmip.federation.clock import now
 from medmip.federation.coordinator import Coordinator, Timing
 from medmip.federation.desk_messages import software_version
-from medmip.federation.enrolment import enrol
 from medmip.federation.hub_folder import HubFolder, HubSettings
 from medmip.federation.hub_service import HubService
 from medmip.federation.identity import Identity
-from medmip.federation.invitation import Invitation
 from medmip.federation.membership import Membership
 from medmip.federation.remote import RemoteMember, RemoteRun, close_all
 from medmip.federation.request import CohortRequest
 from medmip.federation.run_keys import OnLoss
 from medmip.federation.secure_aggregation import aggregation_of
-from medmip.federation.site_folder import SiteFolder
+from medmip.federation.site_folder import SiteFolder, SiteMembership, Standing
 from medmip.federation.site_runs import AlgorithmAsked, Opening
 from medmip.federation.sites import directory_of
 from medmip.federation.specification import CohortSpec
 from medmip.federation.transport import Watcher, opened
 from medmip.fold.cohort import Cohort
+from medmip.store.filters import parse_filter
 from medmip.store.state import open_state
 from tests.analysis import parts_of, site_of
 from tests.conftest import ROOT, missing
@@ -75,6 +73,7 @@ class Federation:
     model: DataModel
     datasets: tuple[str, ...]
     timing: Timing = QUICK
+    host: str = "127.0.0.1"
     homes: dict[str, Home] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
     serving: set[str] = field(default_factory=set)
@@ -85,9 +84,8 @@ class Federation:
     def __post_init__(self) -> None:
         self.home = Home(self.folder / "hub-home").prepare()
         self.hub = HubFolder(self.home)
-        settings = HubSettings(
-            federation="test", host="127.0.0.1", port=free_port(), listen="127.0.0.1"
-        )
+        listen = self.host if self.host == "127.0.0.1" else "0.0.0.0"
+        settings = HubSettings(federation="test", host=self.host, port=free_port(), listen=listen)
         self.hub.make(settings, now())
         state = open_state(self.home)
         self.membership: Membership = Membership(state)
@@ -95,36 +93,61 @@ class Federation:
         self.service = HubService(self.hub, state, self.coordinator.begin)
         self.background = Background(self.service)
 
-    def add_site(self, name: str, columns: Mapping[str, Any], policy: str = OPEN_POLICY) -> Home:
-        """A member with these records; it does not run yet."""
+    def add_site(
+        self,
+        name: str,
+        columns: Mapping[str, Any],
+        policy: str = OPEN_POLICY,
+        port: int | None = None,
+    ) -> Home:
+        """A member with these records, without the ceremony of joining; it does not run yet.
+
+        port stands in for the hub's where something lies on the road.
+        """
         home = self.homes[name] = Home(self.folder / name).prepare()
         home.policy.write_text(policy)
         ModelStore(home).add(self.model)
-        if len(next(iter(columns.values()))):
+        if len(next(iter(columns.values()), ())):
             site_of(home.path, self.model, columns)
-        one_time, moment, authority = Identity.made(), now(), self.hub.authority
-        expires = self.membership.invite(name, one_time.public, moment)
-        invitation = Invitation(
-            federation="test",
-            name=name,
-            hub=Address("127.0.0.1", self.hub.settings.port),
-            hub_key=self.hub.identity.public,
-            one_time=one_time,
-            certificate=authority.for_client(
-                one_time.public.node, TlsKey.of(one_time).public, moment
-            ),
-            authority=authority.pem,
-            expires=expires,
+        shutil.copy(self._empty_state(), home.state_db)
+        folder, one_time, moment = SiteFolder(home), Identity.made(), now()
+        folder.make_keys()
+        site = folder.identity.public
+        self.membership.invite(name, one_time.public, moment)
+        self.membership.enrol(one_time.public.node, site, software_version(), moment)
+        self.membership.approve(name, moment)
+        tls = TlsKey.read(folder.tls_key).public
+        folder.keep_certificate(self.hub.authority.for_client(site.node, tls, moment))
+        folder.authority_certificate.write_bytes(self.hub.authority.pem)
+        folder.keep(
+            SiteMembership(
+                federation="test",
+                name=name,
+                node=site.node,
+                host=self.host,
+                port=port or self.hub.settings.port,
+                hub_key=self.hub.identity.public.hex,
+                standing=Standing.MEMBER,
+            )
         )
-        time.sleep(1.2)
-        asyncio.run(enrol(SiteFolder(home), invitation, now()))
-        self.membership.approve(name, now())
         return home
 
-    def start_site(self, name: str, **options: Any) -> subprocess.Popen[str]:
+    def _empty_state(self) -> Path:
+        """A state database without rows: to make one from nothing for each takes longer."""
+        path = self.folder / "empty.db"
+        if not path.exists():
+            home = Home(self.folder / "empty").prepare()
+            open_state(home).dispose()
+            shutil.copy(home.state_db, path)
+        return path
+
+    def start_site(
+        self, name: str, *, through: Sequence[str] = (), **options: Any
+    ) -> subprocess.Popen[str]:
+        """Starts a site's process; through is a command that starts it elsewhere."""
         told = json.dumps({"home": str(self.homes[name].path), **options})
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.federation.site_process", told],
+            [*through, sys.executable, "-m", "tests.federation.site_process", told],
             cwd=ROOT,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,
@@ -159,6 +182,7 @@ class Federation:
         on_loss: OnLoss | None = OnLoss.FAIL,
         sites: Collection[str] = (),
         preparation: Preparation | None = None,
+        filters: object = None,
         **spec: Any,
     ) -> Cohort:
         """The opened cohort over all sites, or those named; leaves the run open at them.
@@ -170,7 +194,7 @@ class Federation:
             self.datasets,
             tuple(map(self.model.variable, y)),
             tuple(map(self.model.variable, x)),
-            None,
+            parse_filter(filters, self.model),
             "keep" if missing == "keep" else "drop",
             **spec,
         )

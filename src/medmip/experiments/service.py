@@ -104,7 +104,8 @@ class ExperimentService:
         """Takes up the queue that a stopped process left; only the home's one server may."""
         left = self.experiments.requeue(ATTEMPTS)
         for identity in left:
-            self._enqueue(identity)
+            self._runs[identity] = self._watched(identity)
+            self._workers.submit(self._take_up, identity)
         return len(left)
 
     def close(self) -> None:
@@ -275,6 +276,11 @@ class ExperimentService:
     def _enqueue(self, identity: str) -> None:
         self._runs[identity] = self._watched(identity)
         self._workers.submit(self._work, identity)
+
+    def _take_up(self, identity: str) -> None:
+        if self.sites is not None:
+            self.sites.gather(self._runs[identity].cancelled)
+        self._work(identity)
 
     def _work(self, identity: str) -> None:
         run = self._runs[identity]

@@ -121,6 +121,18 @@ class Sites:
         ):
             time.sleep(0.05)
 
+    def gather(self, stopped: Callable[[], bool]) -> None:
+        """Waits until every site has told what it offers, for a lost one as long as runs do.
+
+        A hub that has just started knows of none: they connect again by themselves. stopped ends
+        the wait.
+        """
+        until = time.monotonic() + self.coordinator.timing.grace
+        while time.monotonic() < until and not stopped():
+            if all(peer.offer for peer in self.coordinator.peers()):
+                return
+            time.sleep(0.1)
+
     def statuses(self) -> list[SiteStatus]:
         """Every member, by name."""
         taken: dict[tuple[str, str], str] = {}
