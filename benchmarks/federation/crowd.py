@@ -77,7 +77,7 @@ def watched(made: Hospitals, seconds: float) -> Log:
         log.asked += 1
         return ask(*args, **options)
 
-    made.coordinator.ask = counted  # type: ignore[method-assign]
+    vars(made.coordinator).update(ask=counted)
     with ThreadPoolExecutor(SIDE_BY_SIDE) as workers:
         busy = [workers.submit(_busy, made, log, until, seed) for seed in range(SIDE_BY_SIDE)]
         while not all(one.done() for one in busy):

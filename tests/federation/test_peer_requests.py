@@ -13,6 +13,7 @@ from medmip.algorithms.registry import find
 from medmip.authoring.analysis import OPEN
 from medmip.catalogue.home import Home
 from medmip.federation.coordinator import Timing
+from medmip.federation.remote import close_all
 from medmip.ingest import import_file
 from tests.as_it_is import as_it_is
 from tests.federation.federation import Federation
@@ -100,7 +101,10 @@ class Spread:
             [algorithm], missing=declared.missing, filters=data.get("filters"), **variables
         )
         assert cohort.transport.aggregation.secure
-        return declared.run(cohort, declared.parameters(**parameters))
+        try:
+            return declared.run(cohort, declared.parameters(**parameters))
+        finally:
+            close_all(cohort.transport.members)
 
 
 @pytest.fixture(scope="module")

@@ -120,6 +120,8 @@ class Sites:
             peer.offer or peer.absent for peer in self.coordinator.peers()
         ):
             time.sleep(0.05)
+        # A request may come before anybody looked at the catalogue: their models are learned here.
+        self.statuses()
 
     def gather(self, stopped: Callable[[], bool]) -> None:
         """Waits until every site has told what it offers, for a lost one as long as runs do.
@@ -130,8 +132,9 @@ class Sites:
         until = time.monotonic() + self.coordinator.timing.grace
         while time.monotonic() < until and not stopped():
             if all(peer.offer for peer in self.coordinator.peers()):
-                return
+                break
             time.sleep(0.1)
+        self.statuses()
 
     def statuses(self) -> list[SiteStatus]:
         """Every member, by name."""
