@@ -112,7 +112,10 @@ class Authority:
         return self.certificate.public_bytes(Encoding.PEM)
 
     def for_server(self, key: bytes, addresses: tuple[Address, ...], now: datetime) -> bytes:
-        """A certificate (PEM) for a server that is reached at these addresses."""
+        """A certificate (PEM) for a server that is reached at these addresses.
+
+        It is a client's too, for servers of one hub that connect to each other.
+        """
         names: list[x509.GeneralName] = [
             x509.IPAddress(ipaddress.ip_address(address.host))
             if address.is_number
@@ -120,17 +123,18 @@ class Authority:
             for address in addresses
         ]
         extension = x509.SubjectAlternativeName(names)
-        return self._leaf("hub", key, ExtendedKeyUsageOID.SERVER_AUTH, now, extension)
+        uses = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+        return self._leaf("hub", key, uses, now, extension)
 
     def for_client(self, node: str, key: bytes, now: datetime) -> bytes:
         """A certificate (PEM) for a node's TLS key, given by its 32 public bytes."""
-        return self._leaf(node, key, ExtendedKeyUsageOID.CLIENT_AUTH, now)
+        return self._leaf(node, key, (ExtendedKeyUsageOID.CLIENT_AUTH,), now)
 
     def _leaf(
         self,
         name: str,
         key: bytes,
-        use: x509.ObjectIdentifier,
+        uses: tuple[x509.ObjectIdentifier, ...],
         now: datetime,
         *extensions: x509.SubjectAlternativeName,
     ) -> bytes:
@@ -144,7 +148,7 @@ class Authority:
             _begun(subject, public, self.certificate.subject, now, CERTIFICATE_LIFE)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
             .add_extension(issuer, critical=False)
         )
         for extension in extensions:

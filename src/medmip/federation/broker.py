@@ -110,6 +110,7 @@ class Broker:
                 folder.server_key,
                 folder.authority_certificate,
                 folder.broker_process,
+                clustered=folder.cluster_configuration.is_file(),
             ),
             users,
         )

@@ -7,6 +7,8 @@ from pathlib import Path
 from medmip.federation.identity import PublicIdentity
 from medmip.federation.subjects import Permissions
 
+CLUSTER = "cluster.conf"
+"""The operator's own file beside the configuration, which joins the server with others."""
 MAX_PAYLOAD = 8 * 2**20
 """Bytes a message; the wire sends larger ones in pieces."""
 
@@ -21,7 +23,7 @@ class BrokerUser:
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
-    """Where the broker listens, and the files (PEM) of its TLS."""
+    """Where the broker listens, and the files (PEM) of its TLS; clustered: with others."""
 
     listen: str
     port: int
@@ -29,19 +31,21 @@ class BrokerSettings:
     key: Path
     authority: Path
     process: Path
+    clustered: bool = False
 
 
 def configuration(settings: BrokerSettings, users: Iterable[BrokerUser]) -> str:
     """nats-server's configuration: mutual TLS 1.3 first of all, and allow-lists alone.
 
-    JetStream, routes, leaf nodes, websockets, MQTT and monitoring are off: nothing is listed that
-    turns them on.
+    JetStream, leaf nodes, websockets, MQTT and monitoring are off: nothing is listed that turns
+    them on. So are routes, but where the operator's own file joins the server with others.
     """
+    joined = f"include ./{CLUSTER}\n" if settings.clustered else ""
     rows = "\n".join(f"    {_user(user)}" for user in users)
     return f"""# Written by MIP; changes are overwritten. Who may connect is changed by `mip hub`.
 listen: {_quoted(f"{_bracketed(settings.listen)}:{settings.port}")}
 pid_file: {_quoted(str(settings.process))}
-max_payload: {MAX_PAYLOAD}
+{joined}max_payload: {MAX_PAYLOAD}
 max_pending: {8 * MAX_PAYLOAD}
 ping_interval: "5s"
 ping_max: 2

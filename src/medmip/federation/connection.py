@@ -122,7 +122,7 @@ async def connect(
             reconnected_cb=on_reconnect,
             name=credentials.name,
             connect_timeout=CONNECT_TIMEOUT,
-            reconnect_to_server_handler=_after_a_while,
+            reconnect_to_server_handler=_the_first if tunnel else _least_tried,
             max_reconnect_attempts=-1,
             ping_interval=PING_EVERY,
             max_outstanding_pings=PINGS_LOST,
@@ -157,9 +157,16 @@ async def admitted(
             await asyncio.sleep(TRY_EVERY)
 
 
-def _after_a_while(servers: list[Server], _: dict[str, object]) -> tuple[Server | None, float]:
-    wait = min(FIRST_WAIT * 2 ** min(servers[0].reconnects, 10), LONGEST_WAIT)
-    return servers[0], wait * random.uniform(0.5, 1)
+def _least_tried(servers: list[Server], _: dict[str, object]) -> tuple[Server | None, float]:
+    """The hub's next server: where it has several, they tell of each other; after a while."""
+    chosen = min(servers, key=lambda server: server.reconnects)
+    wait = min(FIRST_WAIT * 2 ** min(chosen.reconnects, 10), LONGEST_WAIT)
+    return chosen, wait * random.uniform(0.5, 1)
+
+
+def _the_first(servers: list[Server], told: dict[str, object]) -> tuple[Server | None, float]:
+    """The door of the tunnel: servers that others tell of are not reached without it."""
+    return _least_tried(servers[:1], told)
 
 
 def tls_context(authority: Path, certificate: Path, key: Path) -> ssl.SSLContext:

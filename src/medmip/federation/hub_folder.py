@@ -14,6 +14,7 @@ from medmip.catalogue.home import Home
 from medmip.errors import Conflict
 from medmip.federation.address import HUB_PORT, Address
 from medmip.federation.authority import Authority, TlsKey, read_certificate, renewal_of
+from medmip.federation.broker_configuration import CLUSTER
 from medmip.federation.identity import Identity, PublicIdentity
 from medmip.federation.succession import Succession
 
@@ -104,6 +105,11 @@ class HubFolder:
     @property
     def broker_configuration(self) -> Path:
         return self.path / "nats-server.conf"
+
+    @property
+    def cluster_configuration(self) -> Path:
+        """What the operator adds to the broker's configuration to join it with other servers."""
+        return self.path / CLUSTER
 
     @property
     def broker_process(self) -> Path:
