@@ -2,10 +2,12 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import pytest
 
+from medmip.fold import local
 from medmip.fold.block import Block, Layout
 from medmip.fold.column_sums import ColumnState, ColumnSums, column_sums
 from medmip.fold.local import THREADS, Cancelled, Folding, fold_blocks
@@ -149,3 +151,17 @@ def test_one_block_at_a_time_is_told_of() -> None:
 
     with pytest.raises(Cancelled):
         fold_blocks(whole, column_sums, STATE, each=stop)
+
+
+def test_threads_that_fold_first_together_share_their_helpers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(local, "_only", cache(local._Helpers))
+    together = threading.Barrier(8)
+
+    def first(_: int) -> object:
+        together.wait()
+        return local._helpers()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(first, range(8)))) == 1

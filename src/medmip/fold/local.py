@@ -176,6 +176,15 @@ class _Helpers:
             folding.step()
 
 
-@cache
+_FIRST = threading.Lock()
+
+
 def _helpers() -> _Helpers:
+    # `cache` alone would let threads that come first together make several, each its own queue.
+    with _FIRST:
+        return _only()
+
+
+@cache
+def _only() -> _Helpers:
     return _Helpers()
