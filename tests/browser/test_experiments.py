@@ -101,6 +101,7 @@ def test_field_errors_stand_at_their_fields(page: Page, address: str) -> None:
     search = page.get_by_role("searchbox", name="Search variables")
     for words, key in (("left hippocampus", "y"), ("gender", "x")):
         search.fill(words)
+        expect(page.get_by_role("treeitem").first).to_be_visible()
         search.press("ArrowDown")
         page.keyboard.press(key)
     page.get_by_role("radio", name="t-test, independent groups").click()
@@ -120,6 +121,7 @@ def test_three_covariates_interact_and_values_have_titles(
         ("righthippocampus", "x"),
     ):
         search.fill(words)
+        expect(page.get_by_role("treeitem").first).to_be_visible()
         search.press("ArrowDown")
         page.keyboard.press(key)
     described = page.get_by_role("radio", name=re.compile("^Logistic regression"))
@@ -175,6 +177,7 @@ def test_predictions_are_validated(page: Page, address: str, picture: Picture) -
     search = page.get_by_role("searchbox", name="Search variables")
     for words, key in (("gender", "y"), ("lefthippocampus", "x"), ("subjectageyears", "x")):
         search.fill(words)
+        expect(page.get_by_role("treeitem").first).to_be_visible()
         search.press("ArrowDown")
         page.keyboard.press(key)
     page.get_by_role("radio", name=re.compile("^Logistic regression")).click()

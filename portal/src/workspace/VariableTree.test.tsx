@@ -19,14 +19,14 @@ const model = {
 
 afterEach(cleanup);
 
-function shown() {
+function shown(present?: ReadonlySet<string>) {
   const chosen: string[] = [];
   const used: string[] = [];
   render(
     <MantineProvider>
       <VariableTree
         model={model}
-        present={new Set(['hip', 'amy'])}
+        present={present}
         chosen={null}
         onChoose={(code) => chosen.push(code)}
         onUse={(codes, role) => used.push(`${role}: ${codes.join(' ')}`)}
@@ -49,6 +49,16 @@ it('gives variables and whole groups a role by one key', async () => {
   screen.getByRole('treeitem', { name: /Brain/ }).focus();
   await userEvent.setup().keyboard('x{ArrowRight}{ArrowDown}{ArrowRight}{ArrowDown}y');
   expect(used).toEqual(['x: hip amy', 'y: amy']);
+});
+
+it('takes a role before the datasets are known, and for no variable that they lack', async () => {
+  for (const [present, expected] of [[undefined, ['y: hip amy']], [new Set(['amy']), ['y: amy']]] as const) {
+    const { used } = shown(present);
+    screen.getByRole('treeitem', { name: /Brain/ }).focus();
+    await userEvent.setup().keyboard('y');
+    expect(used).toEqual(expected);
+    cleanup();
+  }
 });
 
 it('shows what a search matches, whatever group it is in', async () => {

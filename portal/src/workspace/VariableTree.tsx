@@ -16,7 +16,8 @@ export function VariableTree({
   onUse,
 }: {
   model: ModelTree;
-  present: ReadonlySet<string>;
+  /** The variables of the chosen datasets; undefined until the datasets are known. */
+  present: ReadonlySet<string> | undefined;
   chosen: string | null;
   onChoose: (code: string) => void;
   onUse: (codes: string[], role: 'y' | 'x') => void;
@@ -34,9 +35,10 @@ export function VariableTree({
     else after.delete(id);
     setOpen(after);
   };
+  const lacks = (code: string) => present !== undefined && !present.has(code);
   const assign = (node: Node, role: 'y' | 'x') => {
     const codes = node.variable ? [node.variable] : node.group ? variablesUnder(node.group) : [];
-    onUse(codes.filter((part) => present.has(part.code) && (isNumeric(part) || isNominal(part))).map((part) => part.code), role);
+    onUse(codes.filter((part) => !lacks(part.code) && (isNumeric(part) || isNominal(part))).map((part) => part.code), role);
   };
   const act = (node: Node) => {
     setActive(node.id);
@@ -104,7 +106,7 @@ export function VariableTree({
       <ul className="tree" role="tree" aria-label={model.label} ref={list}>
         {nodes.map((node) => {
           const expanded = node.group ? search !== '' || open.has(node.id) : undefined;
-          const absent = node.variable && !present.has(node.variable.code);
+          const absent = node.variable && lacks(node.variable.code);
           return (
             <li
               key={node.id}

@@ -40,8 +40,8 @@ export function Workspace() {
     (dataset) => selection.model !== key || !selection.datasets || selection.datasets.includes(dataset.code),
   );
   const codes = chosen.map((dataset) => dataset.code);
-  const present = new Set(['dataset', ...chosen.flatMap((dataset) => dataset.variables)]);
-  const usable = new Map([...variables].filter(([code, part]) => present.has(code) && (isNumeric(part) || isNominal(part))));
+  const present = published.data && new Set(['dataset', ...chosen.flatMap((dataset) => dataset.variables)]);
+  const usable = new Map([...variables].filter(([code, part]) => present?.has(code) && (isNumeric(part) || isNominal(part))));
   const variable = selection.variable ? variables.get(selection.variable) : undefined;
   const here = { ...selection, model: key ?? null };
 
