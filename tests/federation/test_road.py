@@ -31,12 +31,17 @@ async def proxy(word: str = "user:p@ss"):
     asked: list[str] = []
     right = "Basic " + base64.b64encode(word.encode()).decode()
 
+    carrying: set[asyncio.Task] = set()
+
     async def carry(reader, writer) -> None:
-        while piece := await reader.read(65536):
-            writer.write(piece)
-        writer.close()
+        try:
+            while piece := await reader.read(65536):
+                writer.write(piece)
+        finally:
+            writer.close()
 
     async def serve(reader, writer) -> None:
+        carrying.add(asyncio.current_task())
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         line, *headers = head.strip().split("\r\n")
         asked.append(line)
@@ -54,6 +59,7 @@ async def proxy(word: str = "user:p@ss"):
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1], asked
     server.close()
+    await asyncio.wait(carrying, timeout=5)
 
 
 async def steps(folder: SiteFolder) -> list[Step]:

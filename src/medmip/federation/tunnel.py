@@ -17,6 +17,9 @@ PIECE = 65_536
 PATIENCE = 10.0
 """Seconds for the proxy to answer."""
 
+CLOSED_WITHIN = 1.0
+"""Seconds an open tunnel has to carry what its caller last said."""
+
 
 class ProxyRefused(MipError):
     """A proxy that did not open the way to the hub."""
@@ -32,6 +35,7 @@ class Tunnel:
         self._proxy = proxy
         self._hub = hub
         self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
         self.trouble: MipError | None = None
         """Why the proxy last refused; the caller at the door only sees its connection close."""
 
@@ -48,9 +52,14 @@ class Tunnel:
         await self.close()
 
     async def close(self) -> None:
-        """Shuts the door; open tunnels end with their callers."""
+        """Shuts the door; open tunnels end with their callers, or soon after."""
         if self._server is not None:
             self._server.close()
+        if self._open:
+            _, left = await asyncio.wait(set(self._open), timeout=CLOSED_WITHIN)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     @property
     def address(self) -> Address:
@@ -58,19 +67,23 @@ class Tunnel:
         host, port = self._server.sockets[0].getsockname()[:2]
         return Address(host, port)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._carry(reader, writer))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             there, back = await open_tunnel(self._proxy, self._hub)
         except MipError as error:
             self.trouble = error
-            writer.close()
+            await _ended(writer)
             return
         self.trouble = None
         try:
             await asyncio.gather(_carry(reader, back), _carry(there, writer))
         finally:
-            writer.close()
-            back.close()
+            await asyncio.gather(_ended(writer), _ended(back))
 
 
 async def open_tunnel(
@@ -78,6 +91,7 @@ async def open_tunnel(
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection to the hub through the proxy; raises ProxyRefused with the proxy's word."""
     where = f"proxy {proxy.address}"
+    writer = None
     try:
         async with asyncio.timeout(PATIENCE):
             reader, writer = await asyncio.open_connection(
@@ -87,12 +101,14 @@ async def open_tunnel(
             await writer.drain()
             head = await reader.readuntil(b"\r\n\r\n")
     except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+        if writer is not None:
+            await _ended(writer)
         raise ProxyRefused(
             "The proxy does not answer", where=where, remedy=f"It said: {type(error).__name__}."
         ) from None
     status = head.split(b"\r\n", 1)[0].decode("latin-1")
     if status.split(" ")[1:2] != ["200"]:
-        writer.close()
+        await _ended(writer)
         raise ProxyRefused(
             f"The proxy refused to open a tunnel to {hub} ({status[:80]})",
             where=where,
@@ -116,3 +132,10 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             await writer.drain()
     with contextlib.suppress(OSError, RuntimeError):
         writer.write_eof()
+
+
+async def _ended(writer: asyncio.StreamWriter) -> None:
+    """Closes a connection and waits until it is."""
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
