@@ -76,6 +76,7 @@ def generated(folder: Path, rows: int) -> Path:
     ]
     partial = file.with_suffix(".partial")
     with duckdb.connect() as connection:
+        connection.execute(f"SET temp_directory = '{file.parent}'")
         connection.execute("SELECT setseed(0.5)")
         connection.execute(
             f"COPY (SELECT {', '.join(cells)} FROM range({rows}) AS t(i)) TO '{partial}' (HEADER)"
@@ -90,6 +91,7 @@ def measured(contender: str, file: Path, work: Path) -> dict[str, Any]:
         import_file(Home(work / "home"), file, model(), "wide")
     else:
         with duckdb.connect() as connection:
+            connection.execute(f"SET temp_directory = '{work}'")
             connection.execute(
                 f"COPY (SELECT * FROM read_csv('{file}')) TO '{work / 'plain.parquet'}' "
                 "(FORMAT parquet)"

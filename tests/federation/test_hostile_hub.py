@@ -118,7 +118,7 @@ def test_an_approval_holds_for_what_a_person_saw_and_for_nothing_else(three: Fed
         with pytest.raises(SiteRefused, match="has to agree"):
             asked(three, user="carla")
         for name in NAMES:
-            approvals = Approvals(three.homes[name].site / "approvals.json")
+            approvals = Approvals.of(three.homes[name])
             for wish in approvals.list():
                 approvals.answer(wish.id, "granted", "Dr Weiss")
         # One hospital may have been faster to refuse than the others were asked.
