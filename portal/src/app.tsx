@@ -3,10 +3,13 @@ import { useEffect, useRef } from 'react';
 import { Link, NavLink, Route, Routes, useLocation } from 'react-router';
 
 import { api, type Visit } from './api/client';
+import { DatasetPage } from './datasets/DatasetPage';
 import { DatasetsPage } from './datasets/DatasetsPage';
 import { ExperimentList } from './experiments/ExperimentList';
 import { ExperimentScreen } from './experiments/ExperimentScreen';
 import { FederationPage, hasDuties, useFederation } from './federation/FederationPage';
+import { InboxPage } from './inbox/InboxPage';
+import { ItemPage } from './inbox/ItemPage';
 import { Gate, useVisit } from './people/Gate';
 import { PeoplePage } from './people/PeoplePage';
 import { ProfilePage } from './people/ProfilePage';
@@ -40,6 +43,9 @@ export function App() {
             <Route path="/experiments/:id" element={<ExperimentScreen />} />
             <Route path="/datasets" element={<DatasetsPage />} />
             <Route path="/federation" element={<FederationPage />} />
+            <Route path="/datasets/:model/:dataset" element={<DatasetPage />} />
+            <Route path="/inbox" element={<InboxPage />} />
+            <Route path="/inbox/:name" element={<ItemPage />} />
             <Route path="/profile" element={<ProfilePage />} />
             <Route path="/people" element={<PeoplePage />} />
             <Route path="*" element={<NotFound />} />
@@ -117,6 +123,7 @@ function linksFor(visit: Visit | undefined): [string, string][] {
     ...(may('explore') ? [['/', texts.nav.workspace] as [string, string]] : []),
     ...(may('analyse') ? [['/experiments', texts.nav.experiments] as [string, string]] : []),
     ...(may('explore') ? [['/datasets', texts.nav.datasets] as [string, string]] : []),
+    ...(may('manage_data') ? [['/inbox', texts.nav.inbox] as [string, string]] : []),
     ...(may('manage_people') && visit?.kind !== 'open' ? [['/people', texts.people.title] as [string, string]] : []),
   ];
 }

@@ -5,32 +5,16 @@ folder; SIGKILL comes just before it. Imports once and forks, so that a kill cos
 """
 
 import os
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas  # noqa: F401 - DuckDB would import it anew in every child
 import pyarrow.parquet  # noqa: F401 - likewise
 
 from medmip.catalogue.home import Home
 from medmip.ingest.publish import bring_in
+from tests.ingest.killing import killer
 from tests.store.models import MODEL
-
-
-def killer(folder: Path, changes: int) -> Callable[[str, tuple[Any, ...]], None]:
-    """An audit hook that kills this process before so many changes have been made."""
-    left = changes
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal left
-        if event in ("os.rename", "os.remove") and str(folder) in str(arguments):
-            left -= 1
-            if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    return hook
 
 
 def main() -> None:
@@ -39,7 +23,7 @@ def main() -> None:
         file, changes = line.split()
         child = os.fork()
         if not child:
-            sys.addaudithook(killer(home.datasets, int(changes)))
+            sys.addaudithook(killer([home.datasets], int(changes)))
             bring_in(home, Path(file), MODEL, allow_small_change=True)
             os._exit(0)
         _, status = os.waitpid(child, 0)

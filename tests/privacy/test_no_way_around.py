@@ -40,6 +40,9 @@ NUMERIC = ("lefthippocampus", "righthippocampus", "leftamygdala", "rightamygdala
 NOMINAL = ("gender", "alzheimerbroadcategory")
 HEADER = ("subjectcode", "dataset", *NOMINAL, *NUMERIC)
 
+DROPPED = "planted.csv"
+"""The name under which the planted patients lie in the inbox too."""
+
 ABOUT_PEOPLE = (["people"], ["federation"])
 """The tags of operations on accounts and memberships, which reach no data."""
 
@@ -83,8 +86,9 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
             lines.append(",".join(cells))
             codes.append(code)
             values += [float(cell) for cell in cells[-len(NUMERIC) :]]
-    file = folder / "planted.csv"
+    file = folder / DROPPED
     file.write_text("\n".join(lines) + "\n")
+    (home.inbox / DROPPED).write_bytes(file.read_bytes())
     bring_in(home, file, ModelStore(home).get(MODEL))
     write_log_to(home.logs / "mip.jsonl")
     return Planted(home, tuple(codes), np.array(values))
@@ -163,6 +167,17 @@ def command(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def seen_in_the_inbox(client: TestClient) -> dict[str, Any]:
+    """The planted file's entry, once it is looked at."""
+    for _ in range(600):
+        answer = client.get(f"{API}/inbox/{DROPPED}")
+        if answer.is_success and answer.json()["state"] not in ("arriving", "looking"):
+            entry: dict[str, Any] = answer.json()
+            return entry
+        time.sleep(0.05)
+    pytest.fail("the inbox does not tell of the file")
+
+
 def rows(client: TestClient) -> int:
     total: int = client.get(f"{API}/audit").json()["total"]
     return total
@@ -178,6 +193,24 @@ def explored(filters: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
     }
 
 
+FOR_READERS_OF_RECORDS = {"/inbox-query"}
+"""What is for those alone who may read rows; the tests of the inbox turn others away."""
+
+WITHOUT_ANSWERS = {"/inbox/{name}/publication", "/published/{model}/{dataset}/rollback"}
+"""What changes which version is current, and answers as the lists of versions do."""
+
+
+def managed(mapping: str | None) -> dict[str, dict[str, Any]]:
+    """What is asked of each operation of data managers."""
+    choice = {"model": MODEL, "mapping": mapping}
+    return {
+        "/inbox/{name}/look": {},
+        "/inbox/{name}/suggestion": {"model": MODEL},
+        "/inbox/{name}/coverage": {"choice": choice},
+        "/inbox/{name}/decisions": {"decisions": [{"column": "gender", "action": "harmless"}]},
+    }
+
+
 def test_every_operation_that_reads_or_computes_is_tried_here(client: TestClient) -> None:
     document = client.get("/api/openapi.json").json()
     writing = {
@@ -189,7 +222,8 @@ def test_every_operation_that_reads_or_computes_is_tried_here(client: TestClient
     # predicts for given values by its result and these.
     without_data = {"/algorithms/fitting", "/experiments/{identity}/predictions"}
     assert writing == {
-        "/experiments", "/experiments/{identity}/cancel", *without_data, *explored(None)
+        "/experiments", "/experiments/{identity}/cancel", *without_data, *explored(None),
+        *managed(None), *FOR_READERS_OF_RECORDS, *WITHOUT_ANSWERS,
     }  # fmt: skip
 
 
@@ -238,6 +272,17 @@ def test_exploring_shows_no_patient_and_no_five_of_them(
         assert small.status_code == 403
 
 
+def test_managing_data_shows_no_patient(client: TestClient, planted: Planted) -> None:
+    mapping = None
+    for path in managed(None):
+        seen_in_the_inbox(client)
+        answer = client.post(API + path.replace("{name}", DROPPED), json=managed(mapping)[path])
+        assert answer.is_success, (path, answer.text)
+        assert planted.found_in(answer.text) == [], path
+        mapping = answer.json().get("yaml", mapping)
+    assert seen_in_the_inbox(client)["state"] == "ready"
+
+
 def test_a_patients_code_is_no_variable_and_picks_no_patient(
     client: TestClient, planted: Planted
 ) -> None:
@@ -259,6 +304,7 @@ def test_no_page_of_the_api_shows_a_patient(client: TestClient, planted: Planted
     experiments = client.get(f"{API}/experiments?limit=500").json()["items"]
     assert {"done", "refused"} <= {item["state"] for item in experiments}
     trained = next(item for item in experiments if item["algorithm"] == "linear_regression")
+    seen_in_the_inbox(client)
     looked = 0
     for path, operations in document["paths"].items():
         if "get" not in operations or path.endswith("/events"):
@@ -266,14 +312,19 @@ def test_no_page_of_the_api_shows_a_patient(client: TestClient, planted: Planted
         filled = (
             path.replace("{key}", MODEL)
             .replace("{code}", NUMERIC[0])
-            .replace("{name}", "describe")
+            .replace("{name}", DROPPED if "/inbox/" in path else "describe")
             .replace("{identity}", trained["id"])
+            .replace("{model}", MODEL)
+            .replace("{dataset}", DATASETS[0])
+            .replace("{version}", "1")
         )
         assert "{" not in filled, f"tell this test what {path} takes"
         limit = "?limit=500" if filled.endswith(("/experiments", "/audit")) else ""
-        answer = client.get(filled + limit)
+        answer = client.get(
+            filled + limit, params={"before": 1, "after": 1} if "/diff" in path else None
+        )
         # Where nobody is asked who they are, nobody has a profile or a provider; nor is this a hub.
-        own = operations["get"]["tags"] in ABOUT_PEOPLE
+        own = operations["get"]["tags"] in ABOUT_PEOPLE or path.endswith(("/problems", "/mapping"))
         assert answer.status_code in ((200, 401, 404, 409, 422) if own else (200, 422)), filled
         assert planted.found_in(answer.text) == [], filled
         looked += 1
@@ -349,7 +400,7 @@ def test_nothing_that_is_kept_beside_the_data_holds_a_patient(planted: Planted) 
     kept = [
         path
         for path in planted.home.path.rglob("*")
-        if path.is_file() and planted.home.datasets not in path.parents
+        if path.is_file() and not {planted.home.datasets, planted.home.inbox} & set(path.parents)
     ]
     names = {path.name for path in kept}
     assert {"state.db", "mip.jsonl", "ledger.head"} <= names

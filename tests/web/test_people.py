@@ -168,6 +168,10 @@ def test_changes_by_cookie_are_taken_from_own_pages_alone(client: TestClient) ->
         ("GET", "/experiments", {Role.RESEARCHER}),
         ("GET", "/federation", set(Role)),
         ("GET", "/federation/requests", {Role.PRIVACY_OFFICER}),
+        ("GET", "/inbox", {Role.DATA_MANAGER}),
+        ("GET", "/mappings", {Role.DATA_MANAGER}),
+        ("GET", "/published", {Role.DATA_MANAGER}),
+        ("GET", "/policies/dementia:1.0/ward", {Role.DATA_MANAGER}),
     ],
 )
 def test_each_role_may_what_is_its_own(
@@ -206,6 +210,20 @@ def test_token_does_only_what_it_is_for(client: TestClient, doorman: Doorman) ->
     assert client.post(f"{API}/profile/tokens", json=more, headers=headers).status_code == 401
     doorman.tokens.revoke(person(doorman, Role.RESEARCHER).id, made["token"]["id"], "researcher")
     assert client.get(f"{API}/models", headers=headers).status_code == 401
+
+
+def test_rows_are_for_tokens_that_may_read_records(client: TestClient, doorman: Doorman) -> None:
+    manager = person(doorman, Role.DATA_MANAGER)
+    doorman.people.accept_terms(manager.id, 2)
+    question = {"sql": "select 1 as one"}
+    sample = {"choice": {"model": "dementia:1.0"}, "sample": 3}
+    for scopes, expected in (([Right.MANAGE_DATA], 403), ([*Right], 404)):
+        secret, _ = doorman.tokens.make(manager.id, "t", scopes, 1, "data manager")
+        headers = {"authorization": f"Bearer {secret}"}
+        asked = client.post(f"{API}/inbox-query", json=question, headers=headers)
+        assert (asked.status_code == 403) == (expected == 403), asked.text
+        shown = client.post(f"{API}/inbox/none.csv/coverage", json=sample, headers=headers)
+        assert shown.status_code == expected, shown.text
 
 
 def test_role_that_needs_a_second_factor_sets_it_up_first(

@@ -34,7 +34,7 @@ export type FederationSelf = Schemas['FederationSelf'];
 export type AskedRequest = Schemas['AskedRequest'];
 export type MemberEntry = Schemas['MemberEntry'];
 export type PlacedVariable = Schemas['PlacedVariable'];
-export type Problem = Schemas['Problem'];
+export type Problem = Schemas['ProblemAnswer'];
 
 /** A problem answer of the API, or what kept it from answering. */
 export class ApiError extends Error {
@@ -52,7 +52,7 @@ const OFFLINE: Problem = {
   errors: [],
 };
 
-async function answered(method: string, path: string, body?: unknown): Promise<Response> {
+export async function answered(method: string, path: string, body?: unknown): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(`/api/v1${path}`, {
@@ -74,7 +74,7 @@ async function answered(method: string, path: string, body?: unknown): Promise<R
   return response;
 }
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   const response = await answered(method, path, body);
   return (response.status === 204 ? undefined : await response.json()) as T;
 }

@@ -1,7 +1,10 @@
-import { Code, Group, Table, Text, Title } from '@mantine/core';
+import { Anchor, Code, Group, Table, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
+import { Link } from 'react-router';
 
-import { api } from '../api/client';
+import { api, type DatasetEntry } from '../api/client';
+import { dataApi } from '../api/data';
+import { useVisit } from '../people/Gate';
 import { Empty } from '../shared/Empty';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
@@ -14,7 +17,9 @@ const NUMBERS = new Set(['patients', 'records', 'variables', 'version']);
 
 /** What is published, in which version. */
 export function DatasetsPage() {
-  const query = useQuery({ queryKey: ['datasets'], queryFn: () => api.datasets() });
+  const visit = useVisit();
+  const manages = visit?.step === 'in' && visit.rights.includes('manage_data');
+  const query = useQuery({ queryKey: ['datasets', 'page', manages], queryFn: () => listed(manages) });
   return (
     <div className="page">
       <title>{`${t.title} · ${texts.brand}`}</title>
@@ -43,7 +48,20 @@ export function DatasetsPage() {
               <Table.Tr key={`${dataset.model}/${dataset.code}`}>
                 <Table.Td>
                   <Group gap={6} wrap="nowrap" fw={550}>
-                    {dataset.label} {dataset.synthetic && <SyntheticBadge />}
+                    {manages && !dataset.site ? (
+                      <Anchor
+                        component={Link}
+                        to={`/datasets/${encodeURIComponent(dataset.model)}/${encodeURIComponent(dataset.code)}`}
+                        fw={550}
+                        size="sm"
+                        aria-label={t.manage(dataset.label)}
+                      >
+                        {dataset.label}
+                      </Anchor>
+                    ) : (
+                      dataset.label
+                    )}{' '}
+                    {dataset.synthetic && <SyntheticBadge />}
                   </Group>
                   <Text size="xs" c="dimmed">
                     {dataset.site || dataset.source}
@@ -66,4 +84,30 @@ export function DatasetsPage() {
       <Hospitals />
     </div>
   );
+}
+
+/** What the caller may analyse; for a data manager also what its policy keeps for others. */
+async function listed(manages: boolean): Promise<DatasetEntry[]> {
+  const seen = await api.datasets();
+  if (!manages) return seen;
+  const known = new Set(seen.filter((one) => !one.site).map((one) => `${one.model}/${one.code}`));
+  const hidden = (await dataApi.published()).filter((one) => !known.has(`${one.model}/${one.dataset}`));
+  return [
+    ...seen,
+    ...hidden.map((one) => ({
+      code: one.dataset,
+      label: one.dataset,
+      model: one.model,
+      records: one.records,
+      patients: one.patients,
+      variables: Array.from({ length: one.variables }, () => ''),
+      version: one.version,
+      published: one.published,
+      source: one.source,
+      synthetic: one.synthetic,
+      hash: one.hash,
+      site: '',
+      approximate: false,
+    })),
+  ].toSorted((one, other) => `${one.model}/${one.code}`.localeCompare(`${other.model}/${other.code}`));
 }

@@ -1,9 +1,14 @@
+import { inboxTexts } from './inbox';
+import { stewardshipTexts } from './stewardship';
+
 /** Every text that a person reads in the portal. */
 export const texts = {
+  inbox: inboxTexts,
+  stewardship: stewardshipTexts,
   brand: 'MIP',
   brandLong: 'Medical Informatics Platform',
   skip: 'Skip to content',
-  nav: { workspace: 'Explore & analyse', experiments: 'Experiments', datasets: 'Data', api: 'API' },
+  nav: { workspace: 'Explore & analyse', experiments: 'Experiments', datasets: 'Data', inbox: 'Import', api: 'API' },
   theme: 'Switch between light and dark',
   synthetic: 'synthetic',
   syntheticHint: 'Invented data for trying things out; no real patient is in it',
@@ -371,6 +376,7 @@ export const texts = {
     inviteHint: 'The token is valid for 24 hours, for the first key that uses it. Who holds it may ask to join, and you approve by hand.',
     hospital: 'Name of the hospital',
     makeToken: 'Make a token',
+    copyToken: 'Copy the command',
     token: (name: string, until: string) => `For ${name}, once, until ${until}. It is shown this once; send it by a way you trust:`,
   },
   variables: {
@@ -415,8 +421,9 @@ export const texts = {
   datasets: {
     title: 'Published data',
     empty: 'Nothing is published yet.',
-    hint: 'A data manager publishes a file with: mip data import FILE --model dementia:1.0',
+    hint: 'A data manager publishes a file from the inbox, or with: mip data import FILE --model dementia:1.0',
     intro: 'Every analysis names the exact version of the data that it used.',
+    manage: (name: string) => `Versions, card and policy of ${name}`,
     columns: {
       dataset: 'Dataset',
       model: 'Data model',

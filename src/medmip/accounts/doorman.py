@@ -173,4 +173,5 @@ def _caller(
         person=person.id,
         session=session,
         token=token,
+        known_as=person.known_as,
     )

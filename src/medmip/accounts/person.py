@@ -33,11 +33,21 @@ class Person(BaseModel):
     created: datetime
     seen: datetime | None
 
+    @property
+    def known_as(self) -> tuple[str, ...]:
+        """The names and addresses by which rules may name this person.
+
+        The name of somebody whom a provider vouches for is of their own choosing; their address
+        was verified, or they would not be here.
+        """
+        return (self.name, self.email) if self.issuer == LOCAL else (self.email,)
+
 
 @dataclass(frozen=True)
 class Caller:
     """Who makes a request, by which door, and what that door lets them do.
 
+    known_as are the names and addresses by which rules may name them.
     session is the id of the session, token that of the access token; both are empty where no
     log-in is asked for.
     """
@@ -49,6 +59,7 @@ class Caller:
     person: str = ""
     session: str = ""
     token: str = ""
+    known_as: tuple[str, ...] = ()
 
     def may(self, right: Right) -> bool:
         return right in self.rights

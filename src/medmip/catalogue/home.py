@@ -33,6 +33,11 @@ class Home:
         return self.path / "inbox"
 
     @property
+    def desk(self) -> Path:
+        """What is known of the files in the inbox."""
+        return self.path / "desk"
+
+    @property
     def keys(self) -> Path:
         return self.path / "keys"
 

@@ -79,26 +79,10 @@ def diff(
 ) -> None:
     """Tell what changed between two versions; small numbers are withheld."""
     from medmip.catalogue.model_store import ModelStore
-    from medmip.ingest.session import Session
-    from medmip.ingest.work import work_folder
-    from medmip.privacy.policy import site_policy
-    from medmip.stewardship.diff import diff as diff_of
-    from medmip.store.errors import UnknownDataset
-    from medmip.store.snapshots import Datasets
+    from medmip.ingest.versions import difference
 
     place = opened(home)
-    versions = {version.version: version for version in Datasets(place).versions(key, code)}
-    for number in (before, after):
-        if number not in versions:
-            raise UnknownDataset(
-                f"{key} {code} has no version {number}.",
-                remedy=f"Its versions are {', '.join(map(str, versions))}.",
-            )
-    model, minimum = ModelStore(place).get(key), site_policy(place).minimum_cell
-    with work_folder(place) as work:
-        session = Session(work, "512MB", [place.datasets])
-        found = diff_of(session, model, versions[before], versions[after], minimum)
-        session.close()
+    found = difference(place, ModelStore(place).get(key), code, before, after)
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
         return

@@ -9,6 +9,7 @@ from medmip.cli import data_stewardship
 from medmip.cli.algorithm import algorithm_app
 from medmip.cli.audit import audit_app
 from medmip.cli.data import data_app
+from medmip.cli.data_inbox import inbox
 from medmip.cli.data_quality import quality
 from medmip.cli.demo import demo
 from medmip.cli.doctor import doctor
@@ -16,6 +17,7 @@ from medmip.cli.experiment import experiment_app
 from medmip.cli.federation_log import hub_runs, site_log
 from medmip.cli.harmonise import harmonise_app
 from medmip.cli.hub import hub_app
+from medmip.cli.ldsm import ldsm_app
 from medmip.cli.model import model_app
 from medmip.cli.model_apply import model_apply
 from medmip.cli.model_export import model_export
@@ -41,6 +43,7 @@ app.command()(doctor)
 model_app.command()(migrate)
 app.add_typer(model_app, name="model")
 data_app.command()(quality)
+data_app.command()(inbox)
 data_app.command()(data_stewardship.card)
 data_app.command()(data_stewardship.policy)
 data_app.command()(data_stewardship.catalogue)
@@ -49,6 +52,7 @@ data_app.command()(data_stewardship.retain)
 data_app.command()(data_stewardship.reidentify)
 app.add_typer(data_app, name="data")
 app.add_typer(harmonise_app, name="harmonise")
+app.add_typer(ldsm_app, name="ldsm")
 app.add_typer(algorithm_app, name="algorithm")
 app.command()(run)
 app.command("model-apply")(model_apply)

@@ -16,6 +16,7 @@ from medmip.errors import Conflict
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from medmip.accounts.doorman import Doorman
     from medmip.catalogue.home import Home
     from medmip.experiments.service import ExperimentService
     from medmip.federation.sites import Sites
@@ -68,6 +69,7 @@ def serve_home(
         metrics = CollectorRegistry()
         service = ExperimentService(place, sites=_sites(place, stack, metrics))
         _serve_hub(place, service, stack, metrics)
+        _serve_database(place, service, doorman, stack)
         app = create_app(service, doorman, hosts=(*LOOPBACK, *names), metrics=metrics)
         typer.echo(
             f"MIP is at http://{'[::1]' if host == '::1' else host}:{port}/ (Ctrl-C stops it)"
@@ -132,6 +134,22 @@ def _serve_hub(
     metrics.register(SiteCollector(agent))
     joined = folder.membership
     typer.echo(f"{joined.name} serves the federation {joined.federation!r} at {joined.address}")
+
+
+def _serve_database(
+    place: "Home", service: "ExperimentService", doorman: "Doorman", stack: ExitStack
+) -> None:
+    """Keeps the PostgreSQL of published data up to date, where the home names one."""
+    from medmip.ldsm.settings import ldsm_settings
+
+    settings = ldsm_settings(place)
+    if settings is None:
+        return
+
+    from medmip.ldsm.keeper import Keeper
+
+    stack.enter_context(Keeper(place, settings, doorman, service.ledger))
+    typer.echo("Published data are copied into PostgreSQL, schema ldsm")
 
 
 def check_port(host: str, port: int) -> None:

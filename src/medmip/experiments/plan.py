@@ -79,6 +79,10 @@ class Validator:
         self._shelf = shelf
         self.algorithms = algorithms
 
+    def over(self, shelf: Shelf) -> "Validator":
+        """The same over another shelf: for who sees less, what is not on it is not there."""
+        return Validator(self._models, shelf, self.algorithms)
+
     def plan(self, request: Request) -> Plan:
         """The plan of a request; raises RequestError naming each offending field."""
         problems: list[FieldProblem] = []

@@ -55,6 +55,7 @@ from medmip.privacy.ledger import EarlierCohorts, Ledger
 from medmip.privacy.ledger_head import LedgerHead
 from medmip.privacy.policy import Policy, site_policy
 from medmip.privacy.site_key import site_key
+from medmip.stewardship.access import FEDERATED, Reader, may_analyse
 from medmip.store.duckdb_engine import DuckDBEngine
 from medmip.store.snapshots import Datasets, Snapshot
 from medmip.store.state import open_state
@@ -114,9 +115,31 @@ class ExperimentService:
             run.stop.set()
         self._workers.shutdown(wait=True, cancel_futures=True)
 
-    def submit(self, request: Request, name: str = "", user: str = "local") -> Experiment:
-        """Queues a request; raises RequestError where it breaks its declaration."""
-        plan = self.validator.plan(request)
+    def shelf_of(self, reader: Reader | None) -> Shelf:
+        """The datasets that a reader may analyse; None is who runs this machine, and sees all."""
+        if reader is None:
+            return self.shelf
+        return self.shelf.seen(
+            lambda snapshot: may_analyse(self.home, snapshot.model, snapshot.dataset, reader)
+        )
+
+    def validator_of(self, reader: Reader | None) -> Validator:
+        """The validator for which only what a reader may analyse is there."""
+        return self.validator.over(self.shelf_of(reader))
+
+    def submit(
+        self,
+        request: Request,
+        name: str = "",
+        user: str = "local",
+        *,
+        reader: Reader | None = None,
+    ) -> Experiment:
+        """Queues a request; raises RequestError where it breaks its declaration.
+
+        Datasets that reader may not analyse are as little there as those that never were.
+        """
+        plan = self.validator_of(reader).plan(request)
         identity = self.experiments.add(request, name or plan.algorithm.label, user, State.QUEUED)
         self._enqueue(identity)
         return self.get(identity)
@@ -129,9 +152,11 @@ class ExperimentService:
         self._work(identity)
         return self.get(identity)
 
-    def explore(self, request: Request, user: str = "local") -> Outcome:
+    def explore(
+        self, request: Request, user: str = "local", *, reader: Reader | None = None
+    ) -> Outcome:
         """The result of a request that is not kept; the ledger has it all the same."""
-        plan = self.validator.plan(request)
+        plan = self.validator_of(reader).plan(request)
         access = Access(user, f"explore-{token_hex(6)}", plan.algorithm.name)
         with self._runner.cohort(plan, access, Run()) as cohort:
             return outcome_of(plan, cohort)
@@ -197,9 +222,11 @@ class ExperimentService:
     def _model_of(self, experiment: Experiment) -> DataModel:
         return self.models.get(experiment.request.inputdata.data_model)
 
-    def preview(self, data: InputData, user: str = "local") -> dict[str, int | None]:
+    def preview(
+        self, data: InputData, user: str = "local", *, reader: Reader | None = None
+    ) -> dict[str, int | None]:
         """About how many patients each dataset has under a filter; None below the minimum."""
-        spec, held = self.validator.preview(data)
+        spec, held = self.validator_of(reader).preview(data)
         own, far = apart(held)
         told: list[Mapping[str, int | None]] = []
         if own:
@@ -225,6 +252,7 @@ class ExperimentService:
             approvals=self.approvals,
             software=software_version(),
             common=SiteFolder(self.home).common,
+            opens=lambda part: may_analyse(self.home, part.model, part.dataset, FEDERATED),
         )
 
     def registrar(self) -> Registrar:

@@ -34,7 +34,8 @@ class House:
     """What a site has; it implements the premises of runs.
 
     memory is what the guard remembers of earlier cohorts; steering is the rule on searches, one for
-    all runs; settings is the file `site.toml`; common is that of the federation's thresholds.
+    all runs; settings is the file `site.toml`; common is that of the federation's thresholds; opens
+    says whether a dataset's own policy opens it to the researchers of a federation.
     """
 
     models: ModelStore
@@ -51,6 +52,7 @@ class House:
     approvals: Approvals
     software: str
     common: Path
+    opens: Callable[[Snapshot], bool]
     now: Callable[[], datetime] = datetime.now
 
     def __post_init__(self) -> None:
@@ -138,16 +140,20 @@ class House:
     def offer(self) -> bytes:
         """The site's offer as it travels, made anew where something changed."""
         offering = self.offering()
-        held = [part for part in self.datasets.list() if offering.offers_dataset(part.dataset)]
+        held = self._offered_of(None)
         versions = tuple((part.model, part.dataset, part.hash) for part in held)
         stamp = (offering, self.effective(), versions)
         if self._offered is None or self._offered[0] != stamp:
             self._offered = (stamp, self._stated(offering, held).encoded())
         return self._offered[1]
 
-    def _offered_of(self, model: str) -> list[Snapshot]:
+    def _offered_of(self, model: str | None) -> list[Snapshot]:
         offering = self.offering()
-        return [part for part in self.datasets.list(model) if offering.offers_dataset(part.dataset)]
+        return [
+            part
+            for part in self.datasets.list(model)
+            if offering.offers_dataset(part.dataset) and self.opens(part)
+        ]
 
     def _stated(self, offering: Offering, held: list[Snapshot]) -> Offer:
         policy = self.effective()

@@ -45,7 +45,10 @@ _LEVELS = {
     "L": ("l", "left", "links", "gauche"),
 }
 _UNITS = ("mm3", "cm3", "ml", "cc", "pg/ml", "ng/l", "ng/ml", "years", "months")
-_SIDES = {"l": "left", "lh": "left", "lt": "left", "r": "right", "rh": "right", "rt": "right"}
+_SIDES = {
+    **dict.fromkeys(("l", "lh", "lt", "links", "gauche", "sinistro", "izquierdo"), "left"),
+    **dict.fromkeys(("r", "rh", "rt", "rechts", "droit", "droite", "destro", "derecho"), "right"),
+}
 
 
 @dataclass(frozen=True)

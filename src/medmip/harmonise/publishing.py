@@ -9,7 +9,7 @@ from medmip.catalogue.home import Home
 from medmip.harmonise.mapped import mapped
 from medmip.harmonise.mapping_file import MappingFile
 from medmip.ingest.dialect import Options
-from medmip.ingest.publish import Imported, bring_in
+from medmip.ingest.publish import Imported, Read, bring_in
 from medmip.ingest.reading import Progress, Reading
 from medmip.stewardship.policy import DatasetPolicy
 
@@ -33,14 +33,6 @@ def harmonise(
 
     The mapping is kept with each version. Raises MappingError and what bring_in raises.
     """
-
-    @contextmanager
-    def read(*, home: Home, also: Sequence[Path], progress: Progress | None) -> Iterator[Reading]:
-        with mapped(
-            paths, mapping, model, dataset, options, home=home, also=also, progress=progress
-        ) as made:
-            yield made.reading
-
     return bring_in(
         home,
         paths[0],
@@ -53,5 +45,24 @@ def harmonise(
         report=report,
         stated=stated,
         progress=progress,
-        through=read,
+        through=through_mapping(paths, mapping, model, dataset, options),
     )
+
+
+def through_mapping(
+    paths: Sequence[Path],
+    mapping: MappingFile,
+    model: DataModel,
+    dataset: str | None = None,
+    options: Options | None = None,
+) -> Read:
+    """The way to the rows that a mapping makes of files."""
+
+    @contextmanager
+    def read(*, home: Home, also: Sequence[Path], progress: Progress | None) -> Iterator[Reading]:
+        with mapped(
+            paths, mapping, model, dataset, options, home=home, also=also, progress=progress
+        ) as made:
+            yield made.reading
+
+    return read

@@ -1,13 +1,15 @@
 """Quality reports of files before they are published, and of published datasets."""
 
+from functools import partial
 from pathlib import Path
 
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
+from medmip.ingest.dialect import Options
 from medmip.ingest.errors import NotClean
 from medmip.ingest.identity import guarded, let_go, policy_in_force
 from medmip.ingest.prepare import prepare
-from medmip.ingest.publish import kept_datasets
+from medmip.ingest.publish import Read, kept_datasets
 from medmip.ingest.reading import reading
 from medmip.ingest.session import Session
 from medmip.ingest.work import work_folder
@@ -20,17 +22,25 @@ from medmip.store.snapshots import Datasets
 
 
 def quality_of_file(
-    home: Home, path: Path, model: DataModel, dataset: str | None = None
+    home: Home,
+    path: Path,
+    model: DataModel,
+    dataset: str | None = None,
+    options: Options | None = None,
+    *,
+    through: Read | None = None,
 ) -> list[QualityReport]:
     """The report of each dataset in a file, as it would be published; nothing is.
 
-    Bad rows are counted and left out. Raises NotClean where the file as a whole cannot be used,
+    Bad rows are counted and left out. through is another way to the rows than the file's own, as
+    by a mapping. Raises NotClean where the file as a whole cannot be used,
     AnonymisationError, DatasetPolicyError, IngestError.
     """
     datasets, minimum = Datasets(home), site_policy(home).minimum_cell
     go = let_go(policy_in_force(home, model.key, dataset))
+    through = through or partial(reading, path, model, dataset, options, let_go=go)
     reports = []
-    with reading(path, model, dataset, home=home, also=[home.datasets], let_go=go) as read:
+    with through(home=home, also=[home.datasets], progress=None) as read:
         codes = read.report.datasets
         found = guarded(read, [policy_in_force(home, model.key, code) for code in codes])
         if found.session is None or found.report.blocked:

@@ -53,11 +53,22 @@ class Retention(_Part):
     days: int | None = Field(None, ge=1)
 
 
+class Publication(_Part):
+    """How versions come to be published from the inbox.
+
+    automatic publishes a clean file without a click: harmonized_clinical_data.csv, and one that
+    was published from the inbox before and has changed.
+    """
+
+    automatic: bool = False
+
+
 class DatasetPolicy(_Part):
     """Everything that `policies/<model>/<dataset>.toml` may say; what it leaves out is strict."""
 
     description: Description = Description()
     access: Access = Access()
+    publication: Publication = Publication()
     retention: Retention = Retention()
     quality: Thresholds = Thresholds()
     anonymisation: Anonymisation = Anonymisation()

@@ -18,15 +18,18 @@ from starlette.types import Scope
 from medmip.accounts.doorman import Doorman
 from medmip.accounts.role import Right
 from medmip.experiments.service import ExperimentService
+from medmip.inbox.desk import Desk
 from medmip.web import (
     catalogue,
     experiments,
     federation,
+    inbox,
     operations,
     people,
     problems,
     profile,
     provider,
+    stewardship,
     variables,
 )
 from medmip.web.door import Door
@@ -60,12 +63,12 @@ class Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         schema = super().openapi()
         schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-        if "Problem" not in schemas:
+        if "ProblemAnswer" not in schemas:
             problem = problems.Problem.model_json_schema(
                 ref_template="#/components/schemas/{model}"
             )
             schemas |= problem.pop("$defs")
-            schemas["Problem"] = problem
+            schemas["ProblemAnswer"] = problem
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
         return schema
@@ -84,11 +87,13 @@ def create_app(
     portal is the folder of the built portal; None takes the one inside the package. metrics is what
     /metrics tells besides the service's own.
     """
+    desk = Desk(service.home, service.models)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.resume()
-        yield
+        with desk:
+            yield
         service.close()
 
     app = Application(
@@ -105,11 +110,15 @@ def create_app(
     )
     door = Door(doorman)
     api = APIRouter(prefix=API)
-    api.include_router(catalogue.router(service), dependencies=[Depends(door.to(Right.EXPLORE))])
+    api.include_router(
+        catalogue.router(service, door), dependencies=[Depends(door.to(Right.EXPLORE))]
+    )
     api.include_router(variables.router(service), dependencies=[Depends(door.to(Right.EXPLORE))])
     api.include_router(experiments.router(service, door))
     api.include_router(operations.api_router(service, door))
     api.include_router(federation.router(service, door))
+    api.include_router(inbox.router(desk, door))
+    api.include_router(stewardship.router(desk, door))
     api.include_router(profile.router(door))
     api.include_router(provider.router(door))
     api.include_router(people.router(door))

@@ -2,14 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
+from medmip.accounts.person import Caller
+from medmip.accounts.role import Right
 from medmip.catalogue.variable import DATASET
 from medmip.experiments.preparation import Preparation
 from medmip.experiments.request import InputData
 from medmip.experiments.service import ExperimentService
 from medmip.experiments.shelf import Held
+from medmip.web.door import Door
 from medmip.web.problems import problem_responses
+from medmip.web.reader import reader_of
 from medmip.web.schemas import (
     AlgorithmEntry,
     DatasetEntry,
@@ -21,15 +25,16 @@ from medmip.web.schemas import (
 )
 
 
-def router(service: ExperimentService) -> APIRouter:
-    """Routes under /models, /datasets and /algorithms."""
+def router(service: ExperimentService, door: Door) -> APIRouter:
+    """Routes under /models, /datasets and /algorithms; each caller sees their own datasets."""
     routes = APIRouter()
+    Explorer = Annotated[Caller, Depends(door.to(Right.EXPLORE))]  # noqa: N806 - a type
 
     @routes.get("/models", operation_id="listModels", tags=["catalogue"])
-    def list_models() -> list[ModelEntry]:
+    def list_models(caller: Explorer) -> list[ModelEntry]:
         """The data models of this installation, with those that its sites brought."""
         published: dict[str, list[str]] = {}
-        for snapshot in service.shelf.list():
+        for snapshot in service.shelf_of(reader_of(caller)).list():
             published.setdefault(snapshot.model, []).append(snapshot.dataset)
         return [
             ModelEntry(
@@ -78,12 +83,12 @@ def router(service: ExperimentService) -> APIRouter:
 
     @routes.get("/datasets", operation_id="listDatasets", tags=["catalogue"])
     def list_datasets(
+        caller: Explorer,
         model: Annotated[str | None, Query(max_length=200)] = None,
     ) -> list[DatasetEntry]:
         """The published datasets, of one data model or of all."""
-        return [
-            DatasetEntry.of(snapshot, _label(snapshot)) for snapshot in service.shelf.list(model)
-        ]
+        seen = service.shelf_of(reader_of(caller)).list(model)
+        return [DatasetEntry.of(snapshot, _label(snapshot)) for snapshot in seen]
 
     @routes.get("/sites", operation_id="listSites", tags=["catalogue"])
     def list_sites() -> list[SiteEntry]:
@@ -116,7 +121,7 @@ def router(service: ExperimentService) -> APIRouter:
         tags=["algorithms"],
         responses=problem_responses(422),
     )
-    def fit_algorithms(data: InputData) -> list[Fit]:
+    def fit_algorithms(data: InputData, caller: Explorer) -> list[Fit]:
         """For each algorithm, whether the chosen variables fit it, and why not."""
         return [
             Fit(
@@ -126,7 +131,7 @@ def router(service: ExperimentService) -> APIRouter:
                 y=list(fitting.y),
                 x=list(fitting.x),
             )
-            for name, fitting in service.validator.fitting(data).items()
+            for name, fitting in service.validator_of(reader_of(caller)).fitting(data).items()
         ]
 
     return routes

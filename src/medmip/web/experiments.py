@@ -17,6 +17,7 @@ from medmip.experiments.request import Request as AnalysisRequest
 from medmip.experiments.service import ExperimentService
 from medmip.web.door import Door
 from medmip.web.problems import problem_responses
+from medmip.web.reader import reader_of
 from medmip.web.schemas import (
     CohortCount,
     DatasetCount,
@@ -52,7 +53,7 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
         request = AnalysisRequest(
             **{name: getattr(new, name) for name in AnalysisRequest.model_fields}
         )
-        experiment = service.submit(request, new.name, caller.name)
+        experiment = service.submit(request, new.name, caller.name, reader=reader_of(caller))
         response.headers["Location"] = f"/api/v1/experiments/{experiment.id}"
         return experiment
 
@@ -182,7 +183,7 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
     )
     def histogram(question: ExploreHistogram, caller: Explorer) -> Outcome:
         """One variable's distribution, through the guard; not kept as an experiment."""
-        return service.explore(question.request(), caller.name)
+        return service.explore(question.request(), caller.name, reader=reader_of(caller))
 
     @routes.post(
         "/explore/describe",
@@ -192,7 +193,7 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
     )
     def describe(question: ExploreDescribe, caller: Explorer) -> Outcome:
         """Summaries of variables, through the guard; not kept as an experiment."""
-        return service.explore(question.request(), caller.name)
+        return service.explore(question.request(), caller.name, reader=reader_of(caller))
 
     @routes.post(
         "/explore/count",
@@ -203,7 +204,7 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
     def count(question: ExploreCount, caller: Explorer) -> CohortCount:
         """About how many patients a filter chooses, rounded down to the policy's minimum."""
         data = InputData(**question.model_dump())
-        told = service.preview(data, caller.name)
+        told = service.preview(data, caller.name, reader=reader_of(caller))
         numbers = [number for number in told.values() if number is not None]
         total = sum(numbers)
         hidden = total == 0 and len(numbers) < len(told)

@@ -1,0 +1,54 @@
+import { Button, Group, Stack, Text, Textarea } from '@mantine/core';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+
+import { dataApi, type PolicyFile } from '../api/data';
+import { Loading } from '../shared/Loading';
+import { ProblemAlert } from '../shared/ProblemAlert';
+import { texts } from '../texts/en';
+
+const t = texts.stewardship.policy;
+
+/** The policy of a dataset as it is written, to be changed and saved. */
+export function PolicyEditor({ model, dataset }: { model: string; dataset: string }) {
+  const policy = useQuery({ queryKey: ['policy', model, dataset], queryFn: () => dataApi.policy(model, dataset) });
+  if (policy.isPending) return <Loading lines={3} />;
+  if (!policy.data) return <ProblemAlert error={policy.error} onRetry={() => void policy.refetch()} />;
+  return <Editor key={policy.data.text} model={model} dataset={dataset} policy={policy.data} />;
+}
+
+function Editor({ model, dataset, policy }: { model: string; dataset: string; policy: PolicyFile }) {
+  const [text, setText] = useState(policy.text);
+  const client = useQueryClient();
+  const save = useMutation({
+    mutationFn: () => dataApi.setPolicy(model, dataset, text),
+    onSuccess: () => client.invalidateQueries(),
+  });
+  return (
+    <Stack gap="sm">
+      <Text size="sm" c="dimmed">
+        {t.intro}
+      </Text>
+      <Text size="sm">{t.origin[policy.origin]}</Text>
+      <Textarea
+        label={t.editor}
+        classNames={{ input: 'code' }}
+        autosize
+        minRows={6}
+        maxRows={24}
+        spellCheck={false}
+        value={text}
+        onChange={(event) => setText(event.currentTarget.value)}
+      />
+      <ProblemAlert error={save.error} />
+      <Group>
+        <Button loading={save.isPending} disabled={text === policy.text} onClick={() => save.mutate()}>
+          {t.save}
+        </Button>
+        <Text size="sm" role="status">
+          {save.isSuccess && t.saved}
+        </Text>
+      </Group>
+    </Stack>
+  );
+}
