@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.axe import violations
 from tests.browser.conftest import running, served
 
 pytestmark = pytest.mark.browser
@@ -83,6 +84,7 @@ def test_three_hospitals_are_analysed_together(
 ) -> None:
     expect(page.get_by_text("there", exact=True)).to_have_count(3, timeout=60_000)
     picture("60-hospitals")
+    assert violations(page) == ""
     page.get_by_label("Label, code or description").fill("left hippocampus")
     found = page.get_by_role("table", name="Variables over hospitals")
     expect(found.get_by_role("row")).to_have_count(7)
@@ -100,6 +102,7 @@ def test_three_hospitals_are_analysed_together(
     expect(followed).to_contain_text("under masks")
     followed.scroll_into_view_if_needed()
     picture("61-followed")
+    assert violations(page) == ""
 
 
 def test_killed_hospital_is_named_where_it_is_missed(
@@ -115,7 +118,8 @@ def test_killed_hospital_is_named_where_it_is_missed(
     expect(followed.get_by_role("row", name=re.compile(dead))).to_contain_text("lost")
     picture("62-hospital-lost")
     page.goto(hospitals)
-    row = page.get_by_role("row", name=re.compile(dead)).last
+    table = page.get_by_role("table", name="Hospitals of the federation")
+    row = table.get_by_role("row", name=re.compile(dead))
     expect(row).to_contain_text("not heard of", timeout=60_000)
     picture("63-hospital-away")
 
@@ -150,8 +154,10 @@ def test_a_hospital_agrees_before_it_is_analysed(
     expect(asked).to_contain_text("ppmi-synthetic")
     expect(asked).to_contain_text("Left hippocampus")
     picture("65-asked-for-consent")
+    assert violations(page) == ""
     page.get_by_role("button", name="Switch between light and dark").click()
     picture("65-asked-for-consent-dark")
+    assert violations(page) == ""
     asked.get_by_role("button", name="Agree").click()
     agreed = page.get_by_role("article").filter(has_text=f"at least {age}")
     expect(agreed).to_contain_text("agreed")
@@ -188,6 +194,7 @@ def test_a_hospital_is_let_in_and_put_out_again(
     asks = page.get_by_role("article", name=name)
     expect(asks).to_contain_text(found[1].strip())
     picture("68-asks-to-join")
+    assert violations(page) == ""
     asks.get_by_label("Or type what it reads out").fill("0000 0000")
     asks.get_by_role("button", name="Approve").click()
     expect(asks.get_by_role("alert")).to_contain_text("another fingerprint")
@@ -201,6 +208,7 @@ def test_a_hospital_is_let_in_and_put_out_again(
     page.get_by_role("button", name="Switch between light and dark").click()
     page.get_by_role("button", name=f"Revoke {name}").click()
     picture("71-revoke-dark")
+    assert violations(page) == ""
     row.get_by_role("button", name="Revoke now").click()
     expect(row).to_contain_text("revoked")
     verdicts = [row["verdict"] for row in ledger(page, address, f"membership of {name}")]

@@ -31,7 +31,7 @@ async def proxy(word: str = "user:p@ss"):
     asked: list[str] = []
     right = "Basic " + base64.b64encode(word.encode()).decode()
 
-    carrying: set[asyncio.Task] = set()
+    carrying: set[asyncio.Task[None] | None] = set()
 
     async def carry(reader, writer) -> None:
         try:
@@ -59,7 +59,7 @@ async def proxy(word: str = "user:p@ss"):
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1], asked
     server.close()
-    await asyncio.wait(carrying, timeout=5)
+    await asyncio.wait([task for task in carrying if task], timeout=5)
 
 
 async def steps(folder: SiteFolder) -> list[Step]:

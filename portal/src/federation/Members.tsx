@@ -1,4 +1,4 @@
-import { Badge, Button, Card, Checkbox, Code, Group, Stack, Table, Text, TextInput, Title } from '@mantine/core';
+import { Badge, Button, Card, Checkbox, Code, CopyButton, Group, Stack, Table, Text, TextInput, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 
@@ -178,9 +178,16 @@ function Invitation() {
           {token && (
             <>
               <Text size="sm">{t.token(token.name, new Date(token.expires).toLocaleString('en-GB'))}</Text>
-              <Code block mah={120} style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere', overflowY: 'auto' }}>
+              <Code block style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>
                 {`mip site join ${token.token}`}
               </Code>
+              <CopyButton value={`mip site join ${token.token}`}>
+                {({ copied, copy }) => (
+                  <Button variant="default" onClick={copy} style={{ alignSelf: 'start' }}>
+                    {copied ? texts.experiment.copied : t.copyToken}
+                  </Button>
+                )}
+              </CopyButton>
             </>
           )}
         </Stack>
