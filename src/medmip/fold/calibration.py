@@ -38,8 +38,12 @@ class Predictions(Values):
     model: Model
     weights: str | None = None
 
+    def all(self, block: Block) -> FloatArray:
+        """What the model predicts, (n,), or of classes (n, k); remembered from look to look."""
+        return block.derived("predictions", self.model, lambda: self.model.predict(block))
+
     def of(self, block: Block) -> FloatArray:
-        found = self.model.predict(block)
+        found = self.all(block)
         value = found if self.model.target is None else 1.0 - found[:, 0]
         if self.weights is not None:
             value = np.where(block.column(self.weights) > 0, value, np.nan)
@@ -104,7 +108,7 @@ def mean_sums(block: Block, state: Groups) -> MeanSums:
     block, held = weighed(block, state.predictions.weights)
     weights = np.ones(block.records) if held is None else held
     group, size = state.cells(block)
-    mean = model.predict(block)
+    mean = state.predictions.all(block)
 
     def summed(values: FloatArray) -> FloatArray:
         return np.bincount(group, weights * values, minlength=size).astype(np.float64)
@@ -132,7 +136,7 @@ class ClassSums(Statistic):
 
 def class_sums(block: Block, state: Groups) -> ClassSums:
     """The sums of one block."""
-    chances = state.predictions.model.predict(block)
+    chances = state.predictions.all(block)
     k = chances.shape[1]
     cells, size = state.cells(block)
     expected = np.column_stack([np.bincount(cells, part, minlength=size) for part in chances.T])
