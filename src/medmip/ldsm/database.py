@@ -1,10 +1,12 @@
 """A connection to the PostgreSQL of published data: the installation's own, or an embedded one."""
 
 import getpass
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import psycopg
 
@@ -91,7 +93,16 @@ def _configure(folder: Path) -> None:
     settings = folder / "postgresql.conf"
     if _MARK in settings.read_text():
         return
-    (folder / "pg_hba.conf").write_text(_ACCESS)
     ident = f"mip {getpass.getuser()} postgres\n"
-    (folder / "pg_ident.conf").write_text(ident)
-    settings.write_text(settings.read_text() + _MARK + _LOGGING)
+    # The mark comes last: no power cut leaves it beside the package's rule that trusts anybody.
+    _write(folder / "pg_hba.conf", "w", _ACCESS)
+    _write(folder / "pg_ident.conf", "w", ident)
+    _write(settings, "a", _LOGGING + _MARK)
+
+
+def _write(path: Path, mode: Literal["w", "a"], text: str) -> None:
+    """Write in place, since the file may belong to the server's own user, and to the disk."""
+    with path.open(mode, encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
