@@ -24,17 +24,21 @@ OPEN = Policy(overlap="off", extremes=True)
 
 
 def opened(home: Home, records: int, task: Task, sites: int) -> Run:
-    """Our contender over this many sites: the cohort admitted, its blocks in memory."""
+    """Our contender over this many sites: the cohort admitted, its blocks in memory.
+
+    A task over many sites has a dataset for each; its rival holds them all at one site, so that
+    both are asked for the same result.
+    """
     model, records = data_model(visits=task.visits), task.size(records)
-    if sites > 1:
-        snapshots = divided(home, records, sites, visits=task.visits)
+    if task.sites > 1:
+        snapshots = divided(home, records, task.sites, visits=task.visits)
     else:
         snapshots = (published(home, records, visits=task.visits),)
     places = []
-    for snapshot in snapshots:
+    for held in [snapshots] if sites == 1 else [(snapshot,) for snapshot in snapshots]:
         witness = Witnessed()
         guard = Guard(OPEN, witness, witness)
-        places.append(Site(DuckDBEngine(home.datasets), guard, (snapshot,)))
+        places.append(Site(DuckDBEngine(home.datasets), guard, held))
     algorithm = find(task.algorithm)
     spec = CohortSpec(
         model,

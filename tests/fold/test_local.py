@@ -49,6 +49,22 @@ def test_the_sum_has_the_bits_of_its_blocks_in_order(size: int) -> None:
     assert np.array_equal(found.square, expected.square)
 
 
+def test_what_a_block_remembers_is_not_added_to() -> None:
+    whole = blocks(5)
+    held = [column_sums(part, STATE) for part in whole]
+    before = [(part.total.copy(), part.square.copy()) for part in held]
+    places = {id(part): index for index, part in enumerate(whole)}
+    for _ in range(2):
+        found = fold_blocks(whole, lambda part, _: held[places[id(part)]], STATE)
+        expected = one_after_another(whole)
+        assert found is not None
+        assert expected is not None
+        assert np.array_equal(found.total, expected.total)
+    for part, (total, square) in zip(held, before, strict=True):
+        assert np.array_equal(part.total, total)
+        assert np.array_equal(part.square, square)
+
+
 def test_no_block_has_no_sum() -> None:
     assert fold_blocks([], column_sums, STATE) is None
 

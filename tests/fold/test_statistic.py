@@ -71,6 +71,29 @@ def test_every_kind_of_field_adds_by_its_rule() -> None:
     assert total.count.dtype == total.rank.dtype == np.int64
 
 
+def test_a_sum_that_nobody_else_holds_adds_up_the_same_in_its_own_arrays() -> None:
+    whole, own = part() + part(10), part() + part(10)
+    arrays, more = dict(vars(own)), part(3)
+    found, expected = own.added(more), whole + more
+    for field, kind in field_kinds(OfEveryKind).items():
+        assert np.array_equal(getattr(found, field), getattr(expected, field)), field
+        assert getattr(found, field).dtype == getattr(expected, field).dtype
+        if kind.combine == "add":
+            assert getattr(found, field) is arrays[field]
+        assert np.array_equal(getattr(more, field), getattr(part(3), field)), field
+
+
+@pytest.mark.parametrize("hide", ["sum", "part"])
+def test_a_masked_cell_stays_masked_in_a_sum_of_ones_own(hide: str) -> None:
+    masked = np.ma.array([12, 14], mask=[True, False])
+    own, more = part() + part(10), part()
+    if hide == "sum":
+        own = OfEveryKind(**vars(own) | {"count": masked})
+    else:
+        more = OfEveryKind(**vars(more) | {"count": masked})
+    assert np.ma.getmaskarray(own.added(more).count).tolist() == [True, False]
+
+
 def test_extremes_pass_over_what_is_no_number() -> None:
     @dataclass(frozen=True)
     class Extremes(Statistic):

@@ -1,5 +1,6 @@
 """Sums by bin are the same however records are cut into blocks, and trees find every record."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,16 @@ from hypothesis import strategies as st
 
 from medmip.fold.bin_sums import Packing, bin_sums, slot_sums
 from medmip.fold.bins import Bins, Feature
-from medmip.fold.block import hashed
+from medmip.fold.block import Block, hashed
 from medmip.fold.draws import drawn_weights
+from medmip.fold.leaves import LeafState, leaf_classes, leaf_numbers
 from medmip.fold.trees import (
     ClassOutcome,
     NumberOutcome,
     SplitSearch,
     Tree,
     placed,
+    placed_finer,
     slots_of,
     split_sums,
 )
@@ -25,6 +28,7 @@ from tests.blocks import cohort_over
 
 BINS = Bins((Feature("a", (-1.0, 0.0, 1.0)), Feature("g", levels=("u", "v", "w"))))
 GROWN = Tree().with_splits([(0, 0, bytes([0, 0, 1, 1]))])
+CODED = (("g", "uvw"), ("c", "01"))
 DEEPER = GROWN.with_splits([(1, 1, bytes([0, 1, 0])), (2, 0, bytes([0, 0, 0, 1]))])
 
 
@@ -117,6 +121,49 @@ def test_records_of_joined_leaves_are_found_without_a_walk() -> None:
     assert DEEPER.within(DEEPER.cut({1})[0]) is None
     other = Tree().with_splits([(0, 1, DEEPER.sides[0])])
     assert other.within(DEEPER) is None
+
+
+@pytest.mark.parametrize("visits", [1, 3])
+@pytest.mark.parametrize("seeds", [None, (3,)], ids=["all", "drawn"])
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=["classes", "numbers"])
+def test_joined_leaves_are_told_as_if_looked_at_anew(outcome: Any, seeds: Any, visits: int) -> None:
+    def told(block: Block, tree: Tree) -> Any:
+        kernel: Any = leaf_classes if isinstance(outcome, ClassOutcome) else leaf_numbers
+        return kernel(block, LeafState(BINS, outcome, (tree,), seeds))
+
+    def made() -> Block:
+        data = columns()
+        levels: dict[str, Any] = {name: np.array(list(known))[data[name]] for name, known in CODED}
+        whole = block_of({"a": data["a"], "y": data["y"], **levels}, ["a", "y", "g", "c"])
+        patient = np.arange(whole.records, dtype=np.int64) // visits
+        return replace(whole, patient=None if visits == 1 else patient)
+
+    block = made()
+    told(block, DEEPER)
+    for nodes in ({1}, {2}, {1, 2}, {0}):
+        cut, _ = DEEPER.cut(nodes)
+        found, expected = told(block, cut), told(made(), cut)
+        assert np.array_equal(found.patients, expected.patients)
+        assert np.array_equal(found.sums[..., :2], expected.sums[..., :2])
+        # Squares have more digits than a sum keeps.
+        assert np.allclose(found.sums, expected.sums, rtol=1e-14, atol=0)
+
+
+def test_a_cut_tree_needs_no_record_placed_anew() -> None:
+    data = columns()
+    x: dict[str, Any] = {"a": data["a"], "g": np.array(list("uvw"))[data["g"]]}
+    block = block_of(x, ["a", "g"])
+    codes = BINS.codes(block)
+    deep = placed(block, codes, DEEPER, "place")
+    cut, _ = DEEPER.cut({1})
+    nodes, place = placed_finer(block, codes, cut, "place")
+    assert nodes is not None
+    assert place is deep
+    assert np.array_equal(nodes[place], cut.places(codes))
+    other = Tree().with_splits([(0, 1, bytes([0, 1, 0]))])
+    nodes, place = placed_finer(block, codes, other, "place")
+    assert nodes is None
+    assert np.array_equal(place, other.places(codes))
 
 
 def test_trees_of_many_nodes_lead_everywhere() -> None:

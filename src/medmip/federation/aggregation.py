@@ -48,18 +48,24 @@ class Clear:
     ) -> S | None:
         asked = [(member, member.fold(question, progress)) for member in members]
         total: S | None = None
+        owned = False
         for member, answer in asked:
             # In the members' order always, so that a rerun gives the same bits.
-            total = added(total, answer(), member.name)
+            part = answer()
+            before, total = total, added(total, part, member.name, owned=owned)
+            owned = owned or (before is not None and part is not None)
         return total
 
 
-def added(total: S | None, part: S | None, site: str) -> S | None:
-    """The sum of what there is; raises SiteTrouble where a site's part does not fit the others."""
+def added(total: S | None, part: S | None, site: str, *, owned: bool = False) -> S | None:
+    """The sum of what there is; raises SiteTrouble where a site's part does not fit the others.
+
+    owned: nobody else holds the total's arrays.
+    """
     if total is None or part is None:
         return part if total is None else total
     try:
-        return total + part
+        return total.added(part) if owned else total + part
     except ValueError as error:
         raise SiteTrouble(
             f"{site} answered something else than the others: {error}",

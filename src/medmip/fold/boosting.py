@@ -29,7 +29,9 @@ from medmip.fold.trees import (
     Outcome,
     Places,
     Tree,
+    node_sums,
     placed,
+    placed_finer,
     slots_of,
 )
 
@@ -211,30 +213,30 @@ def boost_sums(block: Block, state: BoostState) -> BoostSums:
 def boost_leaves(block: Block, state: BoostState) -> BoostLeaves:
     """The derivatives of one block's records in each leaf of the growing trees."""
     codes = state.bins.codes(block)
-    words, _ = _derived(block, state, codes)
-    held, classes, _ = state.outcome.of(block)
-    shape, size = (len(state.trees), state.most, classes), state.most * classes
-    patients = np.zeros(shape, dtype=np.int64)
-    sums = np.zeros((*shape, 2 + state.second))
-    now = _Scored.of(state)
+    outcome, now = state.outcome, _Scored.of(state)
+    classes = outcome.channels if isinstance(outcome, ClassOutcome) else 1
+    patients = np.zeros((len(state.trees), state.most, classes), dtype=np.int64)
+    sums = np.zeros((*patients.shape, 2 + state.second))
     for index, tree in enumerate(state.trees):
-        name = f"leaves {index}"
-        known = block.remembered(name) if block.patient is None else None
-        if known is not None and isinstance(known[0], _Leaves) and known[0].model == now:
-            # Leaves that were joined hold what they held apart.
-            nodes = tree.within(known[0].tree)
-            if nodes is not None:
-                np.add.at(sums[index], nodes, known[1])
-                patients[index] = sums[index, :, :, 0]
-                continue
-        cell = placed(block, codes, tree, f"place {index}")
-        if held is not None:
-            cell = cell * np.int32(classes) + held.astype(np.int32)
-        found = slot_sums(cell, size, words[index], state.packing)[:, : 2 + state.second]
-        sums[index] = found.reshape(*shape[1:], -1)
-        counted = found[:, 0] if block.patient is None else block.cells(cell, size)
-        patients[index] = counted.reshape(shape[1:])
-        block.remember(name, _Leaves(now, tree), sums[index, : len(tree.feature)].copy())
+        nodes = len(tree.feature)
+
+        def cells(index: int = index, tree: Tree = tree) -> Places:
+            cell = placed(block, codes, tree, f"place {index}")
+            if isinstance(outcome, ClassOutcome):
+                cell = cell * np.int32(classes) + outcome.held(block).astype(np.int32)
+            return cell
+
+        def made(index: int = index, nodes: int = nodes) -> FloatArray:
+            words, _ = _derived(block, state, codes)
+            found = slot_sums(cells(), nodes * classes, words[index], state.packing)
+            return found[:, : 2 + state.second].reshape(nodes, classes, -1)
+
+        sums[index, :nodes] = node_sums(block, f"leaves {index}", now, tree, made)
+        if block.patient is None:
+            patients[index] = sums[index, :, :, 0]
+        else:
+            counted = block.cells(cells(), nodes * classes)
+            patients[index, :nodes] = counted.reshape(nodes, classes)
     return BoostLeaves(patients, sums)
 
 
@@ -281,14 +283,6 @@ class _Scored:
         )
 
 
-@dataclass(frozen=True)
-class _Leaves:
-    """Of which model's derivatives, and of which growing tree, a block remembers the leaves."""
-
-    model: _Scored
-    tree: Tree
-
-
 def _scores(block: Block, state: BoostState, codes: BinArray) -> FloatArray:
     """The scores of each record, (k, n), remembered from round to round."""
     known = block.remembered("scores")
@@ -301,8 +295,10 @@ def _scores(block: Block, state: BoostState, codes: BinArray) -> FloatArray:
     for added in state.rounds[done:]:
         risen = np.empty_like(scores)
         for index, part in enumerate(added):
-            place = placed(block, codes, part.tree, f"place {index}")
-            _raised(scores[index], np.array(part.values), place, risen[index])
+            finer, place = placed_finer(block, codes, part.tree, f"place {index}")
+            values = np.array(part.values)
+            values = values if finer is None else values[finer]
+            _raised(scores[index], values, place, risen[index])
         scores = risen
     block.remember("scores", _Scored(state.outcome, state.base, state.rounds), scores)
     return scores

@@ -1,6 +1,6 @@
 """What is told of trees in the end: guarded counts and sums of their leaves."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from medmip.fold.bins import Bins
 from medmip.fold.block import Block
 from medmip.fold.draws import weights_by_tree
 from medmip.fold.statistic import FloatArray, IntArray, Statistic, count_with, sum_over
-from medmip.fold.trees import Outcome, Tree, placed
+from medmip.fold.trees import ClassOutcome, Outcome, Tree, node_sums, placed
 
 
 @dataclass(frozen=True)
@@ -56,34 +56,51 @@ class LeafNumbers(Statistic):
 
 def leaf_classes(block: Block, state: LeafState) -> LeafClasses:
     """The classes of one block's records in each leaf."""
-    held, classes, _ = state.outcome.of(block)
-    assert held is not None
-    shape = (len(state.trees), state.most, classes)
-    patients, sums = np.zeros(shape, dtype=np.int64), np.zeros(shape)
-    for index, place, weights in _leaves(block, state):
-        pairs, size = place * classes + held, state.most * classes
-        cell = np.where(weights > 0, pairs, -1)
-        patients[index] = block.cells(cell, size).reshape(shape[1:])
-        sums[index] = np.bincount(pairs, weights, minlength=size).reshape(shape[1:])
-    return LeafClasses(patients, sums)
+    outcome = state.outcome
+    assert isinstance(outcome, ClassOutcome)
+    classes = outcome.channels
+
+    def summed(place: IntArray, weights: FloatArray, nodes: int) -> FloatArray:
+        size = nodes * classes
+        pairs = place * classes + outcome.held(block)
+        patients = block.cells(np.where(weights > 0, pairs, -1), size)
+        sums = np.bincount(pairs, weights, minlength=size)
+        return np.stack([patients, sums], axis=-1).reshape(nodes, classes, 2)
+
+    found = _by_node(block, state, (classes, 2), summed)
+    return LeafClasses(found[..., 0].astype(np.int64), found[..., 1])
 
 
 def leaf_numbers(block: Block, state: LeafState) -> LeafNumbers:
     """The sums of one block's outcomes in each leaf."""
-    _, _, (value,) = state.outcome.of(block)
-    shape = (len(state.trees), state.most)
-    patients, sums = np.zeros(shape, dtype=np.int64), np.zeros((*shape, 3))
-    for index, place, weights in _leaves(block, state):
-        patients[index] = block.cells(np.where(weights > 0, place, -1), state.most)
-        for power, part in enumerate((weights, weights * value, weights * value * value)):
-            sums[index, :, power] = np.bincount(place, part, minlength=state.most)
-    return LeafNumbers(patients, sums)
+
+    def summed(place: IntArray, weights: FloatArray, nodes: int) -> FloatArray:
+        _, _, (value,) = state.outcome.of(block)
+        parts = (weights, weights * value, weights * value * value)
+        patients = block.cells(np.where(weights > 0, place, -1), nodes)
+        return np.column_stack([patients, *(np.bincount(place, p, minlength=nodes) for p in parts)])
+
+    found = _by_node(block, state, (4,), summed)
+    return LeafNumbers(found[..., 0].astype(np.int64), found[..., 1:])
 
 
-def _leaves(block: Block, state: LeafState) -> Iterable[tuple[int, IntArray, FloatArray]]:
-    """Each tree's number, its leaf of every record, and the records' weights."""
+def _by_node(
+    block: Block,
+    state: LeafState,
+    shape: tuple[int, ...],
+    summed: Callable[[IntArray, FloatArray, int], FloatArray],
+) -> FloatArray:
+    """The sums of each tree's nodes, (trees, m, *shape), from records' leaves and weights."""
     codes = state.bins.codes(block)
     weighed = weights_by_tree(block, state.seeds, len(state.trees))
+    found = np.zeros((len(state.trees), state.most, *shape))
     for index, tree in enumerate(state.trees):
-        place = placed(block, codes, tree, f"place {index}").astype(np.int64)
-        yield index, place, weighed(index)
+        nodes = len(tree.feature)
+
+        def made(index: int = index, tree: Tree = tree, nodes: int = nodes) -> FloatArray:
+            place = placed(block, codes, tree, f"place {index}").astype(np.int64)
+            return summed(place, weighed(index), nodes)
+
+        key = (state.outcome, None if state.seeds is None else state.seeds[index])
+        found[index, :nodes] = node_sums(block, f"leaves {index}", key, tree, made)
+    return found

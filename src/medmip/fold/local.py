@@ -62,7 +62,7 @@ class Folding(Generic[S]):
         self._taking, self._adding = threading.Lock(), threading.Condition()
         self._taken = self._added = self._busy = 0
         self._waiting: dict[int, S | None] = {}
-        self._someone_adds = self._exhausted = False
+        self._someone_adds = self._exhausted = self._owned = False
         self._failure: BaseException | None = None
         self.begun_by = threading.get_ident()
         _helpers().offer(self)
@@ -134,9 +134,16 @@ class Folding(Generic[S]):
                     return
                 part = self._waiting.pop(self._added)
             if part is not None:
-                self._sum = part if self._sum is None else self._sum + part
+                self._sum = self._with(part)
             with self._adding:
                 self._added += 1
+
+    def _with(self, part: S) -> S:
+        if self._sum is None:
+            return part
+        # A part's arrays may be remembered by its block; the sum of two is this fold's own.
+        owned, self._owned = self._owned, True
+        return self._sum.added(part) if owned else self._sum + part
 
 
 class _Helpers:

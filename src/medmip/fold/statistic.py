@@ -75,6 +75,15 @@ class Statistic:
     parameters: ClassVar[int] = 0
 
     def __add__(self, other: Self) -> Self:
+        return self._sum(other, own=False)
+
+    def added(self, other: Self) -> Self:
+        """The same as self + other; where nobody else holds this one's arrays: they may change."""
+        if type(self).__add__ is not Statistic.__add__:
+            return self + other
+        return self._sum(other, own=True)
+
+    def _sum(self, other: Self, *, own: bool) -> Self:
         combined = {}
         for field, kind in field_kinds(type(self)).items():
             mine, theirs = getattr(self, field), getattr(other, field)
@@ -82,7 +91,11 @@ class Statistic:
                 raise ValueError(f"{type(self).__name__}.{field} differs in shape between parts")
             match kind.combine:
                 case "add":
-                    combined[field] = mine + theirs
+                    plain = own and type(mine) is type(theirs) is np.ndarray
+                    if plain and mine.ndim and mine.dtype == theirs.dtype:
+                        combined[field] = np.add(mine, theirs, out=mine)
+                    else:
+                        combined[field] = mine + theirs
                 case "min":
                     combined[field] = np.fmin(mine, theirs)
                 case "max":

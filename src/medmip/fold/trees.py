@@ -1,6 +1,7 @@
 """Trees in the making: where records lie in them, and sums by bin that steer their growth."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -84,6 +85,18 @@ class Tree:
             known = self._within[id(finer)] = (finer, self._node_of_each(finer))
         return known[1]
 
+    def cells_within(self, finer: "Tree", nodes: Places, each: int) -> IntArray:
+        """The cell of each number of a finer tree's sums, of so many a node, in this tree's."""
+        known = self._cells.get((id(finer), each))
+        if known is None:
+            found: IntArray = (nodes[:, None].astype(np.int64) * each + np.arange(each)).ravel()
+            known = self._cells[id(finer), each] = (finer, found)
+        return known[1]
+
+    @cached_property
+    def _cells(self) -> dict[tuple[int, int], tuple["Tree", IntArray]]:
+        return {}
+
     @cached_property
     def _within(self) -> dict[int, tuple["Tree", Places | None]]:
         return {}
@@ -166,6 +179,50 @@ def placed(block: Block, codes: BinArray, tree: Tree, name: str) -> Places:
     return found
 
 
+def placed_finer(
+    block: Block, codes: BinArray, tree: Tree, name: str
+) -> tuple[Places | None, Places]:
+    """Where records are in a tree, or, with this tree's node for each of that one, a finer one.
+
+    What is looked up by a tree that was cut need not place all records anew.
+    """
+    known = block.remembered(name)
+    if known is not None and isinstance(known[0], Tree) and known[0] is not tree:
+        nodes = tree.within(known[0])
+        if nodes is not None:
+            return nodes, known[1]
+    return None, placed(block, codes, tree, name)
+
+
+@dataclass(frozen=True)
+class _Leaves:
+    """Of what, and of which tree, a block remembers its sums by node."""
+
+    key: object
+    tree: Tree
+
+
+def node_sums(
+    block: Block, name: str, key: object, tree: Tree, made: Callable[[], FloatArray]
+) -> FloatArray:
+    """The sums of a block's records by the tree's nodes, (m, ...), else made and remembered.
+
+    Leaves that were joined hold what they held apart; but not so where a patient may have come to
+    both, so that nothing is remembered then. key tells what is summed.
+    """
+    known = block.remembered(name) if block.patient is None else None
+    if known is not None and isinstance(known[0], _Leaves) and known[0].key == key:
+        nodes = tree.within(known[0].tree)
+        if nodes is not None:
+            shape = (len(tree.feature), *known[1].shape[1:])
+            cells = tree.cells_within(known[0].tree, nodes, math.prod(shape[1:]))
+            summed = np.bincount(cells, known[1].ravel(), minlength=math.prod(shape))
+            return summed.reshape(shape)
+    found = made()
+    block.remember(name, _Leaves(key, tree), found)
+    return found
+
+
 @dataclass(frozen=True)
 class ClassOutcome:
     """A nominal outcome: places (levels,) gives each level's class, of `channels` classes."""
@@ -176,9 +233,12 @@ class ClassOutcome:
 
     def of(self, block: Block) -> tuple[IntArray, int, list[FloatArray]]:
         """A record's class, how many there are, and what is summed beside its weight."""
+        return self.held(block), self.channels, []
+
+    def held(self, block: Block) -> IntArray:
+        """The class of each record, (n,)."""
         places = np.array(self.places, dtype=np.int64)
-        held: IntArray = places.take(block.levels(self.variable), mode="wrap")
-        return held, self.channels, []
+        return places.take(block.levels(self.variable), mode="wrap")
 
 
 @dataclass(frozen=True)
