@@ -60,6 +60,37 @@ def process_of(folder: Path, hospital: str) -> int:
     return int(found[1])
 
 
+def test_a_hospitals_records_are_read_by_psql(
+    folder: Path, address: str, need: Callable[..., str]
+) -> None:
+    assert address
+    told = (folder / "output.txt").read_text()
+    (command,) = re.findall(r"by SQL: mip (.*)", told)
+    words = command.replace("NAME", "ada").split()
+    done = subprocess.run([MIP, *words], capture_output=True, text=True, check=True).stdout
+    (where,) = re.findall(r'psql "(.*)"', done)
+    (password,) = re.findall(r"its password (\S+)", done)
+
+    def psql(statement: str, code: int = 0) -> str:
+        found = subprocess.run(
+            [need("psql"), "-X", "-w", "-At", "-d", where, "-c", statement],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PGPASSWORD": password},
+        )
+        assert found.returncode == code, found.stderr
+        return found.stdout.strip()
+
+    assert psql("SELECT dataset FROM datasets") == "edsd-synthetic"
+    records = psql("SELECT count(*) FROM mip_local_features")
+    (patients,) = re.findall(r"published edsd-synthetic: (\d+) synthetic patients", told)
+    assert records == patients
+    facts = "SELECT count(DISTINCT rid) FROM mip_federation_features WHERE colname = 'gender'"
+    assert psql(facts) == patients
+    psql("DELETE FROM mip_local_features", code=1)
+
+
 def run(page: Page, address: str, request: dict[str, Any] = ANALYSIS) -> None:
     answer = page.request.post(f"{address}/api/v1/experiments", data={**request, "name": "Age"})
     assert answer.status == 202, answer.text()

@@ -19,8 +19,10 @@ from medmip.privacy.ledger import Ledger
 from medmip.privacy.ledger_head import LedgerHead
 from medmip.store.state import open_state
 from tests.accounts.conftest import PASSWORD
+from tests.conftest import missing
 from tests.ingest.files import VISITS as BARE_VISITS
 from tests.ingest.files import WARD
+from tests.ldsm.system_server import system_server
 from tests.store.models import nominal, real
 
 GAIT = WARD.model_copy(
@@ -67,10 +69,20 @@ class House:
         return done.stdout.splitlines() if code == 0 else done.stderr
 
 
+@pytest.fixture(scope="session", params=["embedded", "system"])
+def database(request):
+    """What `[ldsm]` names: the PostgreSQL of a demonstration, or that of the system."""
+    if request.param == "embedded":
+        yield "embedded"
+        return
+    with system_server(missing) as address:
+        yield address
+
+
 @pytest.fixture(scope="module")
-def house(tmp_path_factory, need):
+def house(tmp_path_factory, need, database):
     home = Home(tmp_path_factory.mktemp("ldsm") / "home").prepare()
-    home.configuration.write_text('[ldsm]\ndatabase = "embedded"\n')
+    home.configuration.write_text(f'[ldsm]\ndatabase = "{database}"\n')
     store = ModelStore(home)
     for model in (WARD, GAIT, VISITS):
         store.add(model)

@@ -1,6 +1,8 @@
 """`mip ldsm`, in a home whose log-in is off, and where no database is named."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,8 @@ import pytest
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
 from medmip.ingest.publish import bring_in
+from medmip.ldsm.database import served
+from medmip.ldsm.settings import LdsmSettings
 from tests.ingest.files import WARD
 
 MIP = str(Path(sys.executable).with_name("mip"))
@@ -34,11 +38,21 @@ def mip(home, *words, code=0):
     return done.stdout + done.stderr
 
 
-def test_readers_come_and_go_and_stay_over_a_restart(home):
+def test_readers_come_and_go_and_stay_over_a_restart(home, need):
     assert "Copied ward:1.0 ward, version 1." in mip(home, "ldsm", "sync")
     assert "0 datasets copied" in mip(home, "ldsm", "sync")
     told = mip(home, "ldsm", "add-reader", "ada")
-    assert "mip_reader_ada" in told
+    (line,) = re.findall(r'psql "(.*)"', told)
+    (password,) = re.findall(r"its password (\S+)", told)
+    with served(home, LdsmSettings(database="embedded")):
+        done = subprocess.run(
+            [need("psql"), "-X", "-w", "-At", "-d", line, "-c", "SELECT count(*) FROM datasets"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PGPASSWORD": password},
+        )
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
     found = json.loads(mip(home, "ldsm", "readers", "--json"))
     assert found == [{"name": "ada", "account": "mip_reader_ada", "open": True}]
     mip(home, "ldsm", "remove-reader", "ada")

@@ -1,6 +1,8 @@
 """A dataset is there for those whom its policy names, and for nobody else, by every route."""
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from medmip.accounts.role import Right, Role
 from medmip.accounts.settings import Login
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
+from medmip.experiments.experiment import Experiment, State
 from medmip.experiments.service import ExperimentService
 from medmip.federation.offer import Offer
 from medmip.federation.wire import decoded
@@ -173,6 +176,81 @@ def test_a_policy_that_changes_holds_at_once(
     assert "closed" in seen()
     state(home, "closed", "[access]\nroles = []\n")
     assert "closed" not in seen()
+
+
+class Withdrawn:
+    """What an administrator or a data manager does between a request and its turn."""
+
+    @staticmethod
+    def policy(home: Home, _: Doorman) -> None:
+        state(home, "named", "[access]\nroles = []\n")
+
+    @staticmethod
+    def role(_: Home, doorman: Doorman) -> None:
+        doorman.people.set_roles(person(doorman, "bob").id, [Role.PRIVACY_OFFICER], "test")
+
+    @staticmethod
+    def account(_: Home, doorman: Doorman) -> None:
+        doorman.people.enable(person(doorman, "bob").id, "test", enabled=False)
+
+    @staticmethod
+    def nothing(_: Home, __: Doorman) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "withdraw, detail",
+    [
+        (Withdrawn.nothing, ""),
+        (Withdrawn.policy, "bob may not analyse named any more"),
+        (Withdrawn.role, "bob has no account with the right to analyse"),
+        (Withdrawn.account, "bob has no account with the right to analyse"),
+    ],
+    ids=["nothing", "policy", "role", "account"],
+)
+def test_access_is_asked_for_again_when_a_queued_experiment_has_its_turn(
+    home: Home, doorman: Doorman, withdraw: Callable[[Home, Doorman], None], detail: str
+) -> None:
+    bob, turn = person(doorman, "bob"), threading.Event()
+    service = ExperimentService(home, workers=1)
+    app = create_app(service, doorman, hosts=("localhost",))
+    before = service.ledger.count()
+    try:
+        # The one worker is busy until access was withdrawn.
+        service._workers.submit(turn.wait)
+        secret, _ = doorman.tokens.make(bob.id, "test", list(Right), 1, "bob")
+        bearer = {"authorization": f"Bearer {secret}"}
+        visitor = TestClient(app, base_url="http://localhost", headers=bearer)
+        data = {"data_model": KEY, "datasets": ["free", "named"], "y": ["age"]}
+        asked = {"algorithm": "describe", "inputdata": data}
+        made = visitor.post(f"{API}/experiments", json=asked)
+        assert made.status_code == 202, made.text
+        withdraw(home, doorman)
+        turn.set()
+        found = ended(service, made.json()["id"])
+    finally:
+        turn.set()
+        service.close()
+        state(home, "named", '[access]\nroles = []\nusers = ["Ada@hospital.example", "bob"]\n')
+        doorman.people.enable(bob.id, "test", enabled=True)
+        doorman.people.set_roles(bob.id, [Role.RESEARCHER], "test")
+    if not detail:
+        assert found.state is State.DONE
+        return
+    assert found.state is State.FAILED
+    assert found.result is None
+    assert found.problem is not None
+    assert detail in f"{found.problem.title} {found.problem.detail}"
+    assert service.ledger.count() == before
+
+
+def ended(service: ExperimentService, identity: str) -> Experiment:
+    for _ in range(300):
+        found = service.get(identity)
+        if found.state.ended:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("the experiment did not end")
 
 
 def test_a_federation_is_offered_what_is_open_to_every_researcher(home: Home) -> None:

@@ -71,7 +71,7 @@ class People:
                     note(connection, issuer, "roles changed", row.name, ", ".join(roles))
                 return _person(self._row(connection, row.id))
             taken = select(func.count()).select_from(people).where(people.c.name == name)
-            if connection.scalar(taken):
+            if name == LOCAL or connection.scalar(taken):
                 name = f"{name}-{uuid4().hex[:6]}"
         return self._added(
             str(uuid4()),
@@ -227,6 +227,11 @@ def checked_name(name: str) -> str:
         raise RequestError(
             "The account's name will not do",
             fields=(FieldProblem("name", "2 to 100 letters, digits, `.`, `_`, `-`, `@`, `+`"),),
+        )
+    if lowered == LOCAL:
+        raise RequestError(
+            "The account's name will not do",
+            fields=(FieldProblem("name", f"{LOCAL} is who runs this machine"),),
         )
     return lowered
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from medmip.catalogue.home import Home
 
 FEDERATION = "Demonstration"
+_OPEN = b'[login]\nkind = "open"\n'
+"""The demonstration asks nobody who they are."""
+_BY_SQL = b'[ldsm]\ndatabase = "embedded"\n'
 _SHOWN_SEARCHES = b"steering_in_clear = true\n"
 """Invented patients have nothing to hide: quantiles of one hospital alone may be searched for."""
 _SOON = 30.0
@@ -39,6 +42,8 @@ HOSPITALS = (
     Hospital("lakeside", "Lakeside Hospital", ("ppmi-synthetic",)),
     Hospital("valley", "Valley Memory Clinic", ("adni-synthetic", "memoryclinic-synthetic")),
 )
+READ_BY_SQL = HOSPITALS[0]
+"""The hospital whose records data managers may ask with psql, R and BI tools."""
 DATASETS = tuple(dataset for hospital in HOSPITALS for dataset in hospital.datasets)
 
 
@@ -52,13 +57,15 @@ def demo(
     """Serve the portal on synthetic data of three hospitals, which the first start prepares."""
     place = opened(home or Path(".home/demo"))
     check_port("127.0.0.1", port)
-    _keep_open(place)
     if alone:
+        _configure(place, _OPEN + _BY_SQL)
         prepare_demo(place)
         serve_home(place, "127.0.0.1", port)
         return
+    _configure(place, _OPEN)
     homes = [opened(place.path / "hospitals" / hospital.folder) for hospital in HOSPITALS]
     for hospital, own in zip(HOSPITALS, homes, strict=True):
+        _configure(own, _OPEN + (_BY_SQL if hospital is READ_BY_SQL else b""))
         prepare_demo(own, hospital.datasets)
         if not own.policy.exists():
             write_atomically(own.policy, _SHOWN_SEARCHES)
@@ -66,6 +73,10 @@ def demo(
     with ExitStack() as stack:
         # Processes are begun before this one has threads or connections that they would inherit.
         stack.enter_context(_hospitals(homes))
+        typer.echo(
+            f"To ask {READ_BY_SQL.name}'s records by SQL: mip ldsm add-reader NAME "
+            f"--home {homes[HOSPITALS.index(READ_BY_SQL)].path}"
+        )
         serve_home(place, "127.0.0.1", port)
 
 
@@ -97,10 +108,10 @@ def prepare_demo(place: "Home", datasets: Collection[str] = DATASETS) -> None:
                 )
 
 
-def _keep_open(place: "Home") -> None:
-    """The demonstration asks nobody who they are, unless its configuration says otherwise."""
+def _configure(place: "Home", text: bytes) -> None:
+    """Configures a home of the demonstration, unless it is configured already."""
     if not place.configuration.exists():
-        write_atomically(place.configuration, b'[login]\nkind = "open"\n')
+        write_atomically(place.configuration, text)
 
 
 def _federate(place: "Home", homes: "list[Home]") -> None:

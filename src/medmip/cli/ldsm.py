@@ -67,15 +67,17 @@ def add_reader(name: _Name, home: HomeOption = None) -> None:
     """Let a person read rows; their password is made anew and shown this once."""
     from medmip.accounts.doorman import doorman_of
     from medmip.ldsm.copying import copy_published
-    from medmip.ldsm.database import connected
+    from medmip.ldsm.database import connected, reader_address
     from medmip.ldsm.readers import Account
     from medmip.ldsm.readers import add_reader as add
 
     with _database(home) as (place, settings, address), connected(address) as connection:
         copy_published(place, connection)
         password = add(place, connection, doorman_of(place), settings, name)
-    typer.echo(f"The account is {Account(name, open=True).role}, its password {password}")
+    account = Account(name, open=True).role
+    typer.echo(f"The account is {account}, its password {password}")
     typer.echo("It is shown this once. What is asked by it is written into the ledger.")
+    typer.echo(f'psql "{reader_address(address, account)}"')
 
 
 @ldsm_app.command("remove-reader")

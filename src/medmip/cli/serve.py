@@ -16,10 +16,10 @@ from medmip.errors import Conflict
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from medmip.accounts.doorman import Doorman
     from medmip.catalogue.home import Home
     from medmip.experiments.service import ExperimentService
     from medmip.federation.sites import Sites
+    from medmip.privacy.ledger import Ledger
 
 PORT = 8080
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="The port of the portal.")]
@@ -69,7 +69,7 @@ def serve_home(
         metrics = CollectorRegistry()
         service = ExperimentService(place, sites=_sites(place, stack, metrics))
         _serve_hub(place, service, stack, metrics)
-        _serve_database(place, service, doorman, stack)
+        stack.enter_context(published_to_database(place, service.ledger))
         app = create_app(service, doorman, hosts=(*LOOPBACK, *names), metrics=metrics)
         typer.echo(
             f"MIP is at http://{'[::1]' if host == '::1' else host}:{port}/ (Ctrl-C stops it)"
@@ -136,20 +136,25 @@ def _serve_hub(
     typer.echo(f"{joined.name} serves the federation {joined.federation!r} at {joined.address}")
 
 
-def _serve_database(
-    place: "Home", service: "ExperimentService", doorman: "Doorman", stack: ExitStack
-) -> None:
+@contextmanager
+def published_to_database(
+    place: "Home", ledger: "Ledger", *, quiet: bool = False
+) -> Iterator[None]:
     """Keeps the PostgreSQL of published data up to date, where the home names one."""
     from medmip.ldsm.settings import ldsm_settings
 
     settings = ldsm_settings(place)
     if settings is None:
+        yield
         return
 
+    from medmip.accounts.doorman import doorman_of
     from medmip.ldsm.keeper import Keeper
 
-    stack.enter_context(Keeper(place, settings, doorman, service.ledger))
-    typer.echo("Published data are copied into PostgreSQL, schema ldsm")
+    with Keeper(place, settings, doorman_of(place), ledger):
+        if not quiet:
+            typer.echo("Published data are copied into PostgreSQL, schema ldsm")
+        yield
 
 
 def check_port(host: str, port: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medmip.cli.options import HomeOption, JsonOption, opened
-from medmip.cli.serve import check_port, only_server, stop_softly
+from medmip.cli.serve import check_port, only_server, published_to_database, stop_softly
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +62,10 @@ def serve_as_site(place: "Home", *, quiet: bool = False, metrics_port: int | Non
                 await asyncio.Event().wait()
 
         try:
-            with suppress(KeyboardInterrupt):
+            with (
+                suppress(KeyboardInterrupt),
+                published_to_database(place, service.ledger, quiet=quiet),
+            ):
                 asyncio.run(serving())
         finally:
             service.close()

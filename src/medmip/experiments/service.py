@@ -2,7 +2,7 @@
 
 import contextlib
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from secrets import token_hex
@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from medmip.accounts.errors import NotAllowed
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
@@ -69,7 +70,8 @@ class ExperimentService:
     """Validates, queues, runs and remembers experiments on one home.
 
     workers is the number of experiments that run side by side; sites, where the home is a hub,
-    are those of its federation.
+    are those of its federation. reader_now tells as whom a user analyses when their
+    experiment's turn comes, None for who runs this machine; it raises NotAllowed.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class ExperimentService:
         self._cache = BlockCache()
         self._key = site_key(home, "folds")
         self._runner = Runner(self._site, self.validator, self.ledger, sites)
+        self.reader_now: Callable[[str], Reader | None] = lambda _: None
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="experiment")
         self._runs: dict[str, Run] = {}
 
@@ -317,6 +320,7 @@ class ExperimentService:
                 return
             experiment = self.experiments.get(identity)
             with self._ending(identity):
+                self._refuse_hidden(experiment)
                 outcome, provenance = self._runner.outcome(
                     experiment.request, identity, experiment.user, run
                 )
@@ -329,6 +333,20 @@ class ExperimentService:
                 )
         finally:
             self._runs.pop(identity, None)
+
+    def _refuse_hidden(self, experiment: Experiment) -> None:
+        """Raises NotAllowed where its user may not have the datasets analysed any more."""
+        reader, data = self.reader_now(experiment.user), experiment.request.inputdata
+        if reader is None:
+            return
+        there = {part.dataset for part in self.shelf.list(data.data_model)}
+        seen = {part.dataset for part in self.shelf_of(reader).list(data.data_model)}
+        hidden = [code for code in data.datasets if code in there - seen]
+        if hidden:
+            raise NotAllowed(
+                f"{experiment.user} may not analyse {', '.join(hidden)} any more",
+                remedy="Leave it out, or ask its data manager for access.",
+            )
 
     @contextlib.contextmanager
     def _ending(self, identity: str) -> Iterator[None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from medmip.catalogue.home import Home
 from medmip.ldsm.errors import LdsmError
@@ -50,6 +51,13 @@ def connected(address: str) -> Iterator[psycopg.Connection]:
         raise LdsmError(
             f"PostgreSQL stopped with {type(error).__name__} ({error.sqlstate})."
         ) from None
+
+
+def reader_address(address: str, account: str) -> str:
+    """Where a reader's own program finds the database; without what lets MIP itself in."""
+    kept = ("host", "hostaddr", "port", "dbname")
+    parts = conninfo_to_dict(address)
+    return make_conninfo(" ", **{key: parts.get(key) for key in kept}, user=account)
 
 
 def _refuse_unfit(connection: psycopg.Connection) -> None:

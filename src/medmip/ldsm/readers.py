@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+from medmip.accounts.dataset_reader import reader_named
 from medmip.accounts.doorman import Doorman
 from medmip.accounts.errors import NotAllowed
-from medmip.accounts.person import Person
-from medmip.accounts.role import Right, Role, rights_of
+from medmip.accounts.role import Right
 from medmip.catalogue.home import Home
 from medmip.errors import Conflict, NotFound
 from medmip.ldsm.errors import LdsmError
@@ -49,11 +49,7 @@ def add_reader(
             "A reader's name has letters, digits, `_`, `.`, `@` and `-`, 51 at most.",
             remedy="Give the person an account under such a name.",
         )
-    if not doorman.open and not _may_read_rows(doorman, name):
-        raise NotAllowed(
-            f"{name} has no account with the right to read records",
-            remedy="A data manager has it: mip user roles NAME.",
-        )
+    _reader(doorman, name)
     refuse_unlogged(connection)
     account = Account(name, open=True)
     password = secrets.token_urlsafe(24)
@@ -111,16 +107,17 @@ def hold_readers(home: Home, connection: psycopg.Connection, doorman: Doorman) -
     rows = connection.execute("SELECT name, model, dataset FROM ldsm_data.copied").fetchall()
     datasets = [(str(table), str(model), str(dataset)) for table, model, dataset in rows]
     for account in readers(connection):
-        person = _person(doorman, account.name)
-        able = doorman.open or _may_read_rows(doorman, account.name)
+        try:
+            reader = _reader(doorman, account.name)
+        except NotAllowed:
+            _let_see(connection, account.role, [])
+            if account.open:
+                _close(connection, account.role)
+            continue
         seen = [
-            table
-            for table, model, dataset in datasets
-            if able and may_analyse(home, model, dataset, _reader(person))
+            table for table, model, dataset in datasets if may_analyse(home, model, dataset, reader)
         ]
         _let_see(connection, account.role, seen)
-        if account.open and not able:
-            _close(connection, account.role)
 
 
 def refuse_unlogged(connection: psycopg.Connection) -> None:
@@ -153,16 +150,8 @@ def _close(connection: psycopg.Connection, role: str) -> None:
     )
 
 
-def _person(doorman: Doorman, name: str) -> Person | None:
-    return next((one for one in doorman.people.everybody() if one.name == name), None)
-
-
-def _may_read_rows(doorman: Doorman, name: str) -> bool:
-    person = _person(doorman, name)
-    return person is not None and person.enabled and Right.READ_RECORDS in rights_of(person.roles)
-
-
-def _reader(person: Person | None) -> Reader:
-    if person is None:
-        return Reader.of((), [role.value for role in Role])
-    return Reader.of(person.known_as, [role.value for role in person.roles])
+def _reader(doorman: Doorman, name: str) -> Reader:
+    reader = reader_named(doorman, name, Right.READ_RECORDS)
+    if reader is None:
+        raise NotAllowed(f"{name} is nobody's account", remedy="Name a person's: mip user list.")
+    return reader

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from medmip.accounts.dataset_reader import reader_named
 from medmip.accounts.doorman import Doorman
 from medmip.accounts.role import Right
 from medmip.experiments.service import ExperimentService
@@ -88,6 +90,7 @@ def create_app(
     /metrics tells besides the service's own.
     """
     desk = Desk(service.home, service.models)
+    service.reader_now = partial(reader_named, doorman, right=Right.ANALYSE)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 
+from medmip.accounts.dataset_reader import reader_of
 from medmip.accounts.person import Caller
 from medmip.accounts.role import Right
 from medmip.catalogue.variable import DATASET
@@ -13,7 +14,6 @@ from medmip.experiments.service import ExperimentService
 from medmip.experiments.shelf import Held
 from medmip.web.door import Door
 from medmip.web.problems import problem_responses
-from medmip.web.reader import reader_of
 from medmip.web.schemas import (
     AlgorithmEntry,
     DatasetEntry,

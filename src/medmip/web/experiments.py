@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from medmip.accounts.dataset_reader import reader_of
 from medmip.accounts.person import Caller
 from medmip.accounts.role import Right
 from medmip.experiments.experiment import Experiment, Outcome, State, Summary
@@ -17,7 +18,6 @@ from medmip.experiments.request import Request as AnalysisRequest
 from medmip.experiments.service import ExperimentService
 from medmip.web.door import Door
 from medmip.web.problems import problem_responses
-from medmip.web.reader import reader_of
 from medmip.web.schemas import (
     CohortCount,
     DatasetCount,
