@@ -1821,7 +1821,9 @@ export interface components {
         };
         /**
          * AskedRequest
-         * @description An analysis that somebody at the hub asks for; rules say in words whose records.
+         * @description An analysis that somebody at the hub asks for.
+         *
+         *     rules say in words whose records, steps how these are divided and prepared.
          */
         AskedRequest: {
             /** Algorithms */
@@ -1850,6 +1852,8 @@ export interface components {
             model: string;
             /** Rules */
             rules: string;
+            /** Steps */
+            steps: string[];
             /** User */
             user: string;
             /** Variables */

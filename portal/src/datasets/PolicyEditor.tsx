@@ -14,7 +14,7 @@ export function PolicyEditor({ model, dataset }: { model: string; dataset: strin
   const policy = useQuery({ queryKey: ['policy', model, dataset], queryFn: () => dataApi.policy(model, dataset) });
   if (policy.isPending) return <Loading lines={3} />;
   if (!policy.data) return <ProblemAlert error={policy.error} onRetry={() => void policy.refetch()} />;
-  return <Editor key={policy.data.text} model={model} dataset={dataset} policy={policy.data} />;
+  return <Editor key={`${model} ${dataset}`} model={model} dataset={dataset} policy={policy.data} />;
 }
 
 function Editor({ model, dataset, policy }: { model: string; dataset: string; policy: PolicyFile }) {
@@ -46,7 +46,7 @@ function Editor({ model, dataset, policy }: { model: string; dataset: string; po
           {t.save}
         </Button>
         <Text size="sm" role="status">
-          {save.isSuccess && t.saved}
+          {save.isSuccess && text === policy.text && t.saved}
         </Text>
       </Group>
     </Stack>

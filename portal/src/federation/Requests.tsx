@@ -70,6 +70,16 @@ function Asked({ request }: { request: AskedRequest }) {
             <dd>{labels(request.variables)}</dd>
             <dt>{t.rules}</dt>
             <dd>{request.rules || t.everybody}</dd>
+            {request.steps.length > 0 && (
+              <>
+                <dt>{t.steps}</dt>
+                <dd>
+                  {request.steps.map((step) => (
+                    <div key={step}>{step}</div>
+                  ))}
+                </dd>
+              </>
+            )}
             <dt>{t.asked}</dt>
             <dd>{new Date(request.asked).toLocaleString('en-GB')}</dd>
             {request.answered && (

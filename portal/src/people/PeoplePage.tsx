@@ -45,9 +45,20 @@ function useRefreshed() {
   return () => client.invalidateQueries();
 }
 
-function RolesField({ roles, onChange, label }: { roles: Role[]; onChange: (roles: Role[]) => void; label: string }) {
+function RolesField({
+  roles,
+  onChange,
+  label,
+  named = false,
+}: {
+  roles: Role[];
+  onChange: (roles: Role[]) => void;
+  label: string;
+  named?: boolean;
+}) {
   return (
     <MultiSelect
+      label={named ? label : undefined}
       aria-label={label}
       data={ROLES}
       value={roles}
@@ -153,7 +164,7 @@ function NewUser() {
               value={password}
               onChange={(event) => setPassword(event.currentTarget.value)}
             />
-            <RolesField label={t.roles} roles={roles} onChange={setRoles} />
+            <RolesField named label={t.roles} roles={roles} onChange={setRoles} />
             <Button type="submit" loading={add.isPending}>
               {t.add}
             </Button>

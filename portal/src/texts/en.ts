@@ -130,7 +130,7 @@ export const texts = {
     added: { y: 'is the outcome', x: 'is a covariate' },
     welcome: 'What do you want to know?',
     welcomeHint: (patients: string, datasets: number, variables: number) =>
-      `${patients} patients in ${datasets} ${datasets === 1 ? 'dataset' : 'datasets'}, ${variables} variables.`,
+      `${patients} patients in ${datasets} ${datasets === 1 ? 'dataset' : 'datasets'}, ${variables} ${variables === 1 ? 'variable' : 'variables'}.`,
     steps: [
       ['Find', 'Search the variables on the left and open one: what it means, how it is measured, how it is distributed.'],
       ['Combine', 'Make variables outcome (y) or covariate (x); keep the patients you mean with a filter.'],
@@ -350,6 +350,7 @@ export const texts = {
     variables: 'Variables',
     rules: 'Whose records',
     everybody: 'everybody’s in these datasets',
+    steps: 'Before the analysis',
     asked: 'Asked',
     answers: { waiting: 'waiting', granted: 'agreed', denied: 'declined' },
     byWhen: (by: string, when: string) => `by ${by}, ${when}`,

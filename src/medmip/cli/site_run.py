@@ -96,7 +96,9 @@ def requests(home: HomeOption = None, as_json: JsonOption = False) -> None:
     if not wishes:
         typer.echo('Nobody has asked. Requests wait here where `approval = "person"`.')
         return
-    table = Table("id", "who", "algorithms", "datasets", "variables", "rules", "asked", "answer")
+    table = Table(
+        "id", "who", "algorithms", "datasets", "variables", "rules", "steps", "asked", "answer"
+    )
     for wish in wishes:
         answer = f"{wish.answer} by {wish.by}" if wish.by else wish.answer
         table.add_row(
@@ -106,6 +108,7 @@ def requests(home: HomeOption = None, as_json: JsonOption = False) -> None:
             ", ".join(wish.datasets),
             ", ".join(wish.variables),
             in_words(wish.rules, {}) if wish.rules else "",
+            "; ".join(wish.steps),
             wish.asked,
             answer,
         )

@@ -37,7 +37,8 @@ class ApprovalsDamaged(MipError):
 class Wish(BaseModel):
     """Somebody at the hub wants a cohort analysed; by is who answered, where somebody did.
 
-    asked and answered are in ISO 8601, answered empty while it waits.
+    steps say in words how the records are divided and prepared before they are analysed. asked and
+    answered are in ISO 8601, answered empty while it waits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +55,7 @@ class Wish(BaseModel):
     answered: str = ""
     model: str = ""
     rules: Filter | None = None
+    steps: tuple[str, ...] = ()
 
 
 _WISHES = TypeAdapter(dict[str, Wish])
@@ -170,4 +172,22 @@ def _wish(opening: Opening) -> Wish:
         asked=_moment(),
         model=asked.model,
         rules=asked.filter,
+        steps=tuple(_steps(asked)),
     )
+
+
+def _steps(asked: CohortRequest) -> Iterator[str]:
+    if asked.visits is not None:
+        taken = [f"{part.how} of {code}" for code, part in asked.visits.taken]
+        told = ", ".join([*taken, "the first value of any other variable"])
+        yield f"One record is made of a patient’s visits: {told}"
+    if asked.gaps:
+        yield f"Missing values are filled in: {', '.join(asked.gaps)}"
+    elif asked.missing == "keep":
+        yield "Records with missing values are kept"
+    if asked.adjustable:
+        yield "Values are changed record by record first, such as standardised or harmonised"
+    if asked.partition is not None and asked.partition.folds:
+        yield f"Patients are dealt into {asked.partition.folds} groups, each told of apart"
+    elif asked.partition is not None:
+        yield "Each dataset is told of apart, and all the others without it"

@@ -59,7 +59,10 @@ class Named(BaseModel):
 
 
 class AskedRequest(BaseModel):
-    """An analysis that somebody at the hub asks for; rules say in words whose records."""
+    """An analysis that somebody at the hub asks for.
+
+    rules say in words whose records, steps how these are divided and prepared.
+    """
 
     id: str
     federation: str
@@ -69,6 +72,7 @@ class AskedRequest(BaseModel):
     datasets: list[str]
     variables: list[Named]
     rules: str
+    steps: list[str]
     asked: datetime
     answer: Literal["waiting", "granted", "denied"]
     by: str
@@ -269,6 +273,7 @@ def _asked(service: ExperimentService, wish: Wish) -> AskedRequest:
             for code in wish.variables
         ],
         rules=in_words(wish.rules, known) if wish.rules else "",
+        steps=list(wish.steps),
         asked=datetime.fromisoformat(wish.asked),
         answer=wish.answer,
         by=wish.by,
