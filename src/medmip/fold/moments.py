@@ -7,6 +7,7 @@ import numpy as np
 
 from medmip.fold.block import Block
 from medmip.fold.design import Design
+from medmip.fold.products import products
 from medmip.fold.scratch import scratch
 from medmip.fold.shifted import Origin, Shifted
 from medmip.fold.statistic import Cells, FloatArray, Shift, Sum, Symmetric
@@ -125,7 +126,7 @@ def moments_of(
         cells=column_cells(block, design, block.matrix(design)),
         shift=shift,
         total=centred.sum(axis=1),
-        cross=np.dot(centred, centred.T),
+        cross=products(centred),
     )
 
 

@@ -11,6 +11,7 @@ from medmip.catalogue.variable import Variable
 from medmip.fold.block import Block
 from medmip.fold.cohort import Cohort
 from medmip.fold.moments import MomentsState, moments
+from medmip.fold.products import products
 from medmip.fold.quantiles import quantiles
 from medmip.fold.scratch import scratch
 from medmip.fold.statistic import Cells, FloatArray, IntArray, Rank, Statistic, Sum
@@ -220,7 +221,7 @@ def rank_products(block: Block, state: RankScores) -> RankProducts:
     ranks = scratch(len(state.scores), block.records)
     for index, scores in enumerate(state.scores):
         scores.take(state.state.bin_of(index, block), out=ranks[index], mode="clip")
-    return RankProducts(np.array(float(block.records)), np.dot(ranks, ranks.T))
+    return RankProducts(np.array(float(block.records)), products(ranks))
 
 
 def mid_ranks(counts: IntArray) -> FloatArray:
