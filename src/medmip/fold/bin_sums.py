@@ -109,10 +109,12 @@ def slot_sums(slot: CodeArray, slots: int, words: IntArray, packing: Packing) ->
 
 @compiled("void(int32[::1],int64[:,::1],int64[:,::1])")
 def _added(slot: CodeArray, words: IntArray, held: IntArray) -> None:
+    u = np.uint64
     for i in range(len(slot)):
         if slot[i] >= 0:
+            at = u(slot[i])
             for word in range(words.shape[1]):
-                held[slot[i], word] += words[i, word]
+                held[at, u(word)] += words[u(i), u(word)]
 
 
 @compiled("void(uint8[:,::1],int32[::1],int64[:,::1],int32[:,::1],int64[:,::1],float64[:,:,:,::1])")
@@ -132,16 +134,16 @@ def _summed(
     ends = np.zeros(slots + 1, dtype=np.int64)
     for i in range(n):
         if slot[i] >= 0:
-            ends[slot[i] + 1] += 1
+            ends[u(slot[i]) + u(1)] += 1
     for s in range(slots):
         ends[s + 1] += ends[s]
     order = np.empty(ends[slots], dtype=np.int32)
     free = ends[:slots].copy()
     for i in range(n):
-        s = slot[i]
-        if s >= 0:
-            order[free[s]] = i
-            free[s] += 1
+        if slot[i] >= 0:
+            at = u(slot[i])
+            order[u(free[at])] = i
+            free[at] += 1
     held = np.zeros(m * width * several, dtype=np.int64)
     whole = features.shape[0] == 0
     for s in range(slots):
@@ -151,28 +153,28 @@ def _summed(
             held[:] = 0
             if whole and several == 2:
                 for k in range(start, stop):
-                    i = order[k]
-                    one, two = words[i, 0], words[i, 1]
+                    record = u(order[u(k)])
+                    one, two = words[record, u(0)], words[record, u(1)]
                     at = u(0)
                     for j in range(p):
-                        here = at + u(2) * u(codes[i, j])
+                        here = at + u(2) * u(codes[record, u(j)])
                         held[here] += one
                         held[here + u(1)] += two
                         at += u(2 * width)
             elif whole and several == 1:
                 for k in range(start, stop):
-                    i = order[k]
-                    one = words[i, 0]
+                    record = u(order[u(k)])
+                    one = words[record, u(0)]
                     for j in range(p):
-                        held[u(j * width) + u(codes[i, j])] += one
+                        held[u(j * width) + u(codes[record, u(j)])] += one
             else:
                 for k in range(start, stop):
-                    i = order[k]
+                    record = u(order[u(k)])
                     for j in range(m):
-                        f = j if whole else features[s, j]
-                        at = several * (j * width + codes[i, f])
+                        f = u(j) if whole else u(features[s, j])
+                        at = u(several) * (u(j * width) + u(codes[record, f]))
                         for w in range(several):
-                            held[at + w] += words[i, w]
+                            held[at + u(w)] += words[record, u(w)]
             for row in range(channels):
                 sums = found[s, table[row, 0]].reshape(m * width)
                 at, shift = u(table[row, 1]), table[row, 2]

@@ -307,7 +307,7 @@ def _scores(block: Block, state: BoostState, codes: BinArray) -> FloatArray:
 @compiled("void(float64[::1],float64[::1],int32[::1],float64[::1])")
 def _raised(scores: FloatArray, values: FloatArray, place: Places, risen: FloatArray) -> None:
     for i in range(len(scores)):
-        risen[i] = scores[i] + values[place[i]]
+        risen[i] = scores[i] + values[np.uint64(place[i])]
 
 
 def _derived(block: Block, state: BoostState, codes: BinArray) -> tuple[IntArray, float]:

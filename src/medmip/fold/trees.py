@@ -149,12 +149,15 @@ def _walked(
     place: Places,
     found: Places,
 ) -> None:
+    # Unsigned places need no look at whether they count from the end.
+    u = np.uint64
     for i in range(len(place)):
         node = place[i]
         for _ in range(levels):
-            if asked[node] < 0:
+            feature = asked[u(node)]
+            if feature < 0:
                 break
-            node = left[node] + sides[node, codes[i, asked[node]]]
+            node = left[u(node)] + sides[u(node), codes[u(i), u(feature)]]
         found[i] = node
 
 
@@ -236,8 +239,11 @@ class ClassOutcome:
         return self.held(block), self.channels, []
 
     def held(self, block: Block) -> IntArray:
-        """The class of each record, (n,)."""
-        places = np.array(self.places, dtype=np.int64)
+        """The class of each record, (n,), remembered by the block where it has room."""
+        return block.derived("classes", self, lambda: self._held(block)).astype(np.int64)
+
+    def _held(self, block: Block) -> CodeArray:
+        places = np.array(self.places, dtype=np.int32)
         return places.take(block.levels(self.variable), mode="wrap")
 
 
@@ -338,4 +344,4 @@ def slots_of(place: Places, nodes: Sequence[int], size: int) -> CodeArray:
 @compiled("void(int32[::1],int32[::1],int32[::1])")
 def _looked_up(slots: CodeArray, place: Places, found: CodeArray) -> None:
     for i in range(len(place)):
-        found[i] = slots[place[i]]
+        found[i] = slots[np.uint64(place[i])]

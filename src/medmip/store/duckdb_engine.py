@@ -24,9 +24,9 @@ from medmip.store.selection_sql import (
 )
 from medmip.store.snapshots import Snapshot
 
-LEAST_RECORDS, MOST_RECORDS = 16_384, 131_072
-"""Records of a batch: fewer of many columns, so that they stay in the processor's cache, and more
-of few, so that a kernel's steps are long enough for threads to work side by side."""
+LEAST_RECORDS, MOST_RECORDS, VALUES = 16_384, 131_072, 3 * 2**19
+"""Records of a batch of about so many values: fewer of many columns, which take more memory, and
+more of few, so that a kernel's steps are long enough for threads to work side by side."""
 
 
 class EngineFailure(MipError):
@@ -63,7 +63,7 @@ class DuckDBEngine:
     def scan(self, selection: Selection) -> Iterator[tuple[int, pa.RecordBatch]]:
         number = len(selection.numeric) + len(selection.nominal) + selection.repeated
         for index, snapshot in enumerate(selection.snapshots):
-            records = max(LEAST_RECORDS, MOST_RECORDS // max(number, 1))
+            records = min(MOST_RECORDS, max(LEAST_RECORDS, VALUES // max(number, 1)))
             for query in _records(selection, snapshot):
                 for batch in self._read(query, records):
                     yield index, batch
