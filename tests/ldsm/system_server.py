@@ -21,7 +21,7 @@ password_encryption = 'scram-sha-256'
 fsync = off
 """
 _HBA = """
-local all postgres peer map=mip
+local all postgres peer map=own
 local all all scram-sha-256
 """
 
@@ -63,7 +63,7 @@ def system_server(missing: Callable[[str], NoReturn]) -> Iterator[str]:
         for name, text in (
             ("postgresql.conf", conf),
             ("pg_hba.conf", _HBA),
-            ("pg_ident.conf", f"mip {getpass.getuser()} postgres\n"),
+            ("pg_ident.conf", f"own {getpass.getuser()} postgres\n"),
         ):
             (data / name).write_text(text)
         log = str(folder / "server.log")
