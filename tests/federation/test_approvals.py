@@ -1,6 +1,7 @@
 """What a person at a site is shown before they agree to an analysis."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,8 +29,8 @@ SLOPE = Visits(taken=(("volume", Taken(How.SLOPE)),), column="visitid")
 def shown(folder: Path, **options: object) -> tuple[str, ...]:
     """The steps of a wish that a site keeps of this cohort."""
     (age, volume) = (MODEL.variable(code) for code in ("age", "volume"))
-    fields = {"missing": "drop"} | options
-    spec = CohortSpec(MODEL, ("ward",), (volume,), (age,), None, **fields)  # type: ignore[arg-type]
+    fields: dict[str, Any] = {"missing": "drop"} | options
+    spec = CohortSpec(MODEL, ("ward",), (volume,), (age,), None, **fields)
     asked = (AlgorithmAsked("describe", "1"),)
     approvals = Approvals(folder / "approvals.json", Witnessed())
     with pytest.raises(Refused, match="Dr Weiss has to agree"):

@@ -105,12 +105,17 @@ def test_a_record_is_found_level_by_level_as_at_once() -> None:
     assert DEEPER.depths == [0, 1, 1, 2, 2, 2, 2]
 
 
-def test_records_of_joined_leaves_are_found_without_a_walk() -> None:
+def deeply_placed() -> tuple[Block, Any, Any]:
+    """Records, their bins, and where they are in the deepest tree, which the block remembers."""
     data = columns()
     x: dict[str, Any] = {"a": data["a"], "g": np.array(list("uvw"))[data["g"]]}
     block = block_of(x, ["a", "g"])
     codes = BINS.codes(block)
-    deep = placed(block, codes, DEEPER, "place")
+    return block, codes, placed(block, codes, DEEPER, "place")
+
+
+def test_records_of_joined_leaves_are_found_without_a_walk() -> None:
+    block, codes, deep = deeply_placed()
     for nodes in ({1}, {2}, {1, 2}, {0}):
         cut, _ = DEEPER.cut(nodes)
         within = cut.within(DEEPER)
@@ -150,11 +155,7 @@ def test_joined_leaves_are_told_as_if_looked_at_anew(outcome: Any, seeds: Any, v
 
 
 def test_a_cut_tree_needs_no_record_placed_anew() -> None:
-    data = columns()
-    x: dict[str, Any] = {"a": data["a"], "g": np.array(list("uvw"))[data["g"]]}
-    block = block_of(x, ["a", "g"])
-    codes = BINS.codes(block)
-    deep = placed(block, codes, DEEPER, "place")
+    block, codes, deep = deeply_placed()
     cut, _ = DEEPER.cut({1})
     nodes, place = placed_finer(block, codes, cut, "place")
     assert nodes is not None

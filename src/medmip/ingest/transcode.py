@@ -250,19 +250,17 @@ class _Decoder:
 
 
 def _clean(path: Path, decoder: _Decoder) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while data := file.read(CHUNK):
-            if text := decoder.clean(data, final=False):
-                yield text
-    if text := decoder.clean(b"", final=True):
-        yield text
+    yield from filter(None, (decoder.clean(data, final=not data) for data in _parts(path)))
 
 
 def _texts(path: Path, encoding: str, errors: str) -> Iterator[str]:
     decoder = _Decoder(encoding, errors)
+    yield from filter(None, (decoder.decode(data, final=not data) for data in _parts(path)))
+
+
+def _parts(path: Path) -> Iterator[bytes]:
+    """A file's bytes, a part at a time; an empty one is the last."""
     with path.open("rb") as file:
         while data := file.read(CHUNK):
-            if text := decoder.decode(data, final=False):
-                yield text
-    if text := decoder.decode(b"", final=True):
-        yield text
+            yield data
+    yield b""
