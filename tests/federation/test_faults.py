@@ -311,14 +311,15 @@ def test_a_replayed_message_is_refused(shared: Federation) -> None:
 
 def test_oversized_and_torn_messages_do_not_stop_a_site(shared: Federation) -> None:
     async def send(client: Any, subject: str, inbox: str) -> None:
-        for index in range(20):
+        # Fewer bytes than the broker keeps for a site that reads slowly: it would be cut off.
+        for index in range(8):
             place = index.to_bytes(2, "big") + (20).to_bytes(2, "big")
             await client.publish(subject, b"n" * 16 + place + bytes(PART), reply=inbox)
         await client.publish(subject, b"", reply=inbox)
         await client.publish(subject, b"short", reply=inbox)
 
-    told = [outcome.problem.what for outcome in heard(shared, send, 22) if outcome.problem]
-    assert len(told) == 22
+    told = [outcome.problem.what for outcome in heard(shared, send, 10) if outcome.problem]
+    assert len(told) == 10
     assert folded(asked(shared)).records > 0
 
 
