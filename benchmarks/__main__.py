@@ -22,8 +22,8 @@ from benchmarks.memory import peak_memory
 from benchmarks.task import PLAIN, Task
 from benchmarks.tasks import FAMILIES, TASKS, chosen, task_of
 
-RUNS = 5
-LONG = 8.0
+RUNS = 10
+LONG = 6.0
 """Seconds after which a contender is not run again in its process: a slow one is timed twice."""
 GROWING = (
     "describe, 48 variables",
