@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -108,9 +109,10 @@ HEADER = [
 ]
 
 
-def contest(home: Path, tasks: list[Task], records: int, runs: int, rounds: int) -> dict[str, Any]:
+def contest(
+    home: Path, tasks: list[Task], records: int, runs: int, rounds: int
+) -> Iterator[tuple[str, list[str]]]:
     """The rows of each task: contenders take turns, so that a slow moment hits each alike."""
-    found = {}
     for task in tasks:
         published(home_at(home), task.size(records), visits=task.visits)
         if task.sites > 1:
@@ -126,9 +128,9 @@ def contest(home: Path, tasks: list[Task], records: int, runs: int, rounds: int)
                 known["wall"] += part["wall"]
                 known["cpu"] += part["cpu"]
                 known["peak"] = max(known["peak"], part["peak"])
-        found[task.name] = rows_of(task, results, records)
-        print("\n".join(found[task.name]), flush=True)
-    return found
+        rows = rows_of(task, results, records)
+        print("\n".join(rows), flush=True)
+        yield task.name, rows
 
 
 def rows_of(task: Task, results: dict[str, dict[str, Any]], records: int) -> list[str]:
@@ -221,17 +223,32 @@ def main() -> None:
         tasks = chosen(named) if named or not asked.tasks else []
     except ValueError as error:
         parser.error(str(error))
+    rows, memory, imports = kept(RESULTS.read_text() if RESULTS.exists() else "")
+
+    def write() -> None:
+        """Keeps what is known so far, so that a run that is stopped loses nothing."""
+        if not asked.dry:
+            RESULTS.write_text(page(asked, rows, memory, imports))
+
     print("\n".join(HEADER), flush=True)
-    measured = contest(asked.home, tasks, asked.records, asked.runs, asked.rounds)
-    told: list[str] = []
+    for name, told in contest(asked.home, tasks, asked.records, asked.runs, asked.rounds):
+        rows[name] = told
+        write()
     if imports_asked:
-        told = [*ingest.HEADER, *ingest.contest(asked.home, asked.records, asked.rounds)]
-        print("\n".join(told), flush=True)
-    if asked.dry:
-        return
-    earlier, memory, imports = kept(RESULTS.read_text() if RESULTS.exists() else "")
-    rows = earlier | measured
-    report = [
+        lines = [*ingest.HEADER, *ingest.contest(asked.home, asked.records, asked.rounds)]
+        print("\n".join(lines), flush=True)
+        imports = ["", f"## {IMPORTS}", "", *lines]
+        write()
+    if not asked.no_growth and not asked.tasks:
+        memory = ["", "## Memory against the number of records", "", *growth(asked.home)]
+        write()
+
+
+def page(
+    asked: argparse.Namespace, rows: dict[str, list[str]], memory: list[str], imports: list[str]
+) -> str:
+    """The page of results, from the rows of each task and its parts on memory and imports."""
+    lines = [
         "# Benchmarks",
         "",
         f"A generated cohort of {asked.records:,} patients × {len(data_model().variables)} "
@@ -242,12 +259,10 @@ def main() -> None:
         "",
         *HEADER,
         *(line for task in TASKS for line in rows.get(task.name, [])),
+        *memory,
+        *imports,
     ]
-    if not asked.no_growth and not asked.tasks:
-        memory = ["", "## Memory against the number of records", "", *growth(asked.home)]
-    if told:
-        imports = ["", f"## {IMPORTS}", "", *told]
-    RESULTS.write_text("\n".join([*report, *memory, *imports]) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
