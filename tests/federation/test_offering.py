@@ -7,7 +7,14 @@ import pytest
 
 from medmip.catalogue.home import Home
 from medmip.federation.common_policy import Stated, breaches, read_common, stricter
-from medmip.federation.offering import Hours, Offering, OfferingError, laxer_fields, read_offering
+from medmip.federation.offering import (
+    Hours,
+    NotTheApprover,
+    Offering,
+    OfferingError,
+    laxer_fields,
+    read_offering,
+)
 from medmip.federation.site_folder import SiteFolder
 from medmip.federation.site_link import follow_policy
 from medmip.privacy.policy import Policy
@@ -114,3 +121,12 @@ def test_thresholds_that_make_no_sense_are_not_followed(tmp_path: Path) -> None:
     assert read_common(folder.common) == {"minimum_patients": 20}
     follow_policy(folder, {})
     assert read_common(folder.common) == {}
+
+
+def test_only_the_named_accounts_may_answer_where_some_are_named() -> None:
+    Offering().check_approver(["anna"])
+    named = Offering(approver="Dr Weiss", approvers=("weiss", "weiss@hospital.example"))
+    named.check_approver(["w.", "weiss@hospital.example"])
+    for others in (["anna"], []):
+        with pytest.raises(NotTheApprover, match="Dr Weiss has to answer"):
+            named.check_approver(others)

@@ -208,6 +208,14 @@ def test_a_person_reads_who_asks_for_what_and_agrees(
         "subjectageyears",
     ]
     where = f"{API}/requests/{request['id']}"
+    stated = service.home.site / "site.toml"
+    stated.write_text('approver = "Dr Weiss"\napprovers = ["weiss"]\n')
+    refused = officer.post(where, json={"agree": True})
+    assert (refused.status_code, refused.json()["detail"]) == (
+        403,
+        "Dr Weiss has to answer this here",
+    )
+    stated.write_text('approvers = ["weiss", "privacy_officer"]\n')
     assert officer.post(where, json={"agree": True}).json()["answer"] == "granted"
     assert service.approvals.check(wished("carla"), "") == Role.PRIVACY_OFFICER.value
     with pytest.raises(Refused, match="has been asked"):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from medmip.catalogue.home import Home
-    from medmip.federation.approvals import Approvals
+    from medmip.federation.approvals import Approvals, Decided, Wish
     from medmip.federation.site_service import SiteService
 
 RequestArgument = Annotated[str, typer.Argument(help="Its id, as `mip site requests` shows it.")]
@@ -117,14 +117,22 @@ def requests(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 def agree(request: RequestArgument, by: ByOption = "", home: HomeOption = None) -> None:
     """Agree to an analysis; whoever asked may then run it, again and again."""
-    wish = _approvals(home).answer(request, "granted", by or getpass.getuser())
+    wish = _answered(home, request, "granted", by)
     typer.echo(f"{wish.user} may run {', '.join(wish.algorithms)} on {', '.join(wish.datasets)}.")
 
 
 def decline(request: RequestArgument, by: ByOption = "", home: HomeOption = None) -> None:
     """Decline an analysis, also one that was agreed to before."""
-    wish = _approvals(home).answer(request, "denied", by or getpass.getuser())
+    wish = _answered(home, request, "denied", by)
     typer.echo(f"{wish.user} may not run {', '.join(wish.algorithms)}.")
+
+
+def _answered(home: "Path | None", request: str, answer: "Decided", by: str) -> "Wish":
+    from medmip.federation.offering import read_offering
+
+    who = by or getpass.getuser()
+    read_offering(opened(home).site / "site.toml").check_approver([who])
+    return _approvals(home).answer(request, answer, who)
 
 
 def _approvals(home: "Path | None") -> "Approvals":

@@ -1,7 +1,7 @@
 """What a site's administrator lets its federation use: `site.toml`, read anew when it changes."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, time
 from pathlib import Path
 from typing import Literal
@@ -28,6 +28,13 @@ class OfferingError(MipError):
     """The file of what a site offers cannot be used; nothing is offered until it can."""
 
     title = "What the site offers cannot be read"
+
+
+class NotTheApprover(MipError):
+    """An answer was given by somebody whose answer does not count."""
+
+    title = "Not allowed"
+    status = 403
 
 
 class Hours(BaseModel):
@@ -77,6 +84,12 @@ class Offering(BaseModel):
         description="With `person`, the approver agrees to each new cohort and algorithm first.",
     )
     approver: str = Field("", title="Approver", description="Who is asked, shown to the hub.")
+    approvers: tuple[str, ...] = Field(
+        (),
+        title="Accounts that agree",
+        description="Log-in names or addresses of the only accounts whose answer counts; "
+        "with none, every privacy officer's does.",
+    )
     hours: Hours = Field(
         default_factory=Hours,
         title="Working hours",
@@ -93,6 +106,14 @@ class Offering(BaseModel):
 
     def offers_algorithm(self, name: str) -> bool:
         return self.algorithms == "all" or name in self.algorithms
+
+    def check_approver(self, known_as: Iterable[str]) -> None:
+        """Raises NotTheApprover where others are to answer than whoever has these names."""
+        if self.approvers and not set(self.approvers) & set(known_as):
+            raise NotTheApprover(
+                f"{self.approver or 'Somebody else'} has to answer this here",
+                remedy="Ask them, or the administrator: `approvers` in site.toml names who may.",
+            )
 
     def policy_over(self, own: Policy) -> Policy:
         """The site's policy with the stricter thresholds; raises OfferingError naming others."""

@@ -14,6 +14,7 @@ from medmip.experiments.service import ExperimentService
 from medmip.federation.approvals import Wish
 from medmip.federation.clock import now
 from medmip.federation.hub_folder import HubFolder
+from medmip.federation.offering import read_offering
 from medmip.federation.site_folder import SiteFolder, Standing
 from medmip.federation.site_record import Invited, Site, SiteState
 from medmip.store.filter_words import in_words
@@ -159,11 +160,12 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
     @routes.post(
         "/requests/{identity}",
         operation_id="answerRequest",
-        responses=problem_responses(404, 409, 422),
+        responses=problem_responses(403, 404, 409, 422),
     )
     def answer(identity: str, consent: Consent, caller: Approver) -> AskedRequest:
         """Agrees to an analysis or declines it; an answer may be changed later."""
         SiteFolder.of(service.home)
+        read_offering(service.home.site / "site.toml").check_approver(caller.known_as)
         verdict: Literal["granted", "denied"] = "granted" if consent.agree else "denied"
         return _asked(service, service.approvals.answer(identity, verdict, caller.name))
 
