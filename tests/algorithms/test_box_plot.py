@@ -116,7 +116,7 @@ def test_a_small_group_is_hidden_with_one_that_would_tell_it() -> None:
     assert figures(found.boxes[0]) == figures(found.boxes[1]) == [None] * 5
     drawing, table = found.views()
     assert len(drawing.spec["data"]["values"]) == 1
-    assert [row["n"] for row in table.rows] == ["<10", "<10", 200]
+    assert [row["n"] for row in table.rows] == ["hidden", "hidden", 200]
     assert "Filter small levels" in table.note
 
 

@@ -60,7 +60,7 @@ def test_small_dataset_is_suppressed_as_a_whole() -> None:
     assert levels.n is None
     assert all(count is None or count == 0 for count in levels.counts.values())
     rows = found.views()[0].rows
-    assert "<10" in [row["n"] for row in rows if row["dataset"] == "tiny"]
+    assert "hidden" in [row["n"] for row in rows if row["dataset"] == "tiny"]
 
 
 def test_one_suppressed_dataset_hides_a_second_from_the_total() -> None:

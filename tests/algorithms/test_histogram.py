@@ -78,7 +78,7 @@ def test_small_cells_are_hidden_in_data_chart_and_table() -> None:
         count is None or count == 0 or count >= 10 for g in found.groups for count in g.counts
     )
     views = found.views()
-    assert "<10" in str(views[-1].rows)
+    assert "hidden" in str(views[-1].rows)
     assert "Dashed" in views[1].note
 
 

@@ -56,7 +56,7 @@ def test_a_hidden_count_leaves_no_share_behind():
     )
     assert [cell["weight"] for cell in open_["data"]["values"]] == [75, 25, 0, 100]
     assert [cell["weight"] for cell in hidden["data"]["values"]] == [30, None, None, 20]
-    assert [cell["told"] for cell in hidden["data"]["values"]] == ["30", "<10", "<10", "20"]
+    assert [cell["told"] for cell in hidden["data"]["values"]] == ["30", "hidden", "hidden", "20"]
 
 
 def test_units_have_their_powers_above():

@@ -4945,7 +4945,7 @@ export interface components {
         };
         /**
          * Table
-         * @description A table of a result; a suppressed count is the text `<10`.
+         * @description A table of a result; a suppressed count is the text `hidden`.
          *
          *     A row's own key `format`, where it has one, goes before the format of a number's column.
          */

@@ -81,9 +81,9 @@ function isFormat(value: unknown): value is string {
   return typeof value === 'string';
 }
 
-/** A count too small to be released, told as "<10". */
+/** A count that may not be released. */
 function isSuppressed(value: unknown): boolean {
-  return typeof value === 'string' && /^<\s?\d+$/.test(value);
+  return value === 'hidden';
 }
 
 /** Text that would else be squeezed into a column of single words. */

@@ -4,7 +4,7 @@ import { shownValue } from './format';
 
 it.each([
   [null, 'number', ''],
-  ['<10', 'integer', '<10'],
+  ['hidden', 'integer', 'hidden'],
   [1234567, 'integer', '1,234,567'],
   [0.00001, 'pvalue', '< 0.0001'],
   [0.04567, 'pvalue', '0.0457'],

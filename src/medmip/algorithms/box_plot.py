@@ -149,7 +149,7 @@ class BoxPlotResult(Result):
             | {
                 "variable": names.variable(box.variable),
                 "group": self._named(box, names),
-                "n": shown(box.n, self.minimum),
+                "n": shown(box.n),
                 "share": None if box.share is None else 100 * box.share,
             }
             for box in self.boxes

@@ -27,7 +27,7 @@ def confusion_chart(
         {
             "actual": labels[i],
             "given": labels[j],
-            "told": str(shown(count, minimum)) if count is None else f"{count:,}",
+            "told": str(shown(count)) if count is None else f"{count:,}",
             "weight": 100 * (count or 0) / max(sum(filter(None, row)), 1) if whole else count,
         }
         for i, row in enumerate(counts)

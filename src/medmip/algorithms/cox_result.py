@@ -114,7 +114,7 @@ class CoxResult(Result):
         event = names.level(self.event_variable, self.event)
         fit: list[tuple[str, object, Format]] = [
             ("Observations", self.n, "integer"),
-            ("Events", shown(self.events, self.minimum), "integer"),
+            ("Events", shown(self.events), "integer"),
             ("Dropped for missing values", self.excluded, "integer"),
             ("Times told apart", self.times, "integer"),
             ("Log-likelihood", self.log_likelihood, "number"),

@@ -83,8 +83,7 @@ class CrosstabResult(Result):
         headers: list[tuple[str, str, Format]] = [("level", down, "text")]
         headers += [(f"c{index}", name, "integer") for index, name in enumerate(columns)]
         cells: list[dict[str, object]] = [
-            {"level": name}
-            | {f"c{index}": shown(count, self.minimum) for index, count in enumerate(counts)}
+            {"level": name} | {f"c{index}": shown(count) for index, count in enumerate(counts)}
             for name, counts in zip(rows, self.counts, strict=True)
         ]
         flat = (count for counts in self.counts for count in counts)

@@ -102,8 +102,7 @@ class DescribeResult(Result):
         if not extremes:
             columns = [column for column in columns if column[0] not in ("minimum", "maximum")]
         rows = [
-            part.model_dump()
-            | {"label": self.labels[part.variable], "n": shown(part.n, self.minimum)}
+            part.model_dump() | {"label": self.labels[part.variable], "n": shown(part.n)}
             for part in self.numeric
         ]
         withheld = "" if extremes else "Smallest and largest values are withheld: one patient's."
@@ -154,7 +153,7 @@ class DescribeResult(Result):
         for code, label in self.levels[variable].items():
             row: dict[str, object] = {"level": label}
             for index, part in enumerate(parts):
-                row[f"d{index}"] = shown(part.counts[code], self.minimum)
+                row[f"d{index}"] = shown(part.counts[code])
             rows.append(row)
         missing = {f"d{index}": part.missing for index, part in enumerate(parts)}
         rows.append({"level": "(missing)", **missing})

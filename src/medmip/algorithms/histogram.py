@@ -151,7 +151,7 @@ class HistogramResult(Result):
             "group": group.label,
             "bin": name,
             "count": count,
-            "shown": str(shown(count, self.minimum)),
+            "shown": str(shown(count)),
             "hidden": self.minimum if count is None else None,
         }
         return (
@@ -167,7 +167,7 @@ class HistogramResult(Result):
         for index, name in enumerate(self._bins()):
             row: dict[str, object] = {"bin": name}
             for number, group in enumerate(self.groups):
-                row[f"g{number}"] = shown(group.counts[index], self.minimum)
+                row[f"g{number}"] = shown(group.counts[index])
             rows.append(row)
         counts = (count for group in self.groups for count in group.counts)
         return table("Counts", columns, rows, hidden_note(counts, self.minimum))

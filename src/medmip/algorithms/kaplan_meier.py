@@ -150,8 +150,8 @@ class KaplanMeierResult(Result):
             curve.model_dump(exclude={"steps"})
             | {
                 "group": label,
-                "events": shown(curve.events, self.minimum),
-                "censored": shown(curve.censored, self.minimum),
+                "events": shown(curve.events),
+                "censored": shown(curve.censored),
                 "expected": self.log_rank.expected[index] if self.log_rank else None,
             }
             for index, (label, curve) in enumerate(zip(labels, self.curves, strict=True))

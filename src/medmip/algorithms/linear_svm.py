@@ -228,7 +228,7 @@ class LinearSvmResult(TrainedResult):
         columns: list[tuple[str, str, Format]] = [("level", "Class", "text")]
         columns += [(f"c{i}", f"classed as {label}", "integer") for i, label in enumerate(labels)]
         rows: list[dict[str, object]] = [
-            {"level": label} | {f"c{i}": shown(count, self.minimum) for i, count in enumerate(row)}
+            {"level": label} | {f"c{i}": shown(count) for i, count in enumerate(row)}
             for label, row in zip(labels, self.confusion, strict=True)
         ]
         hidden = hidden_note((count for row in self.confusion for count in row), self.minimum)

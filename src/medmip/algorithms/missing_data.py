@@ -60,9 +60,9 @@ class MissingDataResult(Result):
         columns += [("together", "All", "integer"), ("share", "Missing, %", "number")]
         rows: list[dict[str, object]] = [
             {"variable": label}
-            | {f"d{i}": shown(count, self.minimum) for i, count in enumerate(part.missing)}
+            | {f"d{i}": shown(count) for i, count in enumerate(part.missing)}
             | {
-                "together": shown(part.together, self.minimum),
+                "together": shown(part.together),
                 "share": None if part.share is None else 100 * part.share,
             }
             for label, part in zip(labels, self.variables, strict=True)

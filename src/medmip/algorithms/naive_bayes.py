@@ -165,7 +165,7 @@ class NaiveBayesResult(TrainedResult):
         columns += [(f"c{i}", f"classed as {label}", "integer") for i, label in enumerate(labels)]
         rows = [
             {"level": label, "n": part.n, "prior": part.prior}
-            | {f"c{i}": shown(count, self.minimum) for i, count in enumerate(counts)}
+            | {f"c{i}": shown(count) for i, count in enumerate(counts)}
             for label, part, counts in zip(labels, self.classes, self.confusion, strict=True)
         ]
         flat = (count for row in self.confusion for count in row)

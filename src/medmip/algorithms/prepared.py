@@ -70,8 +70,8 @@ class Prepared(BaseModel):
         rows = [
             {
                 "variable": names.variable(part.variable),
-                "observed": shown(part.observed, self.minimum),
-                "missing": shown(part.missing, self.minimum),
+                "observed": shown(part.observed),
+                "missing": shown(part.missing),
             }
             for part in self.imputed
         ]

@@ -126,7 +126,7 @@ class RandomForestResult(TrainedResult):
         columns: list[tuple[str, str, Format]] = [("level", "Class", "text")]
         columns += [(f"c{i}", f"classed as {label}", "integer") for i, label in enumerate(labels)]
         rows: list[dict[str, object]] = [
-            {"level": label} | {f"c{i}": shown(count, self.minimum) for i, count in enumerate(row)}
+            {"level": label} | {f"c{i}": shown(count) for i, count in enumerate(row)}
             for label, row in zip(labels, self.confusion, strict=True)
         ]
         flat = [count for row in self.confusion for count in row]

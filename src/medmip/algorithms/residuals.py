@@ -99,7 +99,7 @@ class Diagnostics(BaseModel):
             ("expected", "Normal", "number"),
         ]
         rows = [
-            {"bin": name, "records": shown(count, self.minimum), "expected": expected}
+            {"bin": name, "records": shown(count), "expected": expected}
             for name, count, expected in zip(
                 self._names(), self.counts, self._expected(), strict=True
             )
@@ -139,7 +139,7 @@ class Diagnostics(BaseModel):
             x=alt.X("middle:Q", scale=scale), y="expected:Q"
         )
         far = [self.counts[0], self.counts[-1]]
-        told = " and ".join(str(shown(count, self.minimum)) for count in far)
+        told = " and ".join(str(shown(count)) for count in far)
         note = "Line: as many as a normal distribution has; the outer bins are open."
         return chart(
             "Standardised residuals",

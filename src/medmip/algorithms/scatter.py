@@ -126,7 +126,6 @@ class ScatterResult(Result):
             means,
             (names.axis(self.y), names.axis(self.x)),
             names.variable(self.group) if self.group else None,
-            self.minimum,
         )
         told = [f"{line['group']} {line['r']:.2g}" for line in lines if line["r"] is not None]
         words = f"; r: {', '.join(told)}" if told else ""
@@ -153,8 +152,7 @@ class ScatterResult(Result):
     def _lines(self, names: Names) -> View:
         percent = f"{100 * self.confidence:g} %"
         rows = [
-            line.model_dump()
-            | {"group": self._named(line.group, names), "n": shown(line.n, self.minimum)}
+            line.model_dump() | {"group": self._named(line.group, names), "n": shown(line.n)}
             for line in self.lines
         ]
         return table(
@@ -200,8 +198,7 @@ class ScatterResult(Result):
             (f"c{index}", label, "integer") for index, label in enumerate(_spans(self.x_edges))
         ]
         rows: list[dict[str, object]] = [
-            {"y": label}
-            | {f"c{index}": shown(count, self.minimum) for index, count in enumerate(row)}
+            {"y": label} | {f"c{index}": shown(count) for index, count in enumerate(row)}
             for label, row in zip(_spans(self.y_edges), self.counts, strict=True)
         ]
         flat = [count for row in self.counts for count in row]

@@ -6,6 +6,7 @@ from typing import Any
 import altair as alt
 
 from medmip.algorithms.palette import PALE, QUIET, RED
+from medmip.algorithms.views import shown
 from medmip.fold.statistic import FloatArray
 
 
@@ -17,7 +18,6 @@ def scatter_drawing(
     means: Sequence[Mapping[str, Any]],
     titles: tuple[str, str],
     legend: str | None,
-    minimum: int,
 ) -> Any:  # noqa: ANN401
     """Counts (rows from the lowest), edges up and across, lines and means as plain rows.
 
@@ -30,7 +30,7 @@ def scatter_drawing(
             "bottom": float(up[i]),
             "top": float(up[i + 1]),
             "patients": count,
-            "shown": f"<{minimum}" if count is None else str(count),
+            "shown": str(shown(count)),
         }
         for i, row in enumerate(counts)
         for j, count in enumerate(row)

@@ -7,6 +7,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 Format = Literal["number", "integer", "pvalue", "text"]
+HIDDEN = "hidden"
+"""What stands for a suppressed count: one kept back beside a small one may be large."""
 
 
 class TableColumn(BaseModel):
@@ -20,7 +22,7 @@ class TableColumn(BaseModel):
 
 
 class Table(BaseModel):
-    """A table of a result; a suppressed count is the text `<10`.
+    """A table of a result; a suppressed count is the text `hidden`.
 
     A row's own key `format`, where it has one, goes before the format of a number's column.
     """
@@ -106,16 +108,16 @@ def plain(value: object) -> JsonValue:
     raise TypeError(f"A table cell cannot hold {type(value).__name__}")
 
 
-def shown(count: int | None, minimum: int) -> int | str:
-    """A count as a person sees it: `<10` where it was suppressed."""
-    return f"<{minimum}" if count is None else count
+def shown(count: int | None) -> int | str:
+    """A count as a person sees it: `hidden` where it was suppressed, small or not."""
+    return HIDDEN if count is None else count
 
 
 def hidden_note(counts: Iterable[int | None], minimum: int) -> str:
-    """What `<10` says, where a count is suppressed."""
+    """What `hidden` says, where a count is suppressed."""
     if all(count is not None for count in counts):
         return ""
-    return f"<{minimum}: fewer patients than that, or hidden so that such a group stays hidden."
+    return f"{HIDDEN}: fewer than {minimum} patients, or what would tell of so few."
 
 
 def unmasked(counts: np.ndarray[Any, Any]) -> list[int | None]:
