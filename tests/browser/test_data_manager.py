@@ -177,8 +177,27 @@ def test_names_and_birth_dates_are_dealt_with_before_publication(
     expect(section(page, "Policy").get_by_text("The dataset’s own policy.")).to_be_visible()
     codes = [entry["code"] for entry in page.request.get(f"{address}/api/v1/datasets").json()]
     assert "ward" not in codes
+    a_policy_that_a_colleague_changed_meanwhile(page, address, picture)
     page.goto(f"{address}/datasets")
     expect(page.get_by_role("link", name="Versions, card and policy of ward")).to_be_visible()
+
+
+def a_policy_that_a_colleague_changed_meanwhile(page: Page, address: str, picture: Picture) -> None:
+    place = f"{address}/api/v1/policies/dementia:1.0/ward"
+    policy = section(page, "Policy")
+    editor = policy.get_by_role("textbox", name="The policy (TOML)")
+    before = page.request.get(place).json()["text"]
+    editor.fill(f"# mine\n{before}")
+    page.request.put(place, data={"text": f"# theirs\n{before}"})
+    policy.get_by_role("button", name="Save").click()
+    expect(policy.get_by_role("alert")).to_contain_text("Somebody else")
+    theirs = policy.get_by_role("textbox", name="What is in force now")
+    expect(theirs).to_have_value(re.compile("^# theirs"))
+    whole(page, "policy-conflict", picture)
+    policy.get_by_role("button", name="Put mine in its place").click()
+    expect(policy.get_by_text("Saved.")).to_be_visible()
+    expect(policy.get_by_role("alert")).to_have_count(0)
+    assert page.request.get(place).json()["text"].startswith("# mine")
 
 
 def decide(page: Page, told_of: Locator, column: str, action: str) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from medmip.catalogue.home import Home
+from medmip.errors import Conflict
 from medmip.stewardship.policy import DatasetPolicyError, parsed, stated_policy
 from medmip.stewardship.policy_file import ColumnDecision, decided, policy_file, write_policy
 
@@ -81,6 +82,16 @@ def test_a_text_that_is_no_policy_leaves_the_former_one(home):
         with pytest.raises(DatasetPolicyError):
             write_policy(home, KEY, "ward", text)
     assert policy_file(home, KEY, "ward").text == TEXT
+
+
+def test_a_text_made_from_an_older_one_is_not_written_over_the_newer(home):
+    beginning = policy_file(home, KEY, "ward").text
+    write_policy(home, KEY, "ward", TEXT, former=beginning)
+    with pytest.raises(Conflict, match="Somebody else"):
+        write_policy(home, KEY, "ward", TEXT.replace("Memory", "Ward"), former=beginning)
+    assert policy_file(home, KEY, "ward").text == TEXT
+    write_policy(home, KEY, "ward", TEXT.replace("Memory", "Ward"), former=TEXT)
+    assert stated_policy(home, KEY, "ward").description.title == "Ward clinic"
 
 
 @pytest.mark.parametrize("code", ["../escape", "", "a/b", "."])

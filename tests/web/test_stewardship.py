@@ -70,6 +70,8 @@ def test_a_policy_is_read_changed_and_kept_where_it_is_wrong(client: TestClient)
     wrong = client.put(place, json={"text": "[description]\ntitel = 1\n"})
     assert wrong.status_code == 422
     assert wrong.json()["errors"][0]["path"] == "description.titel"
+    late = client.put(place, json={"text": "# theirs\n", "former": "# read before\n"})
+    assert late.status_code == 409
     assert client.get(place).json()["text"] == text
     assert client.get(f"{PLACE}/card").json()["card"]["description"]["title"] == "The ward"
 

@@ -69,6 +69,6 @@ export const dataApi = {
   mappingOf: (model: string, dataset: string, version: number) =>
     `/api/v1${published(model, dataset, `/versions/${version}/mapping`)}`,
   policy: (model: string, dataset: string) => call<PolicyFile>('GET', policy(model, dataset)),
-  setPolicy: (model: string, dataset: string, text: string) =>
-    call<PolicyFile>('PUT', policy(model, dataset), { text }),
+  setPolicy: (model: string, dataset: string, text: string, former: string) =>
+    call<PolicyFile>('PUT', policy(model, dataset), { text, former }),
 };

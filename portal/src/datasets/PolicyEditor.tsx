@@ -2,6 +2,7 @@ import { Button, Group, Stack, Text, Textarea } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 
+import { ApiError } from '../api/client';
 import { dataApi, type PolicyFile } from '../api/data';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
@@ -19,11 +20,19 @@ export function PolicyEditor({ model, dataset }: { model: string; dataset: strin
 
 function Editor({ model, dataset, policy }: { model: string; dataset: string; policy: PolicyFile }) {
   const [text, setText] = useState(policy.text);
+  /** The text in force that the person has seen: a newer one is not written over unseen. */
+  const [former, setFormer] = useState(policy.text);
   const client = useQueryClient();
   const save = useMutation({
-    mutationFn: () => dataApi.setPolicy(model, dataset, text),
-    onSuccess: () => client.invalidateQueries(),
+    mutationFn: (seen: string) => dataApi.setPolicy(model, dataset, text, seen),
+    onSuccess: (made) => setFormer(made.text),
+    onSettled: () => client.invalidateQueries(),
   });
+  const keepTheirs = () => {
+    setText(policy.text);
+    setFormer(policy.text);
+    save.reset();
+  };
   return (
     <Stack gap="sm">
       <Text size="sm" c="dimmed">
@@ -41,8 +50,28 @@ function Editor({ model, dataset, policy }: { model: string; dataset: string; po
         onChange={(event) => setText(event.currentTarget.value)}
       />
       <ProblemAlert error={save.error} />
+      {save.error instanceof ApiError && save.error.problem.status === 409 && policy.text !== former && (
+        <>
+          <Textarea
+            label={t.theirs}
+            classNames={{ input: 'code' }}
+            autosize
+            maxRows={24}
+            readOnly
+            value={policy.text}
+          />
+          <Group>
+            <Button variant="default" onClick={keepTheirs}>
+              {t.keepTheirs}
+            </Button>
+            <Button variant="light" color="red" onClick={() => save.mutate(policy.text)}>
+              {t.replaceTheirs}
+            </Button>
+          </Group>
+        </>
+      )}
       <Group>
-        <Button loading={save.isPending} disabled={text === policy.text} onClick={() => save.mutate()}>
+        <Button loading={save.isPending} disabled={text === policy.text} onClick={() => save.mutate(former)}>
           {t.save}
         </Button>
         <Text size="sm" role="status">

@@ -49,5 +49,8 @@ export const stewardshipTexts = {
     editor: 'The policy (TOML)',
     save: 'Save',
     saved: 'Saved.',
+    theirs: 'What is in force now',
+    keepTheirs: 'Keep theirs',
+    replaceTheirs: 'Put mine in its place',
   },
 };

@@ -1,17 +1,14 @@
 """A person's consent to each new cohort and algorithm, where a site asks for it."""
 
-import fcntl
 import hashlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from medmip.catalogue.atomic_file import write_atomically
+from medmip.catalogue.atomic_file import alone, write_atomically
 from medmip.catalogue.home import Home
 from medmip.errors import MipError, NotFound
 from medmip.federation.request import CohortRequest
@@ -77,7 +74,7 @@ class Approvals:
         """Who agreed to this cohort and these algorithms; raises Refused where nobody has."""
         wish = _wish(opening)
         who = approver or "the site's administrator"
-        with self._alone():
+        with alone(self._path.parent):
             wishes = self._read()
             known = wishes.get(wish.id)
             if known is None:
@@ -100,7 +97,7 @@ class Approvals:
 
     def answer(self, wish: str, answer: Decided, by: str) -> Wish:
         """Keeps a person's answer, which the ledger has first; raises NotFound."""
-        with self._alone():
+        with alone(self._path.parent):
             wishes = self._read()
             known = wishes.get(wish)
             if known is None:
@@ -120,16 +117,6 @@ class Approvals:
             wishes[wish] = known.model_copy(update=told)
             self._write(wishes)
             return wishes[wish]
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keeps other threads and processes, such as `mip site agree`, from writing meanwhile."""
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)
 
     def _read(self) -> dict[str, Wish]:
         try:

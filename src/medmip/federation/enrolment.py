@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-from medmip.catalogue.atomic_file import write_atomically
+from medmip.catalogue.atomic_file import alone, write_atomically
 from medmip.errors import Conflict
 from medmip.federation.address import Address, Proxy
 from medmip.federation.authority import TlsKey
@@ -89,7 +89,7 @@ async def enrol(
         hub_key=invitation.hub_key.hex,
         standing=Standing.WAITING,
     )
-    with folder.alone():
+    with alone(folder.path):
         folder.keep_certificate(welcome.certificate.encode())
         write_atomically(folder.authority_certificate, invitation.authority)
         folder.keep(membership)

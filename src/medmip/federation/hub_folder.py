@@ -1,15 +1,12 @@
 """What a hub keeps in MIP_HOME/hub: its settings, identity, authority and certificates."""
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from medmip.catalogue.atomic_file import write_atomically
+from medmip.catalogue.atomic_file import alone, write_atomically
 from medmip.catalogue.home import Home
 from medmip.errors import Conflict
 from medmip.federation.address import HUB_PORT, Address
@@ -118,7 +115,7 @@ class HubFolder:
     def make(self, settings: HubSettings, now: datetime) -> None:
         """Makes keys and certificates; raises Conflict where the hub is made already."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self.alone():
+        with alone(self.path):
             if self.is_whole:
                 raise Conflict(
                     f"{self.path} holds the hub {self.settings.federation!r} already",
@@ -166,7 +163,7 @@ class HubFolder:
 
     def rotate(self, now: datetime) -> Succession:
         """Puts a new identity in the place of the present one, which signs it."""
-        with self.alone():
+        with alone(self.path):
             self._finish_rotation()
             former, following = self.identity, Identity.made()
             step = Succession.made(former, following, now)
@@ -186,7 +183,7 @@ class HubFolder:
 
     def renew(self, now: datetime) -> bool:
         """Replaces the hub's certificates where they are due; tells whether it did."""
-        with self.alone():
+        with alone(self.path):
             due = min(
                 renewal_of(read_certificate(path))
                 for path in (self.server_certificate, self.client_certificate)
@@ -218,13 +215,3 @@ class HubFolder:
 
     def _write(self, settings: HubSettings) -> None:
         write_atomically(self._settings, settings.model_dump_json(indent=2).encode())
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keeps other processes from changing the folder meanwhile."""
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from medmip.catalogue.atomic_file import write_atomically
+from medmip.catalogue.atomic_file import alone, write_atomically
 from medmip.errors import Conflict, MipError
 from medmip.federation.identity import PublicIdentity
 from medmip.federation.site_folder import SiteFolder
@@ -73,7 +73,7 @@ class Peers:
 
         All at once: a run over a hundred hospitals would otherwise write a hundred files at each.
         """
-        with self._folder.alone():
+        with alone(self._folder.path):
             known = {peer.node: peer for peer in self.known()}
             changed = False
             for one in met:

@@ -1,16 +1,12 @@
 """What a site keeps in MIP_HOME/site: its identity, TLS key, certificate and where its hub is."""
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from medmip.catalogue.atomic_file import write_atomically
+from medmip.catalogue.atomic_file import alone, write_atomically
 from medmip.catalogue.home import Home
 from medmip.errors import Conflict
 from medmip.federation.address import Address, Proxy
@@ -143,7 +139,7 @@ class SiteFolder:
     def make_keys(self) -> None:
         """Makes identity and TLS key where they are missing; an interrupted joining keeps them."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self.alone():
+        with alone(self.path):
             if not self.identity_key.exists():
                 Identity.made().write(self.identity_key)
             if not self.tls_key.exists():
@@ -158,14 +154,14 @@ class SiteFolder:
 
     def stand(self, standing: Standing) -> None:
         """Remembers where the site stands, as its hub last said."""
-        with self.alone():
+        with alone(self.path):
             membership = self.membership
             if membership.standing != standing:
                 self.keep(membership.model_copy(update={"standing": standing}))
 
     def follow_hub(self, chain: tuple[Succession, ...]) -> PublicIdentity:
         """Takes up the hub's newer key where the known one signed it; raises BrokenSuccession."""
-        with self.alone():
+        with alone(self.path):
             membership = self.membership
             known = membership.hub
             following = newest(known, chain)
@@ -188,7 +184,7 @@ class SiteFolder:
 
     def leave(self) -> None:
         """Forgets the federation: the membership first, then keys and certificates."""
-        with self.alone():
+        with alone(self.path):
             for path in (
                 self._membership,
                 self.identity_key,
@@ -199,13 +195,3 @@ class SiteFolder:
                 self.common,
             ):
                 path.unlink(missing_ok=True)
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keeps other processes from changing the folder meanwhile."""
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)

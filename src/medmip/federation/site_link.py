@@ -6,6 +6,7 @@ import os
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+from medmip.catalogue.atomic_file import alone
 from medmip.errors import MipError
 from medmip.federation.authority import TlsKey, read_certificate, renewal_of
 from medmip.federation.client import FederationClient
@@ -141,7 +142,7 @@ async def renew(folder: SiteFolder, client: FederationClient) -> None:
     key = TlsKey.read(folder.tls_key).public.hex()
     word = await say(folder, client, Renew(tls_key=key))
     assert word.welcome.certificate is not None
-    with folder.alone():
+    with alone(folder.path):
         folder.keep_certificate(word.welcome.certificate.encode())
     context = client.options["tls"]
     context.load_cert_chain(folder.certificate, folder.tls_key)
@@ -153,7 +154,7 @@ async def rotate(folder: SiteFolder, moment: datetime) -> None:
 
     Where an earlier attempt was interrupted, it is brought to its end instead.
     """
-    with folder.alone():
+    with alone(folder.path):
         if not folder.next_key.exists():
             Identity.made().write(folder.next_key)
         following = Identity.read(folder.next_key)

@@ -24,7 +24,8 @@ def decide(home: Home, item: Item, decisions: Sequence[ColumnDecision]) -> tuple
         targets += [
             code for code in item.datasets if policy_file(home, model, code).origin == "own"
         ]
-    texts = [decided(policy_file(home, model, code).text, decisions) for code in targets]
-    for code, text in zip(targets, texts, strict=True):
-        write_policy(home, model, code, text)
+    formers = [policy_file(home, model, code).text for code in targets]
+    texts = [decided(former, decisions) for former in formers]
+    for code, text, former in zip(targets, texts, formers, strict=True):
+        write_policy(home, model, code, text, former)
     return tuple(targets)

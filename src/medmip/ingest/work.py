@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from medmip.catalogue.atomic_file import alone
 from medmip.catalogue.home import Home
 from medmip.ingest.errors import IngestError
 
@@ -28,7 +29,7 @@ def work_folder(home: Home | None) -> Iterator[Path]:
     else:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Nobody may take a new folder for an abandoned one before it is locked.
-        with _alone(root):
+        with alone(root):
             _remove_abandoned(root)
             folder, lock = _made(root)
     try:
@@ -56,17 +57,6 @@ def _made(root: Path | None) -> tuple[Path, int]:
     lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return folder, lock
-
-
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """Waits until no other import comes or cleans up here."""
-    lock = os.open(root, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 def _remove_abandoned(root: Path) -> None:

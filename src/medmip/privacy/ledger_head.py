@@ -1,17 +1,16 @@
 """The ledger's head: how far it reached, kept outside the database and sealed."""
 
-import fcntl
 import hashlib
 import hmac
 import json
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from medmip.catalogue.atomic_file import write_atomically
+from medmip.catalogue.atomic_file import alone, write_atomically
 from medmip.catalogue.home import Home
 
 FIRST = "0" * 64
@@ -46,7 +45,7 @@ class LedgerHead:
 
     def read(self) -> Head | None:
         """The head; None where it is missing or its seal is not ours."""
-        with self._alone():
+        with alone(self._path.parent):
             return self._read()
 
     def _read(self) -> Head | None:
@@ -63,7 +62,7 @@ class LedgerHead:
         before is the row before it, and hash_of tells the hash of any other by its number. A head
         whose row is gone stays where it is, so that rows written afterwards hide nothing.
         """
-        with self._alone():
+        with alone(self._path.parent):
             head = self._read()
             if head is None or head.number >= newest.number:
                 return
@@ -105,19 +104,10 @@ class LedgerHead:
     def _made(self, home: Home) -> bytes:
         """The key, made once with the head of an empty ledger, readable by its owner alone."""
         path = home.keys / "ledger.key"
-        with self._alone():
+        with alone(self._path.parent):
             if not path.exists():
                 self.key = secrets.token_bytes(32)
                 self._write(Head(0, FIRST))
                 # The key comes last: where it stands, a missing head was taken away.
                 write_atomically(path, self.key)
         return path.read_bytes()
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)

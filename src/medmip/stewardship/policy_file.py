@@ -8,8 +8,9 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tomlkit.items import Array, InlineTable, Table
 
-from medmip.catalogue.atomic_file import write_atomically
+from medmip.catalogue.atomic_file import alone, write_atomically
 from medmip.catalogue.home import Home
+from medmip.errors import Conflict
 from medmip.stewardship.policy import DatasetPolicy, DatasetPolicyError, parsed
 from medmip.store.snapshots import is_dataset_code
 
@@ -89,10 +90,13 @@ def policy_file(home: Home, model: str, dataset: str | None) -> PolicyFile:
     return PolicyFile(origin="built in", text=_BEGINNING, policy=DatasetPolicy())
 
 
-def write_policy(home: Home, model: str, dataset: str | None, text: str) -> PolicyFile:
+def write_policy(
+    home: Home, model: str, dataset: str | None, text: str, former: str | None = None
+) -> PolicyFile:
     """Make a text the dataset's own policy, None for that of all datasets, in one step.
 
-    Raises DatasetPolicyError, naming the fields; the former policy then stays.
+    former is the text in force that it was made from. Raises Conflict where another has come in
+    force since, DatasetPolicyError naming the fields; the policy in force then stays.
     """
     path = home.policies / "default.toml"
     if dataset is not None:
@@ -103,7 +107,14 @@ def write_policy(home: Home, model: str, dataset: str | None, text: str) -> Poli
         path = home.dataset_policy(model, dataset)
     policy = parsed(text, path.name)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_atomically(path, text.encode())
+    with alone(home.policies):
+        if former is not None and policy_file(home, model, dataset).text != former:
+            raise Conflict(
+                "Somebody else has changed this policy since you read it; yours is not saved",
+                where=path.name,
+                remedy="Read theirs, then save yours again or keep theirs.",
+            )
+        write_atomically(path, text.encode())
     return PolicyFile(origin="own" if dataset is not None else "default", text=text, policy=policy)
 
 

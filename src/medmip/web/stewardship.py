@@ -79,9 +79,10 @@ class Rollback(_Body):
 
 
 class PolicyText(_Body):
-    """A policy as TOML."""
+    """A policy as TOML, and the text in force that it was made from, null for whatever is."""
 
     text: Annotated[str, Field(max_length=200_000)]
+    former: Annotated[str | None, Field(max_length=200_000)] = None
 
 
 def router(desk: Desk, door: Door) -> APIRouter:
@@ -197,11 +198,11 @@ def router(desk: Desk, door: Door) -> APIRouter:
     @routes.put(
         "/policies/{model}/{dataset}",
         operation_id="setDatasetPolicy",
-        responses=problem_responses(404, 422),
+        responses=problem_responses(404, 409, 422),
     )
     def set_policy(model: str, dataset: str, new: PolicyText) -> PolicyFile:
         """Writes a policy; files of the inbox that it concerns are looked at anew."""
-        made = write_policy(home, models.get(model).key, _code(dataset), new.text)
+        made = write_policy(home, models.get(model).key, _code(dataset), new.text, new.former)
         desk.policy_changed(model, _code(dataset))
         return made
 
