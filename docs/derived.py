@@ -62,6 +62,7 @@ def _algorithm(algorithm: Algorithm[Any, Any]) -> str:
         f"- `x`: {_roles(algorithm.x)}",
         f"- Records with a missing value are {dropped}.",
         f"- What leaves the hospital: {algorithm.discloses}",
+        *(f"- Reference: {citation}" for citation in algorithm.citations),
     ]
     head, items = "\n\n".join(lines[:2]), "\n".join(lines[2:])
     table = _table(("Parameter", "", "Default", "Bounds"), parameters) if parameters else ""

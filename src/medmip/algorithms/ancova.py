@@ -188,6 +188,10 @@ class AncovaResult(Result):
     ),
     y=one(NUMERIC, "Outcome"),
     x=(one(NOMINAL, "Groups"), many(ANY, "Covariates", "Held equal between the groups.")),
+    citations=(
+        "Maxwell SE, Delaney HD, Kelley K. Designing Experiments and Analyzing Data: A Model "
+        "Comparison Perspective. 3rd ed. Routledge; 2018.",
+    ),
     parameters=AncovaParameters,
 )
 def ancova(cohort: Cohort, parameters: AncovaParameters) -> AncovaResult:

@@ -194,6 +194,11 @@ def _intervals(
     discloses="Size, mean and standard deviation of each group, none below the minimum.",
     y=one(NUMERIC, "Outcome"),
     x=one(NOMINAL, "Groups"),
+    citations=(
+        "Fisher RA. Statistical Methods for Research Workers. Oliver and Boyd; 1925.",
+        "Kramer CY. Extension of multiple range tests to group means with unequal numbers of "
+        "replications. Biometrics. 1956;12:307-310.",
+    ),
     parameters=AnovaParameters,
 )
 def anova_oneway(cohort: Cohort, parameters: AnovaParameters) -> AnovaResult:

@@ -174,6 +174,7 @@ def _means(cells: list[dict[str, object]], first: str, second: str, axis: str) -
     discloses=("Size, mean and standard deviation of each pair of groups, none below the minimum."),
     y=one(NUMERIC, "Outcome"),
     x=(one(NOMINAL, "First grouping"), one(NOMINAL, "Second grouping")),
+    citations=("Searle SR. Linear Models for Unbalanced Data. Wiley; 1987.",),
     parameters=TwoWayParameters,
 )
 def anova_twoway(cohort: Cohort, parameters: TwoWayParameters) -> TwoWayResult:

@@ -187,6 +187,8 @@ class BoxPlotResult(Result):
     y=many(NUMERIC, "Variables"),
     x=many(NOMINAL, "Group", at_least=0, at_most=1),
     missing="keep",
+    method="box plots",
+    citations=("Tukey JW. Exploratory Data Analysis. Addison-Wesley; 1977.",),
     parameters=BoxPlotParameters,
 )
 def box_plot(cohort: Cohort, parameters: BoxPlotParameters) -> BoxPlotResult:

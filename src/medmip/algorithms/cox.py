@@ -104,6 +104,13 @@ class CoxParameters(Parameters):
         one(NOMINAL, "Event status", "Tells who had the event and who was censored."),
         many(ANY, "Covariates"),
     ),
+    method="Cox regression",
+    citations=(
+        "Cox DR. Regression models and life-tables. Journal of the Royal Statistical Society B. "
+        "1972;34:187-220.",
+        "Efron B. The efficiency of Cox’s likelihood function for censored data. Journal of the "
+        "American Statistical Association. 1977;72:557-565.",
+    ),
     parameters=CoxParameters,
 )
 def cox(cohort: Cohort, parameters: CoxParameters) -> CoxResult:

@@ -12,6 +12,7 @@ from medmip.algorithms.declaration import CannotCompute, Parameters, Result, alg
 from medmip.algorithms.level_axis import level_axis
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.palette import ON_DARK, ON_LIGHT
+from medmip.algorithms.references import CATEGORICAL
 from medmip.algorithms.role import NOMINAL, one
 from medmip.algorithms.views import (
     Format,
@@ -205,6 +206,7 @@ def cross_counts(block: Block, state: CrossState) -> CrossCounts:
     ),
     y=one(NOMINAL, "Rows"),
     x=one(NOMINAL, "Columns"),
+    citations=(CATEGORICAL,),
     parameters=CrosstabParameters,
 )
 def crosstab(cohort: Cohort, parameters: CrosstabParameters) -> CrosstabResult:

@@ -170,6 +170,11 @@ def _likeliest(counts: Sequence[int]) -> int:
     ),
     y=one(ANY, "Outcome"),
     x=many(ANY, "Covariates"),
+    method="a decision tree",
+    citations=(
+        "Breiman L, Friedman JH, Olshen RA, Stone CJ. Classification and Regression Trees. "
+        "Wadsworth; 1984.",
+    ),
     parameters=DecisionTreeParameters,
 )
 def decision_tree(cohort: Cohort, parameters: DecisionTreeParameters) -> DecisionTreeResult:

@@ -64,7 +64,8 @@ class Algorithm(Generic[P, R]):
 
     question groups it in the gallery; discloses is the sentence that a privacy officer reads;
     missing says whether records with a missing value are dropped or kept; repeated, that patients
-    need several records each, as only longitudinal data models have them.
+    need several records each, as only longitudinal data models have them; method is what a paper
+    calls it in a sentence, and citations are the references that it gives for it.
     """
 
     name: str
@@ -79,6 +80,8 @@ class Algorithm(Generic[P, R]):
     repeated: bool
     parameters: type[P]
     run: Callable[[Cohort, P], R]
+    method: str
+    citations: tuple[str, ...] = ()
 
     @property
     def result(self) -> type[R]:
@@ -116,11 +119,14 @@ def algorithm(
     missing: Literal["drop", "keep"] = "drop",
     repeated: bool = False,
     version: str = "1.0",
+    method: str = "",
+    citations: Sequence[str] = (),
 ) -> Callable[[Callable[[Cohort, P], R]], Algorithm[P, R]]:
     """Declares the function that drives an algorithm; the registry finds the declaration.
 
-    Several roles in y or x share that list of a request, each in its turn. Raises ValueError where
-    a parameter names variables of a role that there is not.
+    Several roles in y or x share that list of a request, each in its turn. A method that is not
+    given is the label in small letters. Raises ValueError where a parameter names variables of a
+    role that there is not.
     """
 
     def declare(run: Callable[[Cohort, P], R]) -> Algorithm[P, R]:
@@ -137,6 +143,8 @@ def algorithm(
             repeated,
             parameters,
             run,
+            method or label[:1].lower() + label[1:],
+            tuple(citations),
         )
         _check_places(declared)
         return declared

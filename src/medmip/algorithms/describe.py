@@ -213,6 +213,11 @@ def level_counts(block: Block, state: LevelState) -> LevelCounts:
     ),
     y=many(ANY, "Variables"),
     missing="keep",
+    method="descriptive statistics",
+    citations=(
+        "Hyndman RJ, Fan Y. Sample quantiles in statistical packages. The American Statistician. "
+        "1996;50:361-365.",
+    ),
     parameters=DescribeParameters,
 )
 def describe(cohort: Cohort, _: DescribeParameters) -> DescribeResult:

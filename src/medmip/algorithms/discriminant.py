@@ -17,6 +17,7 @@ from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResu
 from medmip.algorithms.discriminant_axes import Axis, discriminant_axes, rao_test
 from medmip.algorithms.ellipses import Spread, ellipses
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.references import ELEMENTS
 from medmip.algorithms.role import ANY, NOMINAL, many, one
 from medmip.algorithms.views import Format, View, chart, hidden_note, shown, table, unmasked
 from medmip.algorithms.whitening import own_root, pooled_root
@@ -287,6 +288,11 @@ class DiscriminantResult(TrainedResult):
     ),
     y=one(NOMINAL, "Class"),
     x=many(ANY, "Covariates"),
+    citations=(
+        "Fisher RA. The use of multiple measurements in taxonomic problems. Annals of Eugenics. "
+        "1936;7:179-188.",
+        ELEMENTS,
+    ),
     parameters=DiscriminantParameters,
 )
 def discriminant(cohort: Cohort, parameters: DiscriminantParameters) -> DiscriminantResult:

@@ -256,6 +256,13 @@ def _penalties() -> alt.X:
     ),
     y=one(ANY, "Outcome"),
     x=many(ANY, "Covariates"),
+    method="elastic-net regression",
+    citations=(
+        "Zou H, Hastie T. Regularization and variable selection via the elastic net. Journal of "
+        "the Royal Statistical Society B. 2005;67:301-320.",
+        "Friedman J, Hastie T, Tibshirani R. Regularization paths for generalized linear models "
+        "via coordinate descent. Journal of Statistical Software. 2010;33(1):1-22.",
+    ),
     parameters=ElasticNetParameters,
 )
 def elastic_net(cohort: Cohort, parameters: ElasticNetParameters) -> ElasticNetResult:

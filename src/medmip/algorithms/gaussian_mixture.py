@@ -212,6 +212,12 @@ class GaussianMixtureResult(Result):
         "and the log-likelihood over the whole cohort."
     ),
     y=many(NUMERIC, "Variables"),
+    method="a Gaussian mixture model",
+    citations=(
+        "Dempster AP, Laird NM, Rubin DB. Maximum likelihood from incomplete data via the EM "
+        "algorithm. Journal of the Royal Statistical Society B. 1977;39:1-38.",
+        "McLachlan G, Peel D. Finite Mixture Models. Wiley; 2000.",
+    ),
     parameters=GaussianMixtureParameters,
 )
 def gaussian_mixture(

@@ -110,6 +110,10 @@ class GeeParameters(Parameters):
     y=one(ANY, "Outcome"),
     x=many(ANY, "Covariates"),
     repeated=True,
+    citations=(
+        "Liang KY, Zeger SL. Longitudinal data analysis using generalized linear models. "
+        "Biometrika. 1986;73:13-22.",
+    ),
     parameters=GeeParameters,
 )
 def gee(cohort: Cohort, parameters: GeeParameters) -> GeeResult:

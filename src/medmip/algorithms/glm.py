@@ -28,6 +28,7 @@ from medmip.algorithms.declaration import (
 )
 from medmip.algorithms.glm_result import GlmResult, MeanRatio
 from medmip.algorithms.linear_regression import Interaction
+from medmip.algorithms.references import GENERALISED_LINEAR
 from medmip.algorithms.role import ANY, NUMERIC, many, one
 from medmip.algorithms.weights import (
     WEIGHTS,
@@ -101,6 +102,8 @@ class GlmParameters(Parameters):
     ),
     y=one(NUMERIC, "Outcome"),
     x=many(ANY, "Covariates"),
+    method="a generalised linear model",
+    citations=(GENERALISED_LINEAR,),
     parameters=GlmParameters,
 )
 def glm(cohort: Cohort, parameters: GlmParameters) -> GlmResult:

@@ -155,6 +155,12 @@ class GradientBoostingResult(TrainedResult):
     ),
     y=one(ANY, "Outcome"),
     x=many(ANY, "Covariates"),
+    citations=(
+        "Friedman JH. Greedy function approximation: a gradient boosting machine. The Annals of "
+        "Statistics. 2001;29:1189-1232.",
+        "Chen T, Guestrin C. XGBoost: a scalable tree boosting system. In: Knowledge Discovery "
+        "and Data Mining (KDD 2016). p. 785-794.",
+    ),
     parameters=GradientBoostingParameters,
 )
 def gradient_boosting(

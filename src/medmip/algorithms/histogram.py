@@ -236,6 +236,7 @@ def bin_counts(block: Block, state: BinState) -> BinCounts:
     y=one(ANY, "Variable"),
     x=many(NOMINAL, "Groups", at_least=0),
     missing="keep",
+    method="histograms",
     parameters=HistogramParameters,
 )
 def histogram(cohort: Cohort, parameters: HistogramParameters) -> HistogramResult:

@@ -225,6 +225,11 @@ class KaplanMeierResult(Result):
         one(NOMINAL, "Event status", "Tells who had the event and who was censored."),
         many(NOMINAL, "Groups", "Whose curves are compared.", at_least=0, at_most=1),
     ),
+    method="Kaplan-Meier curves",
+    citations=(
+        "Kaplan EL, Meier P. Nonparametric estimation from incomplete observations. Journal of "
+        "the American Statistical Association. 1958;53:457-481.",
+    ),
     parameters=KaplanMeierParameters,
 )
 def kaplan_meier(cohort: Cohort, parameters: KaplanMeierParameters) -> KaplanMeierResult:

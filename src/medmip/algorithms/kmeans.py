@@ -117,6 +117,13 @@ class KMeansResult(Result):
     description="Groups of patients that are alike in numeric variables.",
     discloses="Size and means of clusters of at least the minimum of patients.",
     y=many(NUMERIC, "Variables"),
+    method="k-means clustering",
+    citations=(
+        "Lloyd SP. Least squares quantization in PCM. IEEE Transactions on Information Theory. "
+        "1982;28:129-137.",
+        "Arthur D, Vassilvitskii S. k-means++: the advantages of careful seeding. In: Symposium "
+        "on Discrete Algorithms (SODA 2007). p. 1027-1035.",
+    ),
     parameters=KMeansParameters,
 )
 def kmeans(cohort: Cohort, parameters: KMeansParameters) -> KMeansResult:

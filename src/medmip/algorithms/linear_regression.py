@@ -251,6 +251,7 @@ class Residuals(Values):
     ),
     y=one(NUMERIC, "Outcome"),
     x=many(ANY, "Covariates"),
+    citations=("Seber GAF, Lee AJ. Linear Regression Analysis. 2nd ed. Wiley; 2003.",),
     parameters=LinearRegressionParameters,
 )
 def linear_regression(

@@ -269,6 +269,12 @@ class LinearSvmResult(TrainedResult):
     ),
     y=one(NOMINAL, "Class"),
     x=many(ANY, "Covariates"),
+    method="a linear support vector machine",
+    citations=(
+        "Cortes C, Vapnik V. Support-vector networks. Machine Learning. 1995;20:273-297.",
+        "Keerthi SS, DeCoste D. A modified finite Newton method for fast solution of large scale "
+        "linear SVMs. Journal of Machine Learning Research. 2005;6:341-361.",
+    ),
     parameters=LinearSvmParameters,
 )
 def linear_svm(cohort: Cohort, parameters: LinearSvmParameters) -> LinearSvmResult:

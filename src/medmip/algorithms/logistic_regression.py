@@ -29,6 +29,7 @@ from medmip.algorithms.goodness import calibration_of
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.logistic_result import LogisticRegressionResult, OddsRatio
 from medmip.algorithms.logit_fit import Penalty, logit_fit
+from medmip.algorithms.references import GENERALISED_LINEAR
 from medmip.algorithms.role import ANY, NOMINAL, many, one
 from medmip.algorithms.weights import (
     WEIGHTS,
@@ -112,6 +113,7 @@ class LogisticRegressionParameters(Parameters):
     ),
     y=one(NOMINAL, "Outcome"),
     x=many(ANY, "Covariates"),
+    citations=(GENERALISED_LINEAR,),
     parameters=LogisticRegressionParameters,
 )
 def logistic_regression(

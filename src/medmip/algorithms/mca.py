@@ -296,6 +296,9 @@ def pair_cells(block: Block, state: PairState) -> PairCells:
         "minimum have."
     ),
     y=many(NOMINAL, "Variables", at_least=2),
+    citations=(
+        "Greenacre M. Correspondence Analysis in Practice. 3rd ed. Chapman and Hall/CRC; 2017.",
+    ),
     parameters=MCAParameters,
 )
 def mca(cohort: Cohort, parameters: MCAParameters) -> MCAResult:

@@ -191,6 +191,10 @@ def missing_counts(block: Block, state: MissingState) -> MissingCounts:
     discloses="Numbers of records without a value, none of fewer patients than the minimum.",
     y=many(ANY, "Variables"),
     missing="keep",
+    method="an account of missing values",
+    citations=(
+        "Little RJA, Rubin DB. Statistical Analysis with Missing Data. 3rd ed. Wiley; 2019.",
+    ),
     parameters=Parameters,
 )
 def missing_data(cohort: Cohort, parameters: Parameters) -> MissingDataResult:

@@ -201,6 +201,13 @@ class MixedModelResult(TrainedResult):
     y=one(NUMERIC, "Outcome"),
     x=many(ANY, "Covariates"),
     repeated=True,
+    method="a linear mixed model",
+    citations=(
+        "Laird NM, Ware JH. Random-effects models for longitudinal data. Biometrics. "
+        "1982;38:963-974.",
+        "Bates D, Mächler M, Bolker B, Walker S. Fitting linear mixed-effects models using lme4. "
+        "Journal of Statistical Software. 2015;67(1):1-48.",
+    ),
     parameters=MixedModelParameters,
 )
 def mixed_model(cohort: Cohort, parameters: MixedModelParameters) -> MixedModelResult:

@@ -24,6 +24,7 @@ from medmip.algorithms.declaration import (
 from medmip.algorithms.linear_regression import Interaction
 from medmip.algorithms.names import CODES, Names
 from medmip.algorithms.palette import QUIET
+from medmip.algorithms.references import CATEGORICAL
 from medmip.algorithms.role import ANY, NOMINAL, many, one
 from medmip.algorithms.views import Format, View, chart, facts
 from medmip.fold.classes import ClassesState, LevelState, level_counts, multinomial_step
@@ -170,6 +171,7 @@ class MultinomialResult(TrainedResult):
     ),
     y=one(NOMINAL, "Outcome"),
     x=many(ANY, "Covariates"),
+    citations=(CATEGORICAL,),
     parameters=MultinomialParameters,
 )
 def multinomial_regression(cohort: Cohort, parameters: MultinomialParameters) -> MultinomialResult:

@@ -11,6 +11,7 @@ from scipy.special import softmax
 from medmip.algorithms.confusion import confusion_chart
 from medmip.algorithms.declaration import CannotCompute, Parameters, TrainedResult, algorithm
 from medmip.algorithms.names import CODES, Names
+from medmip.algorithms.references import ELEMENTS
 from medmip.algorithms.role import ANY, NOMINAL, many, one
 from medmip.algorithms.views import (
     Format,
@@ -252,6 +253,8 @@ def class_sums(block: Block, state: ClassState) -> ClassSums:
     ),
     y=one(NOMINAL, "Class"),
     x=many(ANY, "Variables"),
+    method="a naive Bayes classifier",
+    citations=(ELEMENTS,),
     parameters=NaiveBayesParameters,
 )
 def naive_bayes(cohort: Cohort, parameters: NaiveBayesParameters) -> NaiveBayesResult:

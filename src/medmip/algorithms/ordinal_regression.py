@@ -184,6 +184,10 @@ class OrdinalResult(TrainedResult):
     ),
     y=one(NOMINAL, "Outcome"),
     x=many(ANY, "Covariates"),
+    citations=(
+        "McCullagh P. Regression models for ordinal data. Journal of the Royal Statistical "
+        "Society B. 1980;42:109-142.",
+    ),
     parameters=OrdinalParameters,
 )
 def ordinal_regression(cohort: Cohort, parameters: OrdinalParameters) -> OrdinalResult:

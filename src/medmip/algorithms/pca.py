@@ -200,6 +200,8 @@ def _spread_labels(ends: FloatArray, apart: float) -> list[float]:
     description="The directions in which numeric variables vary most together.",
     discloses="Means, variances and loadings over the whole cohort; no patient's scores.",
     y=many(NUMERIC, "Variables", at_least=2),
+    method="principal component analysis",
+    citations=("Jolliffe IT. Principal Component Analysis. 2nd ed. Springer; 2002.",),
     parameters=PCAParameters,
 )
 def pca(cohort: Cohort, parameters: PCAParameters) -> PCAResult:

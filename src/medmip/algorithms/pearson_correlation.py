@@ -22,6 +22,11 @@ from medmip.fold.moments import MomentsState, moments
     discloses="Correlations over the whole cohort, and its number of records.",
     y=many(NUMERIC, "Variables"),
     x=many(NUMERIC, "With", "Empty: the variables among themselves.", at_least=0),
+    method="Pearson correlation",
+    citations=(
+        "Fisher RA. Frequency distribution of the values of the correlation coefficient in "
+        "samples from an indefinitely large population. Biometrika. 1915;10:507-521.",
+    ),
     parameters=CorrelationParameters,
 )
 def pearson_correlation(cohort: Cohort, parameters: CorrelationParameters) -> CorrelationResult:

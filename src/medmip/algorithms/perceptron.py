@@ -123,6 +123,8 @@ class _Outcome:
     ),
     y=one(ANY, "Outcome"),
     x=many(ANY, "Covariates"),
+    method="a multilayer perceptron",
+    citations=("Goodfellow I, Bengio Y, Courville A. Deep Learning. MIT Press; 2016.",),
     parameters=PerceptronParameters,
 )
 def perceptron(cohort: Cohort, parameters: PerceptronParameters) -> PerceptronResult:

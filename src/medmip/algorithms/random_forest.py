@@ -149,6 +149,8 @@ class RandomForestResult(TrainedResult):
     ),
     y=one(ANY, "Outcome"),
     x=many(ANY, "Covariates"),
+    method="a random forest",
+    citations=("Breiman L. Random forests. Machine Learning. 2001;45:5-32.",),
     parameters=RandomForestParameters,
 )
 def random_forest(cohort: Cohort, parameters: RandomForestParameters) -> RandomForestResult:

@@ -292,6 +292,11 @@ def _read(counts: IntArray, borders: FloatArray, share: float) -> float | None:
     ),
     y=one(NUMERIC, "Outcome"),
     x=one(NOMINAL, "Groups"),
+    method="the Mann-Whitney test",
+    citations=(
+        "Mann HB, Whitney DR. On a test of whether one of two random variables is stochastically "
+        "larger than the other. The Annals of Mathematical Statistics. 1947;18:50-60.",
+    ),
     parameters=MannWhitneyParameters,
 )
 def mann_whitney(cohort: Cohort, parameters: MannWhitneyParameters) -> MannWhitneyResult:
@@ -352,6 +357,11 @@ def mann_whitney(cohort: Cohort, parameters: MannWhitneyParameters) -> MannWhitn
     ),
     y=one(NUMERIC, "Outcome"),
     x=one(NOMINAL, "Groups"),
+    method="the Kruskal-Wallis test",
+    citations=(
+        "Kruskal WH, Wallis WA. Use of ranks in one-criterion variance analysis. Journal of the "
+        "American Statistical Association. 1952;47:583-621.",
+    ),
     parameters=Parameters,
 )
 def kruskal_wallis(cohort: Cohort, parameters: Parameters) -> KruskalWallisResult:

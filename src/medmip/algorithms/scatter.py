@@ -226,6 +226,11 @@ def _spans(edges: tuple[float, ...]) -> list[str]:
     ),
     y=(one(NUMERIC, "Vertical axis"), one(NUMERIC, "Horizontal axis")),
     x=many(NOMINAL, "Group", "Lines and means of each level apart.", at_least=0, at_most=1),
+    method="scatter plots by cells",
+    citations=(
+        "Carr DB, Littlefield RJ, Nicholson WL, Littlefield JS. Scatterplot matrix techniques for "
+        "large N. Journal of the American Statistical Association. 1987;82:424-436.",
+    ),
     parameters=ScatterParameters,
 )
 def scatter(cohort: Cohort, parameters: ScatterParameters) -> ScatterResult:

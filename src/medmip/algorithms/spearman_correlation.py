@@ -32,6 +32,11 @@ from medmip.fold.ranks import (
     ),
     y=many(NUMERIC, "Variables"),
     x=many(NUMERIC, "With", "Empty: the variables among themselves.", at_least=0),
+    method="Spearman correlation",
+    citations=(
+        "Spearman C. The proof and measurement of association between two things. The American "
+        "Journal of Psychology. 1904;15:72-101.",
+    ),
     parameters=CorrelationParameters,
 )
 def spearman_correlation(cohort: Cohort, parameters: CorrelationParameters) -> CorrelationResult:

@@ -221,6 +221,10 @@ class SubgroupResult(Result):
     ),
     y=one(NOMINAL, "Outcome"),
     x=many(NOMINAL, "Variables of the conditions"),
+    citations=(
+        "Lavrač N, Flach P, Zupan B. Rule evaluation measures: a unifying view. In: Inductive "
+        "Logic Programming (ILP 1999). Springer; 1999. p. 174-185.",
+    ),
     parameters=SubgroupParameters,
 )
 def subgroup_discovery(cohort: Cohort, parameters: SubgroupParameters) -> SubgroupResult:

@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from medmip.algorithms.declaration import CannotCompute, algorithm, level_of
+from medmip.algorithms.references import STUDENT
 from medmip.algorithms.role import NOMINAL, NUMERIC, one
 from medmip.algorithms.t_test import TTestParameters, TTestResult, t_test
 from medmip.errors import FieldProblem, RequestError
@@ -29,6 +30,12 @@ class IndependentParameters(TTestParameters):
     discloses="Size, mean and standard deviation of both groups, none below the minimum.",
     y=one(NUMERIC, "Outcome"),
     x=one(NOMINAL, "Groups"),
+    method="the t-test for independent groups",
+    citations=(
+        STUDENT,
+        "Welch BL. The generalization of ‘Student’s’ problem when several different population "
+        "variances are involved. Biometrika. 1947;34:28-35.",
+    ),
     parameters=IndependentParameters,
 )
 def ttest_independent(cohort: Cohort, parameters: IndependentParameters) -> TTestResult:

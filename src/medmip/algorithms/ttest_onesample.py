@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from medmip.algorithms.declaration import CannotCompute, algorithm
+from medmip.algorithms.references import STUDENT
 from medmip.algorithms.role import NUMERIC, one
 from medmip.algorithms.t_test import TTestParameters, TTestResult, t_test
 from medmip.fold.cohort import Cohort
@@ -24,6 +25,8 @@ class OneSampleParameters(TTestParameters):
     description="Whether the mean of a numeric variable differs from a given value.",
     discloses="Size, mean and standard deviation of the cohort.",
     y=one(NUMERIC, "Variable"),
+    method="the one-sample t-test",
+    citations=(STUDENT,),
     parameters=OneSampleParameters,
 )
 def ttest_onesample(cohort: Cohort, parameters: OneSampleParameters) -> TTestResult:

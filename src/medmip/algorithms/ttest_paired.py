@@ -1,6 +1,7 @@
 """The paired t-test of two variables of the same patients."""
 
 from medmip.algorithms.declaration import CannotCompute, algorithm
+from medmip.algorithms.references import STUDENT
 from medmip.algorithms.role import NUMERIC, one
 from medmip.algorithms.t_test import TTestParameters, TTestResult, t_test
 from medmip.fold.cohort import Cohort
@@ -15,6 +16,8 @@ from medmip.fold.moments import MomentsState, moments
     discloses="Mean and standard deviation of both variables and of their difference.",
     y=one(NUMERIC, "First variable"),
     x=one(NUMERIC, "Second variable"),
+    method="the paired t-test",
+    citations=(STUDENT,),
     parameters=TTestParameters,
 )
 def ttest_paired(cohort: Cohort, parameters: TTestParameters) -> TTestResult:

@@ -290,6 +290,8 @@ def _branches(merges: Sequence[Merge], order: Sequence[int]) -> list[dict[str, f
     description="Which numeric variables go together: a tree by their correlations.",
     discloses="Correlations over the whole cohort, and its number of records.",
     y=many(NUMERIC, "Variables", at_least=2),
+    method="hierarchical clustering of variables",
+    citations=("Everitt BS, Landau S, Leese M, Stahl D. Cluster Analysis. 5th ed. Wiley; 2011.",),
     parameters=VariableClustersParameters,
 )
 def variable_clusters(
