@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -71,12 +71,27 @@ class SiteUsed(BaseModel):
     software: str
 
 
+class ThresholdsUsed(BaseModel):
+    """The thresholds that a hospital's guard applied; site is empty where it is here."""
+
+    model_config = ConfigDict(frozen=True)
+
+    site: str = ""
+    minimum_patients: int
+    minimum_cell: int
+    complementary: bool
+    patients_per_parameter: float
+    dominance: float
+    overlap: Literal["off", "selection", "records"]
+
+
 class Provenance(BaseModel):
     """What a result rests on: versions, snapshots and the cohort's size.
 
     algorithm_version is the first analysis's; compared_versions, those of the others. Of a
     federation: sites took part, lost are those that were lost on the way and are not in the result;
     secure_aggregation tells whether nobody but a site itself was shown its sums, aggregation why.
+    thresholds are empty in experiments of before they were kept.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -92,6 +107,7 @@ class Provenance(BaseModel):
     secure_aggregation: bool = False
     aggregation: str = ""
     lost: tuple[str, ...] = ()
+    thresholds: tuple[ThresholdsUsed, ...] = ()
 
 
 class Answer(BaseModel):

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 from medmip.experiments.comparison import outcome_of
-from medmip.experiments.experiment import Outcome, Progress, Provenance, SiteUsed, SnapshotUsed
+from medmip.experiments.experiment import (
+    Outcome,
+    Progress,
+    Provenance,
+    SiteUsed,
+    SnapshotUsed,
+    ThresholdsUsed,
+)
 from medmip.experiments.plan import Plan, Validator
 from medmip.experiments.request import Request
 from medmip.experiments.shelf import Held
@@ -28,6 +35,7 @@ from medmip.fold.cohort import Cohort, CohortSize
 from medmip.logbook import logger
 from medmip.privacy.guard import Access
 from medmip.privacy.ledger import Ledger
+from medmip.privacy.policy import Policy
 from medmip.store.snapshots import Snapshot
 
 log = logger("medmip.experiments.runner")
@@ -78,13 +86,14 @@ class Run:
 class Runner:
     """Opens cohorts over members, and sees runs through.
 
-    site makes this installation's own part of snapshots; sites are those of the federation whose
-    hub this installation is, if it is one.
+    site makes this installation's own part of snapshots, under policy; sites are those of the
+    federation whose hub this installation is, if it is one.
     """
 
     site: Callable[[tuple[Snapshot, ...]], Site]
     validator: Validator
     ledger: Ledger
+    policy: Policy
     sites: Sites | None = None
 
     def outcome(
@@ -98,7 +107,7 @@ class Runner:
             try:
                 with self.cohort(plan, access, run, OnLoss(request.on_loss)) as cohort:
                     outcome = outcome_of(plan, cohort)
-                return outcome, _provenance(plan, cohort.size, self.sites, lost, run.aggregation)
+                return outcome, self._provenance(plan, cohort.size, lost, run.aggregation)
             except SiteLost as loss:
                 request = _without(loss, request, plan)
                 lost.append(loss.site)
@@ -136,6 +145,38 @@ class Runner:
             self._note(access, far, run.agreed, None)
         finally:
             close_all(members)
+
+    def _provenance(
+        self, plan: Plan, size: CohortSize, lost: Sequence[str], aggregation: Aggregation
+    ) -> Provenance:
+        own, far = apart(plan.snapshots)
+        software = self.sites.software(far) if self.sites is not None else {}
+        policies = self.sites.policies(far) if self.sites is not None else {}
+        if own:
+            policies = {"": self.policy} | policies
+        return Provenance(
+            sites=tuple(SiteUsed(name=name, software=told) for name, told in software.items()),
+            lost=tuple(lost),
+            secure_aggregation=aggregation.secure,
+            aggregation=aggregation.reason,
+            software=f"medmip {version('medmip')}",
+            algorithm_version=plan.algorithm.version,
+            compared_versions=tuple(part.algorithm.version for part in plan.analyses[1:]),
+            snapshots=tuple(
+                SnapshotUsed(
+                    dataset=used.dataset,
+                    hash=used.hash,
+                    version=used.version,
+                    synthetic=used.synthetic,
+                    site=used.site if isinstance(used, Holding) else "",
+                )
+                for used in plan.snapshots
+            ),
+            records=size.records,
+            patients=size.patients,
+            excluded=size.excluded,
+            thresholds=tuple(_thresholds(name, policy) for name, policy in policies.items()),
+        )
 
     def _note(
         self,
@@ -197,34 +238,6 @@ def _without(loss: SiteLost, request: Request, plan: Plan) -> Request:
     return request.model_copy(update={"inputdata": data})
 
 
-def _provenance(
-    plan: Plan,
-    size: CohortSize,
-    sites: Sites | None,
-    lost: Sequence[str],
-    aggregation: Aggregation,
-) -> Provenance:
-    _, far = apart(plan.snapshots)
-    software = sites.software(far) if sites is not None else {}
-    return Provenance(
-        sites=tuple(SiteUsed(name=name, software=told) for name, told in software.items()),
-        lost=tuple(lost),
-        secure_aggregation=aggregation.secure,
-        aggregation=aggregation.reason,
-        software=f"medmip {version('medmip')}",
-        algorithm_version=plan.algorithm.version,
-        compared_versions=tuple(part.algorithm.version for part in plan.analyses[1:]),
-        snapshots=tuple(
-            SnapshotUsed(
-                dataset=used.dataset,
-                hash=used.hash,
-                version=used.version,
-                synthetic=used.synthetic,
-                site=used.site if isinstance(used, Holding) else "",
-            )
-            for used in plan.snapshots
-        ),
-        records=size.records,
-        patients=size.patients,
-        excluded=size.excluded,
-    )
+def _thresholds(site: str, policy: Policy) -> ThresholdsUsed:
+    stated = policy.model_dump(include=set(ThresholdsUsed.model_fields) - {"site"})
+    return ThresholdsUsed(site=site, **stated)

@@ -99,7 +99,7 @@ class ExperimentService:
         self._engine = DuckDBEngine(home.datasets)
         self._cache = BlockCache()
         self._key = site_key(home, "folds")
-        self._runner = Runner(self._site, self.validator, self.ledger, sites)
+        self._runner = Runner(self._site, self.validator, self.ledger, self.policy, sites)
         self.reader_now: Callable[[str], Reader | None] = lambda _: None
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="experiment")
         self._runs: dict[str, Run] = {}

@@ -1,5 +1,6 @@
 """The sites of a federation as the hub sees them: their health, what they offer, what differs."""
 
+import contextlib
 import json
 import threading
 import time
@@ -198,6 +199,19 @@ class Sites:
             for peer in self.coordinator.peers()
             if peer.site.node in nodes
         }
+
+    def policies(self, holdings: Iterable[Holding]) -> dict[str, Policy]:
+        """The thresholds that each site of these datasets states, by the site's name.
+
+        A site whose software states them otherwise is left out.
+        """
+        nodes = {part.node for part in holdings}
+        found: dict[str, Policy] = {}
+        for status in self.statuses():
+            if status.node in nodes and status.policy:
+                with contextlib.suppress(ValidationError):
+                    found[status.name] = Policy.model_validate(status.policy)
+        return found
 
     def members(
         self,
