@@ -235,6 +235,21 @@ def test_a_model_is_exported_for_other_software(filled: Path, tmp_path: Path) ->
     assert ".json or .onnx" in wrong.stderr
 
 
+def test_a_report_is_written_or_printed(filled: Path, tmp_path: Path) -> None:
+    arguments = ("--y", "lefthippocampus", "--x", "subjectageyears,gender")
+    identity = mip("run", "linear_regression", *COHORT, *arguments, home=filled).stdout.split()[-1]
+    file = tmp_path / "report.html"
+    told = mip("experiment", "report", identity, "--output", str(file), home=filled)
+    assert told.returncode == 0, told.stderr
+    assert str(file) in told.stdout
+    assert "mip run linear_regression" in file.read_text()
+    printed = mip("experiment", "report", identity, home=filled)
+    assert printed.stdout == file.read_text()
+    astray = mip("experiment", "report", identity, "--output", str(tmp_path / "no/r"), home=filled)
+    assert astray.returncode == 1
+    assert "is in no folder that exists" in astray.stderr
+
+
 def test_algorithms_are_compared_and_a_penalty_is_learnt(filled: Path) -> None:
     done = mip(
         "run", "elastic_net", *COHORT, "--y", "lefthippocampus", "--x", "subjectageyears,gender",

@@ -1,6 +1,7 @@
 """The API's answers, in the words of its contract."""
 
 import json
+import shlex
 import threading
 import time
 from typing import Any
@@ -336,3 +337,52 @@ def test_a_prepared_model_predicts_where_a_value_is_missing(client: TestClient) 
     assert {"preparation.imputation.method", "preparation.standardise.variables[0]"} <= set(paths)
     listed = client.get("/api/v1/algorithms").json()
     assert {entry["name"]: entry["pools"] for entry in listed}["linear_regression"]
+
+
+@pytest.fixture(scope="module")
+def ended_experiment(client: TestClient) -> str:
+    """The address of an experiment that is done."""
+    asked = analysis("linear_regression", y=["lefthippocampus"], x=["subjectageyears", "gender"])
+    created = client.post(f"{API}/experiments", json=asked | {"name": "Age & <sex>"})
+    address: str = created.headers["Location"]
+    assert ended(client, address)["state"] == "done"
+    return address
+
+
+def test_write_up_tells_methods_and_code(client: TestClient, ended_experiment: str) -> None:
+    written = client.get(f"{ended_experiment}/write-up").json()
+    assert "linear regression [1]" in written["methods"]["paragraph"]
+    assert "Left hippocampus (cm³)" in written["methods"]["paragraph"]
+    assert written["methods"]["references"][0].startswith("Seber GAF")
+    code = written["code"]
+    assert code["curl"].startswith("curl -s http://localhost/api/v1/experiments ")
+    assert code["shell"].startswith("mip run linear_regression ")
+    assert "ExperimentService" in code["python"]
+
+
+def test_curl_sent_again_gives_the_same_result(client: TestClient, ended_experiment: str) -> None:
+    words = shlex.split(client.get(f"{ended_experiment}/write-up").json()["code"]["curl"])
+    headers = dict([words[words.index("-H") + 1].split(": ")])
+    again = client.post(words[2], content=words[words.index("-d") + 1], headers=headers)
+    assert again.status_code == 202, again.text
+    repeated = ended(client, again.headers["Location"])
+    assert repeated["result"] == client.get(ended_experiment).json()["result"]
+
+
+def test_report_is_a_file_to_keep(client: TestClient, ended_experiment: str) -> None:
+    report = client.get(f"{ended_experiment}/report")
+    assert report.status_code == 200
+    assert report.headers["content-type"].startswith("text/html")
+    assert report.headers["content-disposition"].startswith('attachment; filename="report-')
+    assert "<h1>Age &amp; &lt;sex&gt;</h1>" in report.text
+    assert "<svg" in report.text
+    assert "<script" not in report.text
+
+
+def test_only_what_has_a_result_is_written_up(client: TestClient) -> None:
+    asked = analysis("describe", y=["lefthippocampus"], filters=TOO_OLD)
+    refused = client.post(f"{API}/experiments", json=asked).headers["Location"]
+    assert ended(client, refused)["state"] == "refused"
+    for part in ("write-up", "report"):
+        assert client.get(f"{refused}/{part}").status_code == 409
+        assert client.get(f"{API}/experiments/none/{part}").status_code == 404

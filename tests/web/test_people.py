@@ -298,6 +298,8 @@ def test_experiments_of_others_are_not_there(
             ("POST", "/cancel"),
             ("GET", "/events"),
             ("GET", "/model"),
+            ("GET", "/write-up"),
+            ("GET", "/report"),
         ):
             answer = mine.request(method, f"{API}/experiments/{theirs}{path}")
             assert answer.status_code == 404, (method, path)

@@ -300,6 +300,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/experiments/{identity}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Report
+         * @description The experiment as one HTML file that needs nothing else.
+         */
+        get: operations["reportExperiment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{identity}/write-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Write Up
+         * @description A paper's paragraph on the experiment, and code that asks for it again.
+         */
+        get: operations["writeUp"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/explore/count": {
         parameters: {
             query?: never;
@@ -3452,6 +3492,16 @@ export interface components {
             version: string;
         };
         /**
+         * Methods
+         * @description What a paper says of how an analysis was made; marks such as [1] count its references.
+         */
+        Methods: {
+            /** Paragraph */
+            paragraph: string;
+            /** References */
+            references: string[];
+        };
+        /**
          * ModelEntry
          * @description A data model in the list.
          */
@@ -4046,9 +4096,11 @@ export interface components {
         };
         /**
          * PolicyText
-         * @description A policy as TOML.
+         * @description A policy as TOML, and the text in force that it was made from, null for whatever is.
          */
         PolicyText: {
+            /** Former */
+            former?: string | null;
             /** Text */
             text: string;
         };
@@ -4194,6 +4246,7 @@ export interface components {
          *     algorithm_version is the first analysis's; compared_versions, those of the others. Of a
          *     federation: sites took part, lost are those that were lost on the way and are not in the result;
          *     secure_aggregation tells whether nobody but a site itself was shown its sums, aggregation why.
+         *     thresholds are empty in experiments of before they were kept.
          */
         Provenance: {
             /**
@@ -4233,6 +4286,11 @@ export interface components {
             snapshots: components["schemas"]["SnapshotUsed"][];
             /** Software */
             software: string;
+            /**
+             * Thresholds
+             * @default []
+             */
+            thresholds: components["schemas"]["ThresholdsUsed"][];
         };
         /**
          * Publication
@@ -4532,6 +4590,18 @@ export interface components {
              * @example null
              */
             validation?: (components["schemas"]["Folds"] | components["schemas"]["LeaveOneDatasetOut"] | components["schemas"]["HoldOut"]) | null;
+        };
+        /**
+         * RequestCode
+         * @description The same request in three languages; none of them holds a secret.
+         */
+        RequestCode: {
+            /** Curl */
+            curl: string;
+            /** Python */
+            python: string;
+            /** Shell */
+            shell: string;
         };
         /**
          * Retention
@@ -5091,6 +5161,32 @@ export interface components {
             robust_z: number;
         };
         /**
+         * ThresholdsUsed
+         * @description The thresholds that a hospital's guard applied; site is empty where it is here.
+         */
+        ThresholdsUsed: {
+            /** Complementary */
+            complementary: boolean;
+            /** Dominance */
+            dominance: number;
+            /** Minimum Cell */
+            minimum_cell: number;
+            /** Minimum Patients */
+            minimum_patients: number;
+            /**
+             * Overlap
+             * @enum {string}
+             */
+            overlap: "off" | "selection" | "records";
+            /** Patients Per Parameter */
+            patients_per_parameter: number;
+            /**
+             * Site
+             * @default
+             */
+            site: string;
+        };
+        /**
          * Token
          * @description A token as its owner sees it; the secret is shown once, when it is made.
          */
@@ -5422,6 +5518,14 @@ export interface components {
             variable: string;
             /** Weights */
             weights: number[];
+        };
+        /**
+         * WriteUp
+         * @description The paragraph for a paper, and the request as code.
+         */
+        WriteUp: {
+            code: components["schemas"]["RequestCode"];
+            methods: components["schemas"]["Methods"];
         };
         /**
          * Step
@@ -6887,6 +6991,194 @@ export interface operations {
                     "application/json": {
                         [key: string]: string | number | null;
                     }[];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    reportExperiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                identity: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    writeUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                identity: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WriteUp"];
                 };
             };
             /** @description Bad Request */
@@ -9683,6 +9975,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,6 +1,7 @@
 """`mip experiment`: what was run."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,6 +48,36 @@ def show(identity: str, home: HomeOption = None, as_json: JsonOption = False) ->
         typer.echo(json.dumps(found.model_dump(mode="json"), indent=2))
     else:
         show_experiment(found)
+
+
+@experiment_app.command("report")
+def report(
+    identity: str,
+    output: Annotated[
+        Path | None, typer.Option(help="The HTML file to write; else it is printed.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Write an experiment's report: methods, tables, charts and code in one HTML file."""
+    from medmip.accounts.settings import login_settings
+    from medmip.catalogue.atomic_file import write_atomically
+    from medmip.errors import RequestError
+    from medmip.experiments.service import ExperimentService
+
+    if output is not None and not output.parent.is_dir():
+        raise RequestError("is in no folder that exists", where=str(output))
+    place = opened(home)
+    service = ExperimentService(place)
+    try:
+        page = service.report(identity, token=login_settings(place).kind != "open")
+    finally:
+        service.close()
+    if output is None:
+        typer.echo(page, nl=False)
+        return
+    content = page.encode()
+    write_atomically(output, content)
+    typer.echo(f"{len(content):,} bytes: {output}")
 
 
 @experiment_app.command("cancel")

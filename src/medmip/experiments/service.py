@@ -33,9 +33,11 @@ from medmip.experiments.prediction import (
     trained_model,
 )
 from medmip.experiments.repository import Experiments, no_experiment
+from medmip.experiments.reproduction import ADDRESS
 from medmip.experiments.request import InputData, Request
 from medmip.experiments.runner import Run, Runner, apart
 from medmip.experiments.shelf import Shelf
+from medmip.experiments.write_up import WriteUp, write_up_of
 from medmip.federation.approvals import Approvals
 from medmip.federation.desk_messages import software_version
 from medmip.federation.house import House
@@ -217,6 +219,29 @@ class ExperimentService:
         used = experiment.request.analyses[analysis - 1].algorithm
         origin = f"{used} of experiment {identity}, medmip {version('medmip')}"
         return onnx_of(trained.model, self._model_of(experiment), origin)
+
+    def write_up(self, identity: str, address: str = ADDRESS, *, token: bool = False) -> WriteUp:
+        """An experiment's methods and code; raises NotFound, Conflict without a result.
+
+        address is the portal's, and token tells whether that wants to know who asks.
+        """
+        experiment = self.get(identity)
+        model = self._known_model(experiment)
+        return write_up_of(experiment, self.validator.algorithms, model, address, token=token)
+
+    def report(self, identity: str, address: str = ADDRESS, *, token: bool = False) -> str:
+        """An experiment's report as one HTML page; arguments and errors as of `write_up`."""
+        written = self.write_up(identity, address, token=token)
+        experiment = self.get(identity)
+        from medmip.experiments.report import page  # noqa: PLC0415 - rarely needed, slow
+
+        return page(experiment, written, self._known_model(experiment))
+
+    def _known_model(self, experiment: Experiment) -> DataModel | None:
+        try:
+            return self._model_of(experiment)
+        except NotFound:
+            return None
 
     def _trained(self, experiment: Experiment, analysis: int) -> Trained:
         data_model = self._model_of(experiment)

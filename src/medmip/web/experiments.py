@@ -16,6 +16,7 @@ from medmip.experiments.prediction import ModelFormat
 from medmip.experiments.request import MOST_ANALYSES, InputData
 from medmip.experiments.request import Request as AnalysisRequest
 from medmip.experiments.service import ExperimentService
+from medmip.experiments.write_up import WriteUp
 from medmip.web.door import Door
 from medmip.web.problems import problem_responses
 from medmip.web.schemas import (
@@ -157,6 +158,33 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
         kind = "application/json" if format == "json" else "application/octet-stream"
         name = f'attachment; filename="model-{identity[:8]}.{format}"'
         return Response(content, media_type=kind, headers={"Content-Disposition": name})
+
+    @routes.get(
+        "/experiments/{identity}/write-up",
+        operation_id="writeUp",
+        tags=["experiments"],
+        responses=problem_responses(404, 409),
+    )
+    def write_up(identity: str, request: Request, caller: Analyst) -> WriteUp:
+        """A paper's paragraph on the experiment, and code that asks for it again."""
+        service.get(identity, caller.name)
+        return service.write_up(identity, str(request.base_url), token=not door.doorman.open)
+
+    @routes.get(
+        "/experiments/{identity}/report",
+        operation_id="reportExperiment",
+        tags=["experiments"],
+        response_class=Response,
+        responses=problem_responses(404, 409)
+        | {200: {"description": "The report", "content": {"text/html": {}}}},
+    )
+    def report(identity: str, request: Request, caller: Analyst) -> Response:
+        """The experiment as one HTML file that needs nothing else."""
+        service.get(identity, caller.name)
+        address = str(request.base_url)
+        page = service.report(identity, address, token=not door.doorman.open)
+        name = f'attachment; filename="report-{identity[:8]}.html"'
+        return Response(page, media_type="text/html", headers={"Content-Disposition": name})
 
     @routes.get(
         "/experiments/{identity}/events",
