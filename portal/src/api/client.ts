@@ -14,6 +14,8 @@ export type Validation = NonNullable<Request['validation']>;
 export type Preparation = Schemas['Preparation'];
 export type InputData = Schemas['InputData'];
 export type Experiment = Schemas['Experiment'];
+export type Methods = Schemas['Methods'];
+export type WriteUp = Schemas['WriteUp'];
 export type Summary = Schemas['Summary'];
 export type State = Schemas['State'];
 export type ExperimentPage = Schemas['ExperimentPage'];
@@ -105,6 +107,11 @@ export const api = {
   modelFile: async (id: string, format: 'json' | 'onnx', analysis: number) => {
     const query = `format=${format}&analysis=${analysis}`;
     const response = await answered('GET', `/experiments/${encodeURIComponent(id)}/model?${query}`);
+    return response.blob();
+  },
+  writeUp: (id: string) => call<WriteUp>('GET', `/experiments/${encodeURIComponent(id)}/write-up`),
+  reportFile: async (id: string) => {
+    const response = await answered('GET', `/experiments/${encodeURIComponent(id)}/report`);
     return response.blob();
   },
   cancel: (id: string) => call<Experiment>('POST', `/experiments/${encodeURIComponent(id)}/cancel`),

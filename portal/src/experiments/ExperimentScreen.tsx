@@ -1,14 +1,16 @@
-import { Anchor, Button, Card, CopyButton, Group, Menu, Progress, Stack, Text, Title, Tooltip } from '@mantine/core';
+import { Anchor, Button, Card, CopyButton, Group, Menu, Progress, Stack, Tabs, Text, Title, Tooltip } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Fragment } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 
 import { api, type Experiment } from '../api/client';
 import { Answers } from '../results/Answers';
+import { WriteUp } from '../results/WriteUp';
 import { Empty } from '../shared/Empty';
 import { Icon } from '../shared/Icon';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
+import { save } from '../shared/save';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
 import { texts } from '../texts/en';
 import { reopen } from '../workspace/selection';
@@ -19,6 +21,7 @@ import { StateBadge } from './StateBadge';
 import { useExperiment } from './useExperiment';
 
 const t = texts.experiment;
+const w = texts.writeUp;
 
 /** One experiment at its own address: what was asked, how far it is, what came out. */
 export function ExperimentScreen() {
@@ -96,7 +99,20 @@ export function ExperimentScreen() {
               problem={{ ...experiment.problem, errors: [] }}
             />
           )}
-          {experiment.result && <Answers outcome={experiment.result} first={experiment.result.label} />}
+          {experiment.result && (
+            <Tabs defaultValue="results" keepMounted={false}>
+              <Tabs.List aria-label={w.tabs} mb="lg">
+                <Tabs.Tab value="results">{w.results}</Tabs.Tab>
+                <Tabs.Tab value="write-up">{w.title}</Tabs.Tab>
+              </Tabs.List>
+              <Tabs.Panel value="results">
+                <Answers outcome={experiment.result} first={experiment.result.label} />
+              </Tabs.Panel>
+              <Tabs.Panel value="write-up">
+                <WriteUp id={id} />
+              </Tabs.Panel>
+            </Tabs>
+          )}
           {!running && <SiteTable sites={experiment.sites} />}
         </Stack>
         <Stack component="aside" gap="lg" aria-label={t.request}>
@@ -227,13 +243,4 @@ function Provenance({ provenance }: { provenance: NonNullable<Experiment['proven
 
 function download(experiment: Experiment) {
   save(new Blob([JSON.stringify(experiment, null, 2)], { type: 'application/json' }), `experiment-${experiment.id}.json`);
-}
-
-function save(file: Blob, name: string) {
-  const url = URL.createObjectURL(file);
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(url);
 }

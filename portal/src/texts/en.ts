@@ -1,10 +1,12 @@
 import { inboxTexts } from './inbox';
 import { stewardshipTexts } from './stewardship';
+import { writeUpTexts } from './write-up';
 
 /** Every text that a person reads in the portal. */
 export const texts = {
   inbox: inboxTexts,
   stewardship: stewardshipTexts,
+  writeUp: writeUpTexts,
   brand: 'MIP',
   brandLong: 'Medical Informatics Platform',
   skip: 'Skip to content',

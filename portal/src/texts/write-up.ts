@@ -1,0 +1,18 @@
+/** What a researcher reads beside the text and the code that a result can be published with. */
+export const writeUpTexts = {
+  results: 'Results',
+  title: 'Methods and code',
+  tabs: 'Parts of the experiment',
+  methods: 'Methods',
+  methodsHint: 'A paragraph for a paper; change it as you like.',
+  references: 'References',
+  code: 'The same request as code',
+  codeHint: 'Run where MIP is installed, or over HTTP; what needs a token reads it from MIP_TOKEN.',
+  languages: { curl: 'HTTP', shell: 'Shell', python: 'Python' },
+  copy: 'Copy',
+  copied: 'Copied',
+  copyOf: (what: string) => `Copy: ${what}`,
+  copiedOf: (what: string) => `Copied: ${what}`,
+  report: 'Download report',
+  reportHint: 'Methods, tables, charts and code in one HTML file, to read, print and keep.',
+};
