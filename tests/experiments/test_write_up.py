@@ -64,7 +64,7 @@ USUAL = ThresholdsUsed(
     dominance=0.9,
     overlap="selection",
 )
-SEVERAL = [
+SEVERAL: list[dict[str, Any]] = [
     {"algorithm": "linear_regression", "inputdata": DATA},
     {
         "algorithm": "linear_regression",
@@ -151,7 +151,7 @@ def test_paragraph_tells_cohort_filter_exclusions_and_thresholds(models: ModelSt
     assert "We analysed 1,200 patients (1,234 records)" in text
     assert "edsd-synthetic (version 3)" in text
     assert "Age is at least 60 and Sex is one of Female, Male" in text
-    assert "17 records with a missing value" in text
+    assert "We excluded 17 records with a missing value in at least one" in text
     assert "Left hippocampus (cm³)" in text
     assert "interactions: Age × Sex" in text
     assert "confidence level: 0.9" in text

@@ -407,6 +407,11 @@ def test_the_service_names_sites_and_goes_on_without_a_lost_one(tmp_path: Path) 
             assert {part.site for part in done.provenance.snapshots} == set(NAMES)
             assert done.provenance.secure_aggregation
             assert "3 hospitals' sums" in done.provenance.aggregation
+            assert {part.site for part in done.provenance.thresholds} == set(NAMES)
+            written = service.write_up(done.id)
+            assert all(f"held by {name}" in written.methods.paragraph for name in NAMES)
+            assert "secure aggregation [" in written.methods.paragraph
+            assert "sites_of(home, connected)" in written.code.python
             rows = [row for row in service.ledger.rows() if row.experiment == done.id]
             assert {row.statistic for row in rows} == {f"run at {name}" for name in NAMES}
             assert any(row.experiment == done.id for row in ledger_of(made, NAMES[1]))

@@ -122,10 +122,12 @@ def _data(request: Request, provenance: Provenance, model: DataModel | None) -> 
     )
     synthetic = [part.dataset for part in provenance.snapshots if part.synthetic]
     if synthetic:
-        which = "These data are" if len(synthetic) == len(used) else f"{listed(synthetic)} is"
+        alone = f"{listed(synthetic)} {'is' if len(synthetic) == 1 else 'are'}"
+        which = "These data are" if len(synthetic) == len(used) else alone
         yield f"{which} synthetic: no record belongs to a person."
     if provenance.lost:
-        yield f"{listed(provenance.lost)} was lost during the run and is not in the result."
+        lost = f"{listed(provenance.lost)} {'was' if len(provenance.lost) == 1 else 'were'} lost"
+        yield f"{lost} during the run and had no part in the result."
 
 
 def _chosen(
@@ -143,10 +145,8 @@ def _chosen(
     if provenance.excluded:
         imputed = preparation is not None and preparation.imputation is not None
         which = "a variable that was not imputed" if imputed else "at least one of the variables"
-        yield (
-            f"{number(provenance.excluded, 'record')} with a missing value in {which} "
-            f"{'was' if provenance.excluded == 1 else 'were'} excluded."
-        )
+        left = number(provenance.excluded, "record")
+        yield f"We excluded {left} with a missing value in {which}."
     elif first is not None and first.missing == "keep" and preparation is None:
         yield "Records with missing values were kept."
     else:
