@@ -25,10 +25,12 @@ caption { padding-bottom: .3rem; white-space: nowrap; }
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #d8dfe7;
   vertical-align: top; }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th.n { white-space: normal; }
 .note { color: #54616e; font-size: 13px; margin-top: .2rem; }
 td.hash { font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
 .synthetic { border-left: .3rem solid #b08d1e; padding-left: .8rem; }
-figure { margin: 1.8rem 0; } svg { max-width: 100%; height: auto; }
+figure { margin: 1.8rem 0; } figcaption h3, figcaption h4 { font-size: 1rem; margin: 0 0 .3rem; }
+svg { max-width: 100%; height: auto; }
 pre { font: 12.5px/1.5 ui-monospace, monospace; background: #f3f6f8; padding: .8rem 1rem;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 @media print { h2, h3, h4 { break-after: avoid; } figure, tr { break-inside: avoid; }

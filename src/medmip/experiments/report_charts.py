@@ -14,8 +14,10 @@ _INK, _QUIET, _LINE = "#24343a", "#56666b", "#e3eaec"
 _HUES = ["#2b6c99", "#d9722e", "#2f8f74", "#a8436b", "#7a62b3", "#b08d1e", "#5a6b70", "#6aa9cc"]
 _MARK = {"color": _HUES[0]}
 _CONFIG = {
-    "font": "sans-serif",
+    "font": "Arial, 'Liberation Sans', Helvetica, sans-serif",
     "background": "white",
+    # A reader's machine may lack the letters by which the renderer measures, and have wider ones.
+    "padding": {"left": 36, "right": 12, "top": 5, "bottom": 5},
     "view": {"stroke": "transparent"},
     "axis": {
         "labelColor": _QUIET,
