@@ -196,6 +196,15 @@ class Datasets:
                 remedy="Import the dataset again, or roll back to another version.",
             )
 
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Nobody publishes meanwhile, and nothing is left that a killed publisher decided.
+
+        Raises StoreBusy where another publisher does not finish.
+        """
+        with self._locked():
+            yield
+
     def _existing(self, model: str, dataset: str) -> Published:
         self._catch_up()
         published = self._published(model, dataset)
