@@ -12,6 +12,7 @@ from medmip.cli.data import data_app
 from medmip.cli.data_inbox import inbox
 from medmip.cli.data_quality import quality
 from medmip.cli.demo import demo
+from medmip.cli.deploy import deploy_app
 from medmip.cli.doctor import doctor
 from medmip.cli.experiment import experiment_app
 from medmip.cli.federation_log import hub_runs, site_log
@@ -68,6 +69,7 @@ hub_app.command("runs")(hub_runs)
 for command in (requests, agree, decline):
     site_app.command()(command)
 app.add_typer(site_app, name="site")
+app.add_typer(deploy_app, name="deploy")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
