@@ -94,7 +94,7 @@ def test_a_file_cut_off_is_refused(full, identity, public, shelf, tmp_path, shar
     path = back_up(full, shelf, [public]).path
     content = path.read_bytes()
     path.write_bytes(content[: min(int(len(content) * share), len(content) - 1)])
-    refused(path, identity, tmp_path, "damaged|not encrypted with age")
+    refused(path, identity, tmp_path, "damaged|beginning was changed")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.0005, 0.5, 1.0])
@@ -103,7 +103,7 @@ def test_a_file_with_one_bit_changed_is_refused(full, identity, public, shelf, t
     content = bytearray(path.read_bytes())
     content[int((len(content) - 1) * share)] ^= 1
     path.write_bytes(content)
-    refused(path, identity, tmp_path, "damaged|not encrypted with age")
+    refused(path, identity, tmp_path, "damaged|beginning was changed")
 
 
 def refused(path: Path, identity: Path, tmp_path: Path, match: str) -> None:

@@ -190,7 +190,7 @@ def _is_broken_pipe(error: Exception) -> bool:
 def _unreadable(error: Exception) -> BackupError:
     if "No matching keys" in str(error):
         return BackupError(
-            "The backup is not encrypted to this identity",
+            "The backup is not encrypted to this identity, or its beginning was changed",
             remedy="Name the identity whose public key was a recipient when it was made.",
         )
     return BackupError(
