@@ -38,6 +38,11 @@ class Home:
         return self.path / "desk"
 
     @property
+    def imaging(self) -> Path:
+        """Scans, freed of identifiers, and the hospital's rules for them."""
+        return self.path / "imaging"
+
+    @property
     def keys(self) -> Path:
         return self.path / "keys"
 

@@ -18,6 +18,7 @@ from medmip.cli.experiment import experiment_app
 from medmip.cli.federation_log import hub_runs, site_log
 from medmip.cli.harmonise import harmonise_app
 from medmip.cli.hub import hub_app
+from medmip.cli.imaging import imaging_app
 from medmip.cli.ldsm import ldsm_app
 from medmip.cli.model import model_app
 from medmip.cli.model_apply import model_apply
@@ -54,6 +55,7 @@ data_app.command()(data_stewardship.reidentify)
 app.add_typer(data_app, name="data")
 app.add_typer(harmonise_app, name="harmonise")
 app.add_typer(ldsm_app, name="ldsm")
+app.add_typer(imaging_app, name="imaging")
 app.add_typer(algorithm_app, name="algorithm")
 app.command()(run)
 app.command("model-apply")(model_apply)

@@ -1,0 +1,199 @@
+"""From what was given to scans that are kept: read, chosen, freed of identifiers, judged."""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import dcm2niix
+
+from medmip.catalogue.home import Home
+from medmip.imaging.convert import converted
+from medmip.imaging.deidentify import deidentified, write
+from medmip.imaging.errors import Unfit
+from medmip.imaging.identity import Identity
+from medmip.imaging.intake import FileKind, Found, found_below
+from medmip.imaging.record import ScanRecord, Verdict
+from medmip.imaging.rules import Rules, rules_of
+from medmip.imaging.series import Series, grouped, in_order
+from medmip.imaging.shelf import SLICES, VOLUME, Shelf
+from medmip.imaging.slice_file import SliceFile, slice_of
+from medmip.imaging.volume import judge, read_volume, write_volume
+
+_SUBJECT = re.compile(r"sub-([A-Za-z0-9]+)")
+_SUFFIX = re.compile(r"(?:^|_)([A-Za-z0-9]+)\.nii(?:\.gz)?$")
+
+
+@dataclass(frozen=True)
+class Added:
+    """A scan, and whether it was there already."""
+
+    record: ScanRecord
+    new: bool
+
+
+def add(home: Home, paths: Sequence[Path], identity: Identity) -> Iterator[Added]:
+    """Bring in all scans below the paths; each is kept before the next is looked at.
+
+    What was there already stays as it is. Raises ImagingError where the rules cannot be read or
+    a program cannot be run, OSError where the disk refuses; what was told of is kept all the same.
+    """
+    rules = rules_of(home)
+    shelf = Shelf(home)
+    with shelf.work() as work:
+        adding = _Adding(shelf, rules, identity, work)
+        for number, path in enumerate(paths, 1):
+            yield from adding.path(path, number)
+
+
+@dataclass(frozen=True)
+class _Adding:
+    shelf: Shelf
+    rules: Rules
+    identity: Identity
+    work: Path
+
+    def path(self, path: Path, number: int) -> Iterator[Added]:
+        unpacked = self._folder()
+        try:
+            found = list(found_below(path, unpacked))
+        except Unfit as unfit:
+            # Nothing to keep: what was given is told of by its place in the command alone.
+            yield Added(self._verdict(f"path {number}", f"path {number}", 0, unfit), new=True)
+            return
+        slices: list[SliceFile] = []
+        for file in found:
+            if file.kind is FileKind.DICOM:
+                try:
+                    slices.append(slice_of(file.path, self.rules.attributes))
+                except Unfit as unfit:
+                    yield self._kept(self._verdict(_digest(file.path), "DICOM file", 1, unfit))
+            elif file.kind is FileKind.NIFTI:
+                yield self._nifti(file)
+        for series in grouped(slices):
+            yield self._series(series)
+        if not any(file.kind is not FileKind.OTHER for file in found):
+            nothing = Unfit("It holds no DICOM and no NIfTI file.")
+            yield Added(self._verdict(f"path {number}", f"path {number}", 0, nothing), new=True)
+
+    def _series(self, series: Series) -> Added:
+        scan = self.identity.scan(series.content)
+        if known := self.shelf.known(scan, self.rules.hash):
+            return Added(known, new=False)
+        count = len(series.files)
+        reason = self.rules.reason_against(series.first.attributes)
+        try:
+            if reason is not None:
+                raise _LeftOut(f"It was not chosen: {reason}.")
+            return self._taken(scan, in_order(series))
+        except Unfit as unfit:
+            return self._kept(self._verdict(series.content, "DICOM series", count, unfit))
+
+    def _taken(self, scan: str, slices: Sequence[SliceFile]) -> Added:
+        code, date = slices[0].patient[0], slices[0].date
+        freed = self._folder()
+        for number, one in enumerate(slices, 1):
+            image = deidentified(one.path, self.identity, code)
+            compressed = image.file_meta.TransferSyntaxUID.is_compressed
+            write(image, freed / f"{number:04d}.dcm")
+        volume = converted(freed, self._folder())
+        if sorted(volume.voxels.shape) != sorted((*slices[0].shape, len(slices))):
+            raise Unfit("The converted volume is not of the size of its slices.")
+        if problems := judge(volume, self.rules.quality):
+            raise Unfit(" ".join(problems))
+        moved = self.identity.date(code, date)
+
+        def fill(folder: Path) -> None:
+            write_volume(volume, folder / VOLUME)
+            # A compressed stream may hold comments; its voxels are in the volume.
+            if not compressed:
+                freed.rename(folder / SLICES)
+
+        record = ScanRecord(
+            id=scan,
+            verdict=Verdict.TAKEN,
+            rules=self.rules.hash,
+            source="DICOM series",
+            files=len(slices),
+            patient=self.identity.patient(code),
+            acquired=f"{moved[:4]}-{moved[4:6]}-{moved[6:]}" if moved else None,
+            shape=volume.voxels.shape,
+            voxel=tuple(round(edge, 4) for edge in volume.edges),
+            converter=f"dcm2niix {dcm2niix.__version__}",
+        )
+        self.shelf.put(record, fill)
+        return Added(record, new=True)
+
+    def _nifti(self, file: Found) -> Added:
+        digest = _digest(file.path)
+        code = _subject(file.name)
+        kind = _SUFFIX.search(file.name.name)
+        suffix = kind[1] if kind else ""
+        # The same voxels under two codes are two scans.
+        content = f"{digest} {code} {suffix}"
+        scan = self.identity.scan(content)
+        if known := self.shelf.known(scan, self.rules.hash):
+            return Added(known, new=False)
+        try:
+            if code is None:
+                raise Unfit(
+                    "The file's name does not say whose scan it is.",
+                    remedy="Name it as BIDS does: sub-CODE_T1w.nii.gz.",
+                )
+            if suffix != "T1w":
+                raise _LeftOut("It was not chosen: its name does not end in _T1w, as BIDS has it.")
+            volume = read_volume(file.path)
+            if problems := judge(volume, self.rules.quality):
+                raise Unfit(" ".join(problems))
+        except Unfit as unfit:
+            return self._kept(self._verdict(content, "NIfTI file", 1, unfit))
+        record = ScanRecord(
+            id=scan,
+            verdict=Verdict.TAKEN,
+            rules=self.rules.hash,
+            source="NIfTI file",
+            files=1,
+            patient=self.identity.patient(code),
+            shape=volume.voxels.shape,
+            voxel=tuple(round(edge, 4) for edge in volume.edges),
+        )
+        self.shelf.put(record, lambda folder: write_volume(volume, folder / VOLUME))
+        return Added(record, new=True)
+
+    def _verdict(self, content: str, source: str, files: int, unfit: Unfit) -> ScanRecord:
+        left = isinstance(unfit, _LeftOut)
+        return ScanRecord(
+            id=self.identity.scan(content),
+            verdict=Verdict.LEFT if left else Verdict.REFUSED,
+            rules=self.rules.hash,
+            reason=f"{unfit.what} {unfit.remedy}" if unfit.remedy else unfit.what,
+            source=source,
+            files=files,
+        )
+
+    def _kept(self, record: ScanRecord) -> Added:
+        if known := self.shelf.known(record.id, self.rules.hash):
+            return Added(known, new=False)
+        self.shelf.put(record)
+        return Added(record, new=True)
+
+    def _folder(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self.work))
+
+
+class _LeftOut(Unfit):
+    """A whole scan of a kind that is not wanted."""
+
+
+def _subject(name: PurePosixPath) -> str | None:
+    for part in reversed(name.parts):
+        if match := _SUBJECT.match(part):
+            return match[1]
+    return None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,18 @@
+"""What can go wrong with a scan; never with a patient's value or the name of a file."""
+
+from typing import ClassVar
+
+from medmip.errors import MipError
+
+
+class ImagingError(MipError):
+    """Rules, a path or a program that scans need is not as it must be."""
+
+    title: ClassVar[str] = "Scans cannot be brought in"
+    status: ClassVar[int] = 422
+
+
+class Unfit(ImagingError):
+    """A scan, or what was given as one, that is not taken; what says why."""
+
+    title: ClassVar[str] = "The scan is not taken"

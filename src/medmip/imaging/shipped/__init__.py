@@ -1,0 +1,1 @@
+"""The rules by which scans are chosen, as they come with MIP."""
