@@ -1,0 +1,134 @@
+"""A scan goes from DICOM or NIfTI to a kept volume, once."""
+
+import json
+import zipfile
+
+import nibabel as nib
+import numpy as np
+import pytest
+from pydicom import dcmread
+
+from medmip.anonymise.keyed import derived, pseudonym
+from medmip.cli.main import main
+from medmip.imaging.shelf import Shelf
+from tests.imaging.conftest import KEY
+from tests.imaging.scanner import COLUMNS, PATIENT, ROWS, SLICES, head, scan
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def nifti(path, voxels, affine=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.Nifti1Image(voxels, np.diag([1.9, 1.9, 1.9, 1]) if affine is None else affine).to_filename(
+        path
+    )
+    return path
+
+
+def test_a_series_becomes_a_volume_with_the_scanners_voxels(home, added, tmp_path):
+    scan(tmp_path / "in" / "deep" / "er")
+    (one,) = added(tmp_path / "in")
+    assert one.new
+    assert one.record.verdict == "taken", one.record
+    image = nib.load(Shelf(home).scans / one.record.id / "t1.nii.gz")
+    assert image.shape == (COLUMNS, ROWS, SLICES)
+    # DICOM runs to the left and back, NIfTI as dcm2niix writes it to the right and front.
+    voxel = np.linalg.inv(image.affine) @ np.array(
+        [80 - 1.9 * 50, 80 - 1.9 * 20, -80 + 1.9 * 40, 1]
+    )
+    i, j, k = np.round(voxel[:3]).astype(int)
+    assert np.asarray(image.dataobj)[i, j, k] == head()[40, 20, 50]
+
+
+def test_its_patient_has_the_pseudonym_of_the_clinical_rows(added, tmp_path):
+    scan(tmp_path / "in")
+    (one,) = added(tmp_path / "in")
+    assert one.record.patient == pseudonym(derived(KEY, "patients"), PATIENT)
+
+
+def test_the_same_scan_again_changes_nothing_whatever_its_files_are_called(home, added, tmp_path):
+    paths = scan(tmp_path / "in")
+    (first,) = added(tmp_path / "in")
+    before = contents(home.imaging)
+    with zipfile.ZipFile(tmp_path / "again.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, path in enumerate(reversed(paths)):
+            archive.write(path, f"x/{number}/file")
+    (again,) = added(tmp_path / "again.zip")
+    assert not again.new
+    assert again.record == first.record
+    assert contents(home.imaging) == before
+
+
+def test_uids_are_remapped_alike_in_all_slices_and_dates_move_together(
+    home, added, tmp_path, identity
+):
+    paths = scan(tmp_path / "in")
+    (one,) = added(tmp_path / "in")
+    files = [dcmread(path) for path in sorted(Shelf(home).scans.rglob("*.dcm"))]
+    assert len(files) == SLICES
+    assert {file.SeriesInstanceUID for file in files} == {
+        identity.uid(dcmread(paths[0]).SeriesInstanceUID)
+    }
+    assert len({file.SOPInstanceUID for file in files}) == SLICES
+    assert {file.StudyDate for file in files} == {identity.date(PATIENT, "20190314")}
+    assert one.record.acquired.replace("-", "") == files[0].StudyDate != "20190314"
+
+
+@pytest.mark.parametrize(
+    "attributes, why",
+    [
+        ({"MRAcquisitionType": "2D"}, "not acquired in 3D"),
+        ({"EchoTime": 90}, "echo time is too long"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "MPR"]}, "computed from other images"),
+        ({"Modality": "CT"}, "no magnetic resonance"),
+        ({"ScanningSequence": "SE"}, "no gradient echo"),
+        ({"InversionTime": 2500}, "inversion time"),
+        ({"SeriesDescription": "3D_FLAIR_sag"}, "another kind of scan"),
+        ({"ContrastBolusAgent": "Gd"}, "contrast agent"),
+    ],
+)
+def test_other_series_are_listed_with_the_reason(home, reason, tmp_path, attributes, why):
+    scan(tmp_path / "in", slices=3, **attributes)
+    assert why in reason(tmp_path / "in", "left out")
+    assert len(Shelf(home).records()) == 1
+
+
+def test_a_hospitals_own_rules_replace_those_that_come_with_mip(home, added, tmp_path):
+    scan(tmp_path / "in", ScanningSequence="SE")
+    (left,) = added(tmp_path / "in")
+    home.imaging.mkdir(exist_ok=True)
+    (home.imaging / "rules.yaml").write_text(
+        "series: []\nquality: {slices_at_least: 80, voxel_at_most: 2, voxel_at_least: 0.3,"
+        " edges_ratio_at_most: 2, extent_at_least: 100, extent_at_most: 400, tilt_at_most: 40}\n"
+    )
+    (taken,) = added(tmp_path / "in")
+    assert (left.record.verdict, taken.record.verdict) == ("left out", "taken")
+    assert left.record.id == taken.record.id
+    assert Shelf(home).records() == [taken.record]
+
+
+def test_a_bids_folder_gives_its_t1_and_lists_the_rest(home, added, tmp_path):
+    voxels = head().T.astype(np.int16)
+    nifti(tmp_path / "study" / "sub-A7" / "anat" / "sub-A7_T1w.nii.gz", voxels)
+    nifti(tmp_path / "study" / "sub-A7" / "func" / "sub-A7_bold.nii.gz", voxels)
+    (tmp_path / "study" / "participants.tsv").write_text("participant_id\nsub-A7\n")
+    found = {one.record.verdict: one.record for one in added(tmp_path / "study")}
+    assert found["taken"].patient == pseudonym(derived(KEY, "patients"), "A7")
+    assert "_T1w" in found["left out"].reason
+    kept = nib.load(Shelf(home).scans / found["taken"].id / "t1.nii.gz")
+    assert np.array_equal(np.asarray(kept.dataobj), voxels)
+
+
+def test_the_commands_add_and_list(home, tmp_path, capsys):
+    scan(tmp_path / "in")
+    with pytest.raises(SystemExit) as ended:
+        main(["imaging", "add", str(tmp_path / "in"), "--home", str(home.path), "--json"])
+    assert ended.value.code == 0
+    (one,) = json.loads(capsys.readouterr().out)
+    assert (one["verdict"], one["new"]) == ("taken", True)
+    with pytest.raises(SystemExit):
+        main(["imaging", "list", "--home", str(home.path), "--json"])
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert listed == {name: value for name, value in one.items() if name != "new"}
