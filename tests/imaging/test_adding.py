@@ -1,18 +1,26 @@
 """A scan goes from DICOM or NIfTI to a kept volume, once."""
 
+import errno
 import json
+import os
 import zipfile
 
 import nibabel as nib
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.uid import RLELossless
 
 from medmip.anonymise.keyed import derived, pseudonym
+from medmip.anonymise.settings import Anonymisation, DateRule
+from medmip.anonymise.transform import patient_key
 from medmip.cli.main import main
+from medmip.imaging.errors import ImagingError
+from medmip.imaging.identity import Identity
 from medmip.imaging.shelf import Shelf
 from tests.imaging.conftest import KEY
 from tests.imaging.scanner import COLUMNS, PATIENT, ROWS, SLICES, head, scan
+from tests.ingest.files import WARD
 
 
 def contents(folder):
@@ -119,6 +127,43 @@ def test_a_bids_folder_gives_its_t1_and_lists_the_rest(home, added, tmp_path):
     assert "_T1w" in found["left out"].reason
     kept = nib.load(Shelf(home).scans / found["taken"].id / "t1.nii.gz")
     assert np.array_equal(np.asarray(kept.dataobj), voxels)
+
+
+def test_a_compressed_series_gives_the_same_voxels_and_keeps_no_stream(home, added, tmp_path):
+    scan(tmp_path / "plain", seed="plain")
+    scan(tmp_path / "packed", seed="packed", change=lambda file, _: file.compress(RLELossless))
+    (plain,) = added(tmp_path / "plain")
+    (packed,) = added(tmp_path / "packed")
+    assert packed.record.verdict == "taken", packed.record
+    one, other = (
+        np.asarray(nib.load(Shelf(home).scans / scan.record.id / "t1.nii.gz").dataobj)
+        for scan in (plain, packed)
+    )
+    assert np.array_equal(one, other)
+    assert not (Shelf(home).scans / packed.record.id / "dicom").exists()
+
+
+def test_a_datasets_scans_have_its_patients_pseudonyms(identity):
+    settings = Anonymisation(dates={"visit": DateRule(shift=30)})
+    of_ward = Identity.of_dataset(KEY, settings, WARD, "ward")
+    assert of_ward.patient(PATIENT) == pseudonym(patient_key(KEY, settings, WARD, "ward"), PATIENT)
+    assert of_ward.patient(PATIENT) != identity.patient(PATIENT)
+    assert of_ward.dates_move_at_most == 30
+    linkable = settings.model_copy(update={"linkable": True})
+    alike = Identity.of_dataset(KEY, linkable, WARD, "ward")
+    assert alike.patient(PATIENT) == identity.patient(PATIENT)
+
+
+def test_a_full_disk_is_told_without_a_files_name(home, added, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "no", str(tmp_path / "Dupont"))
+
+    monkeypatch.setattr(os, "rename", full)
+    scan(tmp_path / "in", slices=3)
+    with pytest.raises(ImagingError, match="No space left") as told:
+        added(tmp_path / "in")
+    assert "Dupont" not in str(told.value)
+    assert Shelf(home).records() == []
 
 
 def test_the_commands_add_and_list(home, tmp_path, capsys):

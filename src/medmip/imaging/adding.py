@@ -1,6 +1,7 @@
 """From what was given to scans that are kept: read, chosen, freed of identifiers, judged."""
 
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ import dcm2niix
 from medmip.catalogue.home import Home
 from medmip.imaging.convert import converted
 from medmip.imaging.deidentify import deidentified, write
-from medmip.imaging.errors import Unfit
+from medmip.imaging.errors import ImagingError, Unfit
 from medmip.imaging.identity import Identity
 from medmip.imaging.intake import FileKind, Found, found_below
 from medmip.imaging.record import ScanRecord, Verdict
@@ -38,14 +39,22 @@ def add(home: Home, paths: Sequence[Path], identity: Identity) -> Iterator[Added
     """Bring in all scans below the paths; each is kept before the next is looked at.
 
     What was there already stays as it is. Raises ImagingError where the rules cannot be read or
-    a program cannot be run, OSError where the disk refuses; what was told of is kept all the same.
+    a program cannot be run, or the disk refuses; what was told of is kept all the same.
     """
     rules = rules_of(home)
     shelf = Shelf(home)
-    with shelf.work() as work:
-        adding = _Adding(shelf, rules, identity, work)
-        for number, path in enumerate(paths, 1):
-            yield from adding.path(path, number)
+    try:
+        with shelf.work() as work:
+            adding = _Adding(shelf, rules, identity, work)
+            for number, path in enumerate(paths, 1):
+                yield from adding.path(path, number)
+    except OSError as error:
+        # Its own words would name a file.
+        raise ImagingError(
+            f"A file cannot be read or written: {os.strerror(error.errno or 0)}.",
+            remedy="Free space in the home folder, or give MIP's account its rights; then add "
+            "the scans again, those that are kept stay.",
+        ) from None
 
 
 @dataclass(frozen=True)
