@@ -94,19 +94,13 @@ def _print_json(records: Sequence["ScanRecord"], new: Sequence[bool] | None = No
 
 
 def _print(records: Sequence["ScanRecord"]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("Scan", "Verdict", "From", "Files", "Patient", "Size", "Voxel (mm)", "Why")
     for record in records:
-        table.add_row(
-            record.id,
-            record.verdict,
-            record.source,
-            str(record.files),
-            record.patient or "",
-            "×".join(str(size) for size in record.shape or ()),
-            "×".join(f"{edge:g}" for edge in record.voxel or ()),
-            record.reason or "",
-        )
-    Console().print(table)
+        told = [f"{record.source} of {record.files} file{'' if record.files == 1 else 's'}"]
+        if record.patient:
+            told.append(f"patient {record.patient}")
+        if record.shape and record.voxel:
+            size = "×".join(str(length) for length in record.shape)
+            told.append(f"{size} voxels of {'×'.join(f'{edge:g}' for edge in record.voxel)} mm")
+        typer.echo(f"{record.id}  {record.verdict}: {', '.join(told)}")
+        if record.reason:
+            typer.echo(f"  {record.reason}")
