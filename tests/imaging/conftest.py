@@ -17,8 +17,8 @@ def identity():
 def added(home, identity):
     """Adds paths; returns what became of them."""
 
-    def adding(*paths):
-        return list(add(home, paths, identity))
+    def adding(*paths, again=False):
+        return list(add(home, paths, identity, again=again))
 
     return adding
 

@@ -15,7 +15,8 @@ from medmip.anonymise.keyed import derived, pseudonym
 from medmip.anonymise.settings import Anonymisation, DateRule
 from medmip.anonymise.transform import patient_key
 from medmip.cli.main import main
-from medmip.imaging.errors import ImagingError
+from medmip.imaging import adding
+from medmip.imaging.errors import ImagingError, Unfit
 from medmip.imaging.identity import Identity
 from medmip.imaging.shelf import Shelf
 from tests.imaging.conftest import KEY
@@ -115,6 +116,21 @@ def test_a_hospitals_own_rules_replace_those_that_come_with_mip(home, added, tmp
     assert (left.record.verdict, taken.record.verdict) == ("left out", "taken")
     assert left.record.id == taken.record.id
     assert Shelf(home).records() == [taken.record]
+
+
+def test_what_was_refused_for_a_passing_reason_is_judged_anew(home, added, tmp_path, monkeypatch):
+    def unlucky(*_: object) -> None:
+        raise Unfit("dcm2niix cannot convert the series (exit code -9).")
+
+    scan(tmp_path / "in")
+    with monkeypatch.context() as context:
+        context.setattr(adding, "converted", unlucky)
+        (refused,) = added(tmp_path / "in")
+    (same,) = added(tmp_path / "in")
+    (taken,) = added(tmp_path / "in", again=True)
+    verdicts = [one.record.verdict for one in (refused, same, taken)]
+    assert verdicts == ["refused", "refused", "taken"]
+    assert (same.new, taken.new) == (False, True)
 
 
 def test_a_bids_folder_gives_its_t1_and_lists_the_rest(home, added, tmp_path):

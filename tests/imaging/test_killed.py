@@ -18,7 +18,7 @@ def test_a_kill_in_the_midst_leaves_whole_scans(home, added, identity, tmp_path,
     child = os.fork()
     if not child:
         try:
-            os.sys.addaudithook(killer([home.imaging], changes))
+            os.sys.addaudithook(killer([home.imaging, home.path / "work"], changes))
             list(add(home, [tmp_path / "in"], identity))
         finally:
             os._exit(1)
@@ -33,4 +33,4 @@ def test_a_kill_in_the_midst_leaves_whole_scans(home, added, identity, tmp_path,
     done = added(tmp_path / "in")
     assert sorted(one.record.verdict for one in done) == ["refused", "taken"]
     assert sum(not one.new for one in done) == len(whole)
-    assert list((home.imaging / "work").iterdir()) == []
+    assert list((home.path / "work" / "imaging").iterdir()) == []

@@ -36,6 +36,9 @@ def add(
             "datasets whose policies say `linkable`.",
         ),
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Judge anew what was refused or left out before.")
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,7 +49,7 @@ def add(
     if (model is None) != (dataset is None):
         raise typer.BadParameter("--model and --dataset go together")
     place = opened(home)
-    done = list(bring_in(place, paths, _identity(place, model, dataset)))
+    done = list(bring_in(place, paths, _identity(place, model, dataset), again=again))
     if as_json:
         _print_json([one.record for one in done], [one.new for one in done])
     else:

@@ -35,17 +35,20 @@ class Added:
     new: bool
 
 
-def add(home: Home, paths: Sequence[Path], identity: Identity) -> Iterator[Added]:
+def add(
+    home: Home, paths: Sequence[Path], identity: Identity, *, again: bool = False
+) -> Iterator[Added]:
     """Bring in all scans below the paths; each is kept before the next is looked at.
 
-    What was there already stays as it is. Raises ImagingError where the rules cannot be read or
+    What was taken already stays as it is; what was not is judged anew under other rules, or where
+    again says so. Raises ImagingError where the rules cannot be read or
     a program cannot be run, or the disk refuses; what was told of is kept all the same.
     """
     rules = rules_of(home)
     shelf = Shelf(home)
     try:
         with shelf.work() as work:
-            adding = _Adding(shelf, rules, identity, work)
+            adding = _Adding(shelf, rules, identity, work, again)
             for number, path in enumerate(paths, 1):
                 yield from adding.path(path, number)
     except OSError as error:
@@ -63,6 +66,7 @@ class _Adding:
     rules: Rules
     identity: Identity
     work: Path
+    again: bool
 
     def path(self, path: Path, number: int) -> Iterator[Added]:
         unpacked = self._folder()
@@ -89,7 +93,7 @@ class _Adding:
 
     def _series(self, series: Series) -> Added:
         scan = self.identity.scan(series.content)
-        if known := self.shelf.known(scan, self.rules.hash):
+        if known := self.shelf.known(scan, self.rules.hash, again=self.again):
             return Added(known, new=False)
         count = len(series.files)
         reason = self.rules.reason_against(series.first.attributes)
@@ -143,7 +147,7 @@ class _Adding:
         # The same voxels under two codes are two scans.
         content = f"{digest} {code} {suffix}"
         scan = self.identity.scan(content)
-        if known := self.shelf.known(scan, self.rules.hash):
+        if known := self.shelf.known(scan, self.rules.hash, again=self.again):
             return Added(known, new=False)
         try:
             if code is None:
@@ -183,7 +187,7 @@ class _Adding:
         )
 
     def _kept(self, record: ScanRecord) -> Added:
-        if known := self.shelf.known(record.id, self.rules.hash):
+        if known := self.shelf.known(record.id, self.rules.hash, again=self.again):
             return Added(known, new=False)
         self.shelf.put(record)
         return Added(record, new=True)

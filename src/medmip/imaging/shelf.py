@@ -21,7 +21,7 @@ class Shelf:
 
     def __init__(self, home: Home) -> None:
         self.scans = home.imaging / "scans"
-        self._work = home.imaging / "work"
+        self._work = home.path / "work" / "imaging"
 
     @contextmanager
     def work(self) -> Iterator[Path]:
@@ -40,13 +40,18 @@ class Shelf:
         files = sorted(self.scans.glob(f"*/{RECORD}"))
         return [ScanRecord.model_validate_json(file.read_bytes()) for file in files]
 
-    def known(self, scan: str, rules: str) -> ScanRecord | None:
-        """The record of an id; None where there is none, or other rules were against the scan."""
+    def known(self, scan: str, rules: str, *, again: bool = False) -> ScanRecord | None:
+        """The record of an id; None where there is none, or other rules were against the scan.
+
+        again makes light of every verdict against a scan.
+        """
         file = self.scans / scan / RECORD
         if not file.exists():
             return None
         record = ScanRecord.model_validate_json(file.read_bytes())
-        return record if record.verdict is Verdict.TAKEN or record.rules == rules else None
+        if record.verdict is Verdict.TAKEN:
+            return record
+        return record if record.rules == rules and not again else None
 
     def put(self, record: ScanRecord, fill: Callable[[Path], None] = lambda _: None) -> None:
         """Keep a record and what fill writes into its folder; only inside `work`.
