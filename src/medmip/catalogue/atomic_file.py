@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedWriter
 from pathlib import Path
 
 
@@ -15,10 +16,20 @@ def write_atomically(path: Path, content: bytes) -> None:
     kill at any moment path holds the former or the new content; a `.partial` file may be left
     beside it. Raises OSError where the disk refuses.
     """
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BufferedWriter]:
+    """A file to write a piece at a time that takes path's place when the block is left.
+
+    Left by an exception, path is as it was; else as of `write_atomically`.
+    """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)

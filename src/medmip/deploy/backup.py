@@ -5,14 +5,13 @@ import errno
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from medmip.catalogue.atomic_file import sync_folder
+from medmip.catalogue.atomic_file import replacing
 from medmip.catalogue.home import Home
 from medmip.deploy.archive import Manifest, write_archive
 from medmip.deploy.contents import LEDGER_KEY, unknown
@@ -103,16 +102,5 @@ def _check_room(root: Path, folder: Path) -> None:
 
 
 def _written(root: Path, path: Path, recipients: Sequence[Recipient], made: datetime) -> Manifest:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            with encrypting(file, recipients) as stream:
-                manifest = write_archive(root, stream, made, version("medmip"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-    return manifest
+    with replacing(path) as file, encrypting(file, recipients) as stream:
+        return write_archive(root, stream, made, version("medmip"))
