@@ -10,6 +10,8 @@ from statsmodels.stats.libqsturng import psturng
 from tests.peer.conftest import Explain, PeerHospital, close
 
 PEER_CASES = "anova_oneway"
+INTEGRATED = 10
+"""How many pairs of a case are held to the studentised range itself."""
 
 
 def test_equals_the_peer(peer: PeerHospital, case: dict[str, Any], explained: Explain) -> None:
@@ -29,7 +31,7 @@ def test_equals_the_peer(peer: PeerHospital, case: dict[str, Any], explained: Ex
     found = {(row.group_a, row.group_b): row for row in ours.comparisons}
     means = {row.group: row.mean for row in ours.groups}
     assert len(found) == len(theirs["tuckey_test"])
-    for pair in theirs["tuckey_test"]:
+    for place, pair in enumerate(theirs["tuckey_test"]):
         names = (pair["groupA"], pair["groupB"])
         sign = 1 if names in found else -1
         row = found[names] if sign > 0 else found[names[::-1]]
@@ -38,15 +40,18 @@ def test_equals_the_peer(peer: PeerHospital, case: dict[str, Any], explained: Ex
         assert sign * row.difference == close(pair["diff"])
         assert row.std_error == close(pair["se"])
         assert sign * row.t == close(pair["t_stat"])
-        _compare_p(row.p_value, pair, len(ours.groups), ours.df_within)
+        q = abs(pair["t_stat"]) * 2**0.5
+        # The integral behind it takes long, and every pair goes the same way.
+        if place < INTEGRATED:
+            sought = stats.studentized_range.sf(q, len(ours.groups), ours.df_within)
+            assert row.p_value == close(float(sought))
+        _check_theirs(pair, q, len(ours.groups), ours.df_within)
 
 
-def _compare_p(ours: float, pair: dict[str, Any], groups: int, df: float) -> None:
-    """Ours is held to the distribution, the peer's to the approximation that it takes.
+def _check_theirs(pair: dict[str, Any], q: float, groups: int, df: float) -> None:
+    """The peer's p-value is the approximation that it takes, while ours is the distribution's.
 
     The peer interpolates a table that stops at 0.001 and 0.9 and is off by up to 0.02 between;
     statsmodels ships that approximation, whose versions agree within two per cent.
     """
-    q = abs(pair["t_stat"]) * 2**0.5
-    assert ours == close(float(stats.studentized_range.sf(q, groups, df)))
     assert float(np.ravel(psturng(q, groups, df))[0]) == pytest.approx(pair["p_tuckey"], rel=0.02)
