@@ -1,12 +1,12 @@
 """Who belongs and what runs at a hospital, decided over HTTP: by roles, and written down."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from medmip.accounts.doorman import Doorman, doorman_of
@@ -134,7 +134,7 @@ def test_a_decision_that_cannot_be_written_down_is_not_taken(
     fingerprint = asks(made, "East")
     operator = as_(Role.FEDERATION_OPERATOR, service, doorman)
     node = made.membership.site("East").node
-    with broken_ledger(made), pytest.raises(OperationalError):
+    with broken_ledger(made), pytest.raises(sqlite3.OperationalError):
         operator.post(f"{API}/members/{node}/approve", json={"fingerprint": fingerprint})
     assert made.membership.site("East").state == "waiting"
 

@@ -5,6 +5,7 @@ import os
 import sqlite3
 from datetime import UTC, datetime
 from importlib.resources import files
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -129,7 +130,8 @@ def open_state(home: Home, url: str | None = None) -> Engine:
         # drop its locks (https://www.sqlite.org/howtocorrupt.html, 2.2) and ruin the database.
         with contextlib.suppress(FileExistsError):
             os.close(os.open(home.state_db, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    engine = create_engine(url or f"sqlite:///{home.state_db}", pool_pre_ping=True)
+    # A file does not hang up, so only a server's connections are tried before they are used.
+    engine = create_engine(url or f"sqlite:///{home.state_db}", pool_pre_ping=url is not None)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediately)
@@ -159,7 +161,14 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
 
 def _begin_immediately(connection: Connection) -> None:
     # A reader that turned writer late would fail instead of waiting its turn.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    driver_of(connection).execute("BEGIN IMMEDIATE")
+
+
+def driver_of(connection: Connection) -> Any:
+    """The driver's own connection: sqlite3's or psycopg's, within the same transaction."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    return driver
 
 
 def in_utc(moment: datetime) -> datetime:
