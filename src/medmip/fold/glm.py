@@ -92,14 +92,13 @@ def glm_step(block: Block, state: GlmState) -> GlmStep:
     beta = np.concatenate([state.beta[:1], state.beta[1:] / state.scale])
     products = np.zeros((size, size + 1))
     sums = np.zeros(6)
-    origin = state.shift[:, None]
     own = _logs(block, state.outcome)
+    steady = state.family is Family.GAMMA
     for start in range(0, records, _TILE):
         stop = min(start + _TILE, records)
         memory = scratch(2 * size + 1, stop - start)
         z, weighted, working = memory[:size], memory[size:-1], memory[-1]
-        z[0] = 1.0
-        np.subtract(x.T[:, start:stop], origin, out=z[1:])
+        _centred(x, state.shift, slice(start, stop), z)
         eta = np.dot(beta, z)
         if offset is not None:
             eta += offset[start:stop]
@@ -109,11 +108,16 @@ def glm_step(block: Block, state: GlmState) -> GlmStep:
         weight, residual, found = _terms(state.family, *held, eta, state.theta, part)
         if part is not None:
             weight, residual = weight * part, residual * part
+        sums += found
+        if steady:
+            products[:, size] += np.dot(z, residual)
+            continue
         working[:] = residual
         np.multiply(z, weight, out=weighted)
         # The residual rides along as a last row, so one product gives the gradient too.
         products += np.dot(z, memory[size:].T)
-        sums += found
+    if steady:
+        products[:, :size] = _steady_products(block, state, prior)
     scale = np.concatenate([[1.0], state.scale])
     information = products[:, :size] / np.outer(scale, scale)
     known = y >= 0 if state.family is not Family.GAMMA else y > 0
@@ -132,6 +136,34 @@ def glm_step(block: Block, state: GlmState) -> GlmStep:
         score=np.array(score),
         curvature=np.array(curvature),
     )
+
+
+def _centred(x: FloatArray, shift: FloatArray, rows: slice, z: FloatArray) -> None:
+    """Fills z (p + 1, m) with ones and these rows of x (n, p), each column less its shift."""
+    z[0] = 1.0
+    np.subtract(x.T[:, rows], shift[:, None], out=z[1:])
+
+
+def _steady_products(block: Block, state: GlmState, prior: FloatArray | None) -> FloatArray:
+    """The sum of z z', (p + 1, p + 1), weighed by prior (n,): of no coefficient, so remembered.
+
+    A gamma outcome's Fisher weights under a log link are one, whatever the fit.
+    """
+
+    def made() -> FloatArray:
+        x, size = block.matrix(state.design), len(state.shift) + 1
+        products = np.zeros((size, size))
+        for start in range(0, block.records, _TILE):
+            rows = slice(start, min(start + _TILE, block.records))
+            memory = scratch(2 * size, rows.stop - start)
+            z, weighted = memory[:size], memory[size:]
+            _centred(x, state.shift, rows, z)
+            np.multiply(z, 1.0 if prior is None else prior[rows], out=weighted)
+            products += np.dot(z, weighted.T)
+        return products
+
+    key = state.design, state.shift.tobytes(), state.prior.weights
+    return block.derived("steady products", key, made)
 
 
 def _logs(block: Block, outcome: str) -> FloatArray:
