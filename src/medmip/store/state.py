@@ -164,7 +164,7 @@ def _begin_immediately(connection: Connection) -> None:
     driver_of(connection).execute("BEGIN IMMEDIATE")
 
 
-def driver_of(connection: Connection) -> Any:
+def driver_of(connection: Connection) -> Any:  # noqa: ANN401
     """The driver's own connection: sqlite3's or psycopg's, within the same transaction."""
     driver = connection.connection.driver_connection
     assert driver is not None
