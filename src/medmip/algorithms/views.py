@@ -87,8 +87,12 @@ def facts(title: str, rows: Sequence[tuple[str, object, Format]], note: str = ""
 
 
 def chart(title: str, drawing: Any, alt: str, note: str = "") -> Chart:  # noqa: ANN401
-    """A chart from an Altair drawing."""
-    return Chart(title=title, note=note, alt=alt, spec=drawing.to_dict())
+    """A chart from an Altair drawing.
+
+    `mip algorithm check` holds each to Vega-Lite's schema; to do so at every run would double what
+    a picture costs.
+    """
+    return Chart(title=title, note=note, alt=alt, spec=drawing.to_dict(validate=False))
 
 
 def plain(value: object) -> JsonValue:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+import altair as alt
+import jsonschema
 import numpy as np
 from pydantic import ValidationError
 
@@ -201,9 +203,19 @@ def _has_views(trial: Trial) -> str | None:
     for view in views:
         if isinstance(view, Chart) and not view.alt:
             return f"the chart {view.title!r} has no words for those who cannot see it"
+        if isinstance(view, Chart) and not _is_drawable(view):
+            return f"the chart {view.title!r} is no Vega-Lite specification"
         if isinstance(view, Table) and not view.rows:
             return f"the table {view.title!r} is empty"
     return None
+
+
+def _is_drawable(view: Chart) -> bool:
+    try:
+        alt.Chart.from_dict(view.spec)
+    except jsonschema.ValidationError:
+        return False
+    return True
 
 
 def _split(trial: Trial) -> str | None:
