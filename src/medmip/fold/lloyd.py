@@ -100,11 +100,9 @@ def weighted_centres(
             centres = np.vstack([centres, points[[rng.choice(len(points), p=chance)]]])
         for _ in range(50):
             nearest = _squared(points, centres).argmin(axis=1)
-            totals = np.bincount(nearest, weights, minlength=k)
-            moved = centres.copy()
-            for index in np.flatnonzero(totals > 0):
-                rows = nearest == index
-                moved[index] = np.average(points[rows], axis=0, weights=weights[rows])
+            shares = np.where(nearest == np.arange(k)[:, None], weights, 0.0)
+            totals = shares.sum(axis=1, keepdims=True)
+            moved = np.divide(shares @ points, totals, out=centres.copy(), where=totals > 0)
             if np.array_equal(moved, centres):
                 break
             centres = moved
