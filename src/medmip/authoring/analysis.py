@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,11 @@ def site_of(
     data: Mapping[str, Any],
     policy: Policy = OPEN,
     key: bytes = b"",
+    engine: DuckDBEngine | None = None,
 ) -> Site:
     """A site that has published these columns, a dataset for each value of `dataset` (else `d`).
 
-    key is the secret by which it draws for its patients.
+    key is the secret by which it draws for its patients; engine, if any, may read in the folder.
     """
     home = Home(folder).prepare()
     datasets = Datasets(home)
@@ -140,9 +142,26 @@ def site_of(
         )
         snapshots.append(datasets.publish(table, model.key, name, "test.csv"))
     witness = Witnessed()
-    return Site(
-        DuckDBEngine(home.datasets), Guard(policy, witness, witness), tuple(snapshots), key=key
-    )
+    engine = engine or DuckDBEngine(home.datasets)
+    return Site(engine, Guard(policy, witness, witness), tuple(snapshots), key=key)
+
+
+class _Workshop:
+    """A folder of this process and an engine that reads there, for all of its small cohorts.
+
+    To open an engine for each would take longer than what they are made for.
+    """
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self.engine = DuckDBEngine(Path(self._folder.name))
+
+    def place(self) -> tempfile.TemporaryDirectory[str]:
+        """A folder in it for one cohort."""
+        return tempfile.TemporaryDirectory(dir=self._folder.name)
+
+
+_workshop = cache(_Workshop)
 
 
 def _arrow(values: Any) -> pa.Array:  # noqa: ANN401
@@ -183,9 +202,10 @@ def cohort_of(
     """
     model = model or model_of(data, levels)
     names = datasets or sorted(set(np.asarray(data.get("dataset", ["d"])).tolist()))
-    with tempfile.TemporaryDirectory() as folder:
+    workshop = _workshop()
+    with workshop.place() as folder:
         sites = [
-            site_of(Path(folder) / str(index), model, part, policy, key)
+            site_of(Path(folder) / str(index), model, part, policy, key, workshop.engine)
             for index, part in enumerate(parts_of(data, parts))
             if len(next(iter(part.values())))
         ]
