@@ -13,6 +13,7 @@ import { ItemPage } from './inbox/ItemPage';
 import { Gate, useVisit } from './people/Gate';
 import { PeoplePage } from './people/PeoplePage';
 import { ProfilePage } from './people/ProfilePage';
+import { ScansPage } from './scans/ScansPage';
 import { Empty } from './shared/Empty';
 import { ErrorBoundary } from './shared/ErrorBoundary';
 import { Icon } from './shared/Icon';
@@ -46,6 +47,7 @@ export function App() {
             <Route path="/datasets/:model/:dataset" element={<DatasetPage />} />
             <Route path="/inbox" element={<InboxPage />} />
             <Route path="/inbox/:name" element={<ItemPage />} />
+            <Route path="/scans" element={<ScansPage />} />
             <Route path="/profile" element={<ProfilePage />} />
             <Route path="/people" element={<PeoplePage />} />
             <Route path="*" element={<NotFound />} />
@@ -124,6 +126,7 @@ function linksFor(visit: Visit | undefined): [string, string][] {
     ...(may('analyse') ? [['/experiments', texts.nav.experiments] as [string, string]] : []),
     ...(may('explore') ? [['/datasets', texts.nav.datasets] as [string, string]] : []),
     ...(may('manage_data') ? [['/inbox', texts.nav.inbox] as [string, string]] : []),
+    ...(may('manage_data') ? [['/scans', texts.nav.scans] as [string, string]] : []),
     ...(may('manage_people') && visit?.kind !== 'open' ? [['/people', texts.people.title] as [string, string]] : []),
   ];
 }

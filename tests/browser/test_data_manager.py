@@ -1,14 +1,19 @@
 """The data manager's walk: from an untidy export to a dataset that a researcher analyses."""
 
 import re
+import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import violations
 from tests.browser.conftest import served
+from tests.imaging.scanner import head
 from tests.untidy_export import MAPPING, NAME, PATIENTS, WHOLE, untidy
 
 pytestmark = [
@@ -247,3 +252,28 @@ def test_files_are_asked_by_sql_and_by_keys_alone(page: Page, house: tuple[str, 
     page.get_by_role("button", name="Ask", exact=True).press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("nothing")
     assert violations(page) == ""
+
+
+def test_scans_that_are_dropped_are_told_with_their_verdicts(
+    page: Page, house: tuple[str, Path], picture: Picture, tmp_path: Path
+) -> None:
+    address, inbox = house
+    page.goto(f"{address}/scans")
+    expect(page.get_by_role("heading", name="There are no scans")).to_be_visible()
+    volume = tmp_path / "volume.nii.gz"
+    nib.Nifti1Image(head().T.astype(np.int16), np.diag([1.9, 1.9, 1.9, 1])).to_filename(volume)
+    with zipfile.ZipFile(tmp_path / "disc.zip", "w") as archive:
+        archive.write(volume, "sub-A7/anat/sub-A7_T1w.nii.gz")
+        archive.write(volume, "sub-A7/func/sub-A7_bold.nii.gz")
+        archive.writestr("IM1.dcm", "no DICOM at all")
+    shutil.copy(tmp_path / "disc.zip", inbox / "imaging" / "disc.zip")
+    lying = page.get_by_role("row").filter(has=page.get_by_role("cell", name="disc.zip"))
+    found = lying.get_by_text("1 taken, 1 left out, 1 refused; 3 of them new")
+    expect(found).to_be_visible(timeout=60_000)
+    kept = page.get_by_role("table", name="Kept and judged")
+    expect(kept.get_by_text("88 × 90 × 84 voxels of 1.9 × 1.9 × 1.9 mm")).to_be_visible()
+    whole(page, "scans-1-list", picture)
+    page.get_by_role("combobox", name="Verdict").click()
+    page.get_by_role("option", name="left out").click()
+    expect(kept.get_by_text("its name does not end in _T1w")).to_be_visible()
+    expect(kept.get_by_role("row")).to_have_count(2)

@@ -5,6 +5,8 @@ import signal
 
 import pytest
 
+from medmip.catalogue.own_folder import own_folder
+from medmip.cli.main import main
 from medmip.imaging.adding import add
 from medmip.imaging.shelf import Shelf
 from tests.imaging.scanner import scan
@@ -24,6 +26,12 @@ def test_a_kill_in_the_midst_leaves_whole_scans(home, added, identity, tmp_path,
             os._exit(1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+    assert any((home.path / "work").rglob("*")), "it left nothing to clear"
+    # Another process works meanwhile, and what it works on stays.
+    with own_folder(home.work, "scans-") as living:
+        with pytest.raises(SystemExit):
+            main(["imaging", "list", "--home", str(home.path)])
+        assert list(home.work.iterdir()) == [living]
     whole = Shelf(home).records()
     for record in whole:
         folder = Shelf(home).scans / record.id
@@ -33,4 +41,4 @@ def test_a_kill_in_the_midst_leaves_whole_scans(home, added, identity, tmp_path,
     done = added(tmp_path / "in")
     assert sorted(one.record.verdict for one in done) == ["refused", "taken"]
     assert sum(not one.new for one in done) == len(whole)
-    assert list((home.path / "work" / "imaging").iterdir()) == []
+    assert list(home.work.iterdir()) == []

@@ -560,6 +560,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/imaging/inbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Items
+         * @description What lies in the inbox for scans, and what became of it.
+         */
+        get: operations["listScanInbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/scans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Scans
+         * @description A page of scans, newest first: those that were taken, and the others with the reason.
+         */
+        get: operations["listScans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/inbox": {
         parameters: {
             query?: never;
@@ -4735,6 +4775,116 @@ export interface components {
             scales: components["schemas"]["Scale"][];
         };
         /**
+         * ScanItem
+         * @description stamp changes whenever somebody writes to one of its files; outcome is of its last reading.
+         *
+         *     under names the rules and pseudonyms that it was read by: under others it is read anew.
+         */
+        ScanItem: {
+            /**
+             * Changed
+             * Format: date-time
+             */
+            changed: string;
+            /** Files */
+            files: number;
+            /** Name */
+            name: string;
+            outcome?: components["schemas"]["ScanOutcome"] | null;
+            /**
+             * Seen
+             * Format: date-time
+             */
+            seen: string;
+            /** Size */
+            size: number;
+            /** Stamp */
+            stamp: string;
+            state: components["schemas"]["ScanItemState"];
+            /**
+             * Under
+             * @default
+             */
+            under: string;
+        };
+        /**
+         * ScanItemState
+         * @description How far it has come.
+         * @enum {string}
+         */
+        ScanItemState: "arriving" | "reading" | "read" | "failed";
+        /**
+         * ScanOutcome
+         * @description Of everything that one process was told to add.
+         *
+         *     scans are the ids of those that are kept, with their verdicts; new says how many of them were
+         *     not known before. problems are reasons why something gave no scan at all. trouble says what
+         *     ended it before all was looked at; None where it came to its end.
+         */
+        ScanOutcome: {
+            /**
+             * New
+             * @default 0
+             */
+            new: number;
+            /**
+             * Problems
+             * @default []
+             */
+            problems: string[];
+            /**
+             * Scans
+             * @default {}
+             */
+            scans: {
+                [key: string]: components["schemas"]["Verdict"];
+            };
+            /** Trouble */
+            trouble?: string | null;
+        };
+        /**
+         * ScanPage
+         * @description Some of the scans, and how many there are.
+         */
+        ScanPage: {
+            /** Items */
+            items: components["schemas"]["ScanRecord"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * ScanRecord
+         * @description One series or volume.
+         *
+         *     id is keyed by the site and told by the content, so that the same scan has it again. rules is
+         *     the hash of the rules that it was judged by. patient is the pseudonym, acquired the date moved
+         *     under the site's key; both None where unknown. files is the number of files, or of frames
+         *     where a file holds several; shape is in voxels, voxel in millimetres.
+         */
+        ScanRecord: {
+            /** Acquired */
+            acquired?: string | null;
+            /** Converter */
+            converter?: string | null;
+            /** Files */
+            files: number;
+            /** Id */
+            id: string;
+            /** Patient */
+            patient?: string | null;
+            /** Reason */
+            reason?: string | null;
+            /** Rules */
+            rules: string;
+            /** Shape */
+            shape?: number[] | null;
+            /** Source */
+            source: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Voxel */
+            voxel?: number[] | null;
+        };
+        /**
          * Sensitive
          * @description What must hold of a sensitive variable in every class of patients who look alike.
          *
@@ -5430,6 +5580,12 @@ export interface components {
          * @enum {string}
          */
         VariableType: "nominal" | "real" | "integer" | "text";
+        /**
+         * Verdict
+         * @description What became of a scan.
+         * @enum {string}
+         */
+        Verdict: "taken" | "left out" | "refused";
         /**
          * VersionEntry
          * @description One version of a dataset; mapped says that it was read through a mapping.
@@ -8155,6 +8311,158 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    listScanInbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScanItem"][];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    listScans: {
+        parameters: {
+            query?: {
+                verdict?: components["schemas"]["Verdict"] | null;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScanPage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

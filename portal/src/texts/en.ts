@@ -1,16 +1,18 @@
 import { inboxTexts } from './inbox';
+import { scansTexts } from './scans';
 import { stewardshipTexts } from './stewardship';
 import { writeUpTexts } from './write-up';
 
 /** Every text that a person reads in the portal. */
 export const texts = {
   inbox: inboxTexts,
+  scans: scansTexts,
   stewardship: stewardshipTexts,
   writeUp: writeUpTexts,
   brand: 'MIP',
   brandLong: 'Medical Informatics Platform',
   skip: 'Skip to content',
-  nav: { workspace: 'Explore & analyse', experiments: 'Experiments', datasets: 'Data', inbox: 'Import', api: 'API' },
+  nav: { workspace: 'Explore & analyse', experiments: 'Experiments', datasets: 'Data', inbox: 'Import', scans: 'Scans', api: 'API' },
   theme: 'Switch between light and dark',
   synthetic: 'synthetic',
   syntheticHint: 'Invented data for trying things out; no real patient is in it',

@@ -43,6 +43,21 @@ class Home:
         return self.path / "imaging"
 
     @property
+    def scan_inbox(self) -> Path:
+        """Where scans are dropped; what lies there is no table."""
+        return self.inbox / "imaging"
+
+    @property
+    def received(self) -> Path:
+        """Images that scanners and archives sent, until they are brought in."""
+        return self.path / "received"
+
+    @property
+    def work(self) -> Path:
+        """Temporary files of what runs."""
+        return self.path / "work"
+
+    @property
     def keys(self) -> Path:
         return self.path / "keys"
 

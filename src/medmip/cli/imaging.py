@@ -10,8 +10,8 @@ from medmip.cli.options import HomeOption, JsonOption, opened
 
 if TYPE_CHECKING:
     from medmip.catalogue.home import Home
-    from medmip.imaging.identity import Identity
     from medmip.imaging.record import ScanRecord
+    from medmip.inbox.scan_item import ScanItem
 
 imaging_app = typer.Typer(no_args_is_help=True, help="Scans: add, list.")
 
@@ -32,8 +32,8 @@ def add(
         str | None,
         typer.Option(
             "--dataset",
-            help="The dataset whose patients' pseudonyms and dates the scans get; else those of "
-            "datasets whose policies say `linkable`.",
+            help="The dataset whose patients' pseudonyms and dates the scans get; else as "
+            "`mip.toml` says, else those of datasets whose policies say `linkable`.",
         ),
     ] = None,
     again: Annotated[
@@ -44,12 +44,13 @@ def add(
 ) -> None:
     """Bring in the T1-weighted scans, freed of identifiers; says of all others why not."""
     from medmip.imaging.adding import add as bring_in
+    from medmip.imaging.identity import identity_of
     from medmip.imaging.record import Verdict
 
     if (model is None) != (dataset is None):
         raise typer.BadParameter("--model and --dataset go together")
-    place = opened(home)
-    done = list(bring_in(place, paths, _identity(place, model, dataset), again=again))
+    place = _opened(home)
+    done = list(bring_in(place, paths, identity_of(place, model, dataset), again=again))
     if as_json:
         _print_json([one.record for one in done], [one.new for one in done])
     else:
@@ -65,26 +66,82 @@ def list_(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """List the scans that are kept, and those that were not taken with the reason."""
     from medmip.imaging.shelf import Shelf
 
-    records = Shelf(opened(home)).records()
+    records = Shelf(_opened(home)).records()
     if as_json:
         _print_json(records)
     else:
         _print(records)
 
 
-def _identity(home: "Home", model: str | None, dataset: str | None) -> "Identity":
-    from medmip.catalogue.model_store import ModelStore
-    from medmip.imaging.identity import Identity
-    from medmip.ingest.identity import policy_in_force
-    from medmip.privacy.site_key import site_key
-    from medmip.stewardship.patients import KEY
+@imaging_app.command()
+def inbox(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """List what lies in the inbox for scans, and what became of it.
 
-    key = site_key(home, KEY)
-    if model is None or dataset is None:
-        return Identity.of_site(key)
-    found = ModelStore(home).get(model)
-    policy = policy_in_force(home, found.key, dataset, synthetic=False)
-    return Identity.of_dataset(key, policy.anonymisation, found, dataset)
+    A running `mip serve` reads it; without one this tells what was known last.
+    """
+    import json
+
+    from medmip.inbox.records import ScanRecords
+
+    items = ScanRecords(_opened(home)).all()
+    if as_json:
+        typer.echo(json.dumps([item.model_dump(mode="json") for item in items], indent=2))
+        return
+    for item in items:
+        typer.echo(_told(item))
+
+
+@imaging_app.command()
+def listen(home: HomeOption = None) -> None:
+    """Receive images from a PACS or scanner (C-STORE), for the peers that `mip.toml` names."""
+    import resource
+    import signal
+    import threading
+
+    from medmip.imaging.bounds import bound
+    from medmip.imaging.receiver import Receiver
+    from medmip.imaging.reception import Reception
+    from medmip.imaging.settings import imaging_settings
+    from medmip.logbook import write_log_to
+
+    place = _opened(home)
+    settings = imaging_settings(place).receiver
+    reception = Reception(place, settings)
+    receiver = Receiver(place, settings, reception)
+    # No peer takes more of the machine's memory than its instances may need, several times over.
+    memory = 4 * 2**30 + settings.associations * settings.megabytes * 8 * 2**20
+    bound(resource.RLIMIT_AS, memory)
+    bound(resource.RLIMIT_CORE, 0)
+    stop = threading.Event()
+    for wish in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wish, lambda *_: stop.set())
+    write_log_to(place.logs / "imaging.jsonl")
+    with reception.working(), receiver.listening() as port:
+        typer.echo(f"{settings.title} listens at {settings.address} port {port} (Ctrl-C stops it)")
+        stop.wait()
+
+
+def _told(item: "ScanItem") -> str:
+    from medmip.imaging.record import Verdict
+    from medmip.inbox.scan_item import LOOSE
+
+    name = "single files" if item.name == LOOSE else item.name
+    lines = [f"{name}  {item.state}: {item.files} file{'' if item.files == 1 else 's'}"]
+    if item.outcome is not None:
+        counts = [f"{item.outcome.count(verdict)} {verdict}" for verdict in Verdict]
+        lines[0] += f", {', '.join(counts)}, {item.outcome.new} of them new"
+        lines += [f"  {problem}" for problem in item.outcome.problems]
+        lines += [f"  {line}" for line in (item.outcome.trouble or "").splitlines()]
+    return "\n".join(lines)
+
+
+def _opened(home: Path | None) -> "Home":
+    """The home, without what killed processes left of scans that are not freed of identifiers."""
+    from medmip.catalogue.own_folder import clear_abandoned
+
+    place = opened(home)
+    clear_abandoned(place.work)
+    return place
 
 
 def _print_json(records: Sequence["ScanRecord"], new: Sequence[bool] | None = None) -> None:

@@ -48,6 +48,7 @@ def serve_home(
     from prometheus_client import CollectorRegistry
 
     from medmip.accounts.doorman import doorman_of
+    from medmip.catalogue.own_folder import clear_abandoned
     from medmip.experiments.service import ExperimentService
     from medmip.logbook import write_log_to
     from medmip.web.application import LOOPBACK, create_app
@@ -65,6 +66,8 @@ def serve_home(
     stop_softly()
     with ExitStack() as stack:
         stack.enter_context(only_server(place))
+        # What a killed process left holds patients' values.
+        clear_abandoned(place.work)
         write_log_to(place.logs / "mip.jsonl")
         metrics = CollectorRegistry()
         service = ExperimentService(place, sites=_sites(place, stack, metrics))

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,8 +14,9 @@ from medmip.catalogue.home import Home
 from medmip.imaging.convert import converted
 from medmip.imaging.deidentify import deidentified, write
 from medmip.imaging.errors import ImagingError, Unfit
+from medmip.imaging.frames import single_frames
 from medmip.imaging.identity import Identity
-from medmip.imaging.intake import FileKind, Found, found_below
+from medmip.imaging.intake import ZIP, FileKind, Found, found_below
 from medmip.imaging.record import ScanRecord, Verdict
 from medmip.imaging.rules import Rules, rules_of
 from medmip.imaging.series import Series, grouped, in_order
@@ -49,8 +50,14 @@ def add(
     try:
         with shelf.work() as work:
             adding = _Adding(shelf, rules, identity, work, again)
+            loose: list[SliceFile] = []
             for number, path in enumerate(paths, 1):
-                yield from adding.path(path, number)
+                if path.is_dir() or path.suffix.lower() == ZIP:
+                    yield from adding.path(path, number)
+                else:
+                    # Files named one by one may be slices of one series.
+                    loose += yield from adding.files(path, number)
+            yield from adding.series(loose)
     except OSError as error:
         # Its own words would name a file.
         raise ImagingError(
@@ -69,27 +76,34 @@ class _Adding:
     again: bool
 
     def path(self, path: Path, number: int) -> Iterator[Added]:
-        unpacked = self._folder()
+        slices = yield from self.files(path, number)
+        yield from self.series(slices)
+
+    def files(self, path: Path, number: int) -> Generator[Added, None, list[SliceFile]]:
+        """What is no slice of a series is brought in; returns the slices, which wait for others."""
+        slices: list[SliceFile] = []
         try:
-            found = list(found_below(path, unpacked))
+            found = list(found_below(path, self._folder()))
+            if all(file.kind is FileKind.OTHER for file in found):
+                raise Unfit("It holds no DICOM and no NIfTI file.")
         except Unfit as unfit:
             # Nothing to keep: what was given is told of by its place in the command alone.
             yield Added(self._verdict(f"path {number}", f"path {number}", 0, unfit), new=True)
-            return
-        slices: list[SliceFile] = []
+            return slices
         for file in found:
             if file.kind is FileKind.DICOM:
                 try:
-                    slices.append(slice_of(file.path, self.rules.attributes))
+                    images = single_frames(file.path, self._folder)
+                    slices += [slice_of(image, self.rules.attributes) for image in images]
                 except Unfit as unfit:
                     yield self._kept(self._verdict(_digest(file.path), "DICOM file", 1, unfit))
             elif file.kind is FileKind.NIFTI:
                 yield self._nifti(file)
+        return slices
+
+    def series(self, slices: Sequence[SliceFile]) -> Iterator[Added]:
         for series in grouped(slices):
             yield self._series(series)
-        if not any(file.kind is not FileKind.OTHER for file in found):
-            nothing = Unfit("It holds no DICOM and no NIfTI file.")
-            yield Added(self._verdict(f"path {number}", f"path {number}", 0, nothing), new=True)
 
     def _series(self, series: Series) -> Added:
         scan = self.identity.scan(series.content)
@@ -136,7 +150,7 @@ class _Adding:
             voxel=tuple(round(edge, 4) for edge in volume.edges),
             converter=f"dcm2niix {dcm2niix.__version__}",
         )
-        self.shelf.put(record, fill)
+        self.shelf.put(record, self.work, fill)
         return Added(record, new=True)
 
     def _nifti(self, file: Found) -> Added:
@@ -172,7 +186,7 @@ class _Adding:
             shape=volume.voxels.shape,
             voxel=tuple(round(edge, 4) for edge in volume.edges),
         )
-        self.shelf.put(record, lambda folder: write_volume(volume, folder / VOLUME))
+        self.shelf.put(record, self.work, lambda folder: write_volume(volume, folder / VOLUME))
         return Added(record, new=True)
 
     def _verdict(self, content: str, source: str, files: int, unfit: Unfit) -> ScanRecord:
@@ -189,7 +203,7 @@ class _Adding:
     def _kept(self, record: ScanRecord) -> Added:
         if known := self.shelf.known(record.id, self.rules.hash, again=self.again):
             return Added(known, new=False)
-        self.shelf.put(record)
+        self.shelf.put(record, self.work)
         return Added(record, new=True)
 
     def _folder(self) -> Path:

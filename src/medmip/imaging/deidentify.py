@@ -15,7 +15,7 @@ from dicomanonymizer.simpledicomanonymizer import anonymize_dataset, initialize_
 from pydicom import Dataset, FileDataset, Sequence
 from pydicom.dataset import FileMetaDataset
 from pydicom.multival import MultiValue
-from pydicom.uid import UID, MRImageStorage
+from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
 from medmip.imaging.errors import Unfit
 from medmip.imaging.identity import Identity
@@ -128,7 +128,9 @@ def _deidentified(source: FileDataset, identity: Identity, code: str) -> FileDat
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = MRImageStorage
     meta.MediaStorageSOPInstanceUID = UID(str(dataset.SOPInstanceUID))
-    meta.TransferSyntaxUID = source.file_meta.TransferSyntaxUID
+    syntax = source.file_meta.TransferSyntaxUID
+    # What is not compressed is written plainly, however it came, as dcm2niix reads it best.
+    meta.TransferSyntaxUID = syntax if syntax.is_compressed else ExplicitVRLittleEndian
     return FileDataset("", dataset, preamble=b"\0" * 128, file_meta=meta)
 
 
@@ -155,12 +157,13 @@ def _pixels(source: FileDataset) -> bytes:
     """The pixels alone: what may lie behind them, or in bits that they do not use, is left."""
     size = int(source.Rows) * int(source.Columns) * int(source.BitsAllocated) // 8
     pixels = bytes(source.PixelData[:size])
-    stored, unsigned = int(source.BitsStored), not int(source.PixelRepresentation)
-    if unsigned and int(source.BitsAllocated) == 16 and 0 < stored < 16:
+    if int(source.BitsAllocated) == 16:
         little = source.file_meta.TransferSyntaxUID.is_little_endian
-        order = np.dtype("<u2" if little else ">u2")
-        mask = order.type((1 << stored) - 1)
-        pixels = (np.frombuffer(pixels, order) & mask).astype(order).tobytes()
+        values = np.frombuffer(pixels, "<u2" if little else ">u2").astype("<u2")
+        stored, unsigned = int(source.BitsStored), not int(source.PixelRepresentation)
+        if unsigned and 0 < stored < 16:
+            values &= np.uint16((1 << stored) - 1)
+        pixels = values.tobytes()
     return pixels + b"\0" * (len(pixels) % 2)
 
 

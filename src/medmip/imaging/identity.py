@@ -8,6 +8,12 @@ from medmip.anonymise.keyed import derived, pseudonym, shift
 from medmip.anonymise.settings import Anonymisation
 from medmip.anonymise.transform import patient_key
 from medmip.catalogue.data_model import DataModel
+from medmip.catalogue.home import Home
+from medmip.catalogue.model_store import ModelStore
+from medmip.imaging.settings import imaging_settings
+from medmip.privacy.site_key import site_key
+from medmip.stewardship.patients import KEY
+from medmip.stewardship.policy import DatasetPolicy, stated_policy
 
 DATES_MOVE_AT_MOST = 365
 """Days, where no policy of a dataset says how far its dates move."""
@@ -65,3 +71,19 @@ class Identity:
     @cached_property
     def _scans(self) -> bytes:
         return derived(self.key, "scans")
+
+
+def identity_of(home: Home, model: str | None = None, dataset: str | None = None) -> Identity:
+    """By a dataset of a model, else as the home's settings for scans say.
+
+    Raises MipError where these cannot be read, or there is no such model.
+    """
+    if model is None or dataset is None:
+        settings = imaging_settings(home)
+        model, dataset = settings.model, settings.dataset
+    key = site_key(home, KEY)
+    if model is None or dataset is None:
+        return Identity.of_site(key)
+    found = ModelStore(home).get(model)
+    policy = stated_policy(home, found.key, dataset) or DatasetPolicy()
+    return Identity.of_dataset(key, policy.anonymisation, found, dataset)

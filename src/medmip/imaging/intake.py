@@ -1,6 +1,7 @@
 """The files below what was given: trees of any layout, and zips that are looked at first."""
 
 import os
+import secrets
 import shutil
 import zipfile
 import zlib
@@ -15,10 +16,11 @@ MAXIMUM_RATIO = 200
 """Unpacked bytes to packed ones; deflated scans stay below 20, deflate can do 1,032."""
 MAXIMUM_BYTES = 20 * 2**30
 MAXIMUM_FILES = 200_000
+ZIP = ".zip"
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
 _DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
-_NIFTI_ENDINGS = (".nii", ".nii.gz")
+NIFTI_ENDINGS = (".nii", ".nii.gz")
 
 
 class FileKind(StrEnum):
@@ -42,7 +44,7 @@ def found_below(path: Path, unpacked: Path) -> Iterator[Found]:
     """The files of a file, a folder or a zip, in the order of their names.
 
     Links inside a folder are not followed. Zips are unpacked into the folder `unpacked`, under
-    numbers for names. Raises Unfit where there is nothing, or a zip is not safe to unpack.
+    names that tell nothing. Raises Unfit where there is nothing, or a zip is not safe to unpack.
     """
     if path.is_dir():
         for folder, folders, names in os.walk(path):
@@ -60,7 +62,7 @@ def found_below(path: Path, unpacked: Path) -> Iterator[Found]:
 
 
 def _file(file: Path, name: PurePosixPath, unpacked: Path) -> Iterator[Found]:
-    if name.suffix.lower() == ".zip":
+    if name.suffix.lower() == ZIP:
         yield from _members(file, unpacked)
     else:
         yield Found(file, name, _kind(file, name))
@@ -68,7 +70,7 @@ def _file(file: Path, name: PurePosixPath, unpacked: Path) -> Iterator[Found]:
 
 def _kind(file: Path, name: PurePosixPath) -> FileKind:
     lower = name.name.lower()
-    if lower.endswith(_NIFTI_ENDINGS):
+    if lower.endswith(NIFTI_ENDINGS):
         return FileKind.NIFTI
     try:
         with file.open("rb") as opened:
@@ -88,9 +90,12 @@ def _members(file: Path, unpacked: Path) -> Iterator[Found]:
                 name = PurePosixPath(member.filename.replace("\\", "/"))
                 if member.is_dir() or any(part.startswith((".", "__")) for part in name.parts):
                     continue
-                if name.suffix.lower() == ".zip":
+                if name.suffix.lower() == ZIP:
                     raise Unfit("The zip holds another zip.", remedy="Unpack the outer one.")
-                target = unpacked / f"{sum(1 for _ in unpacked.iterdir()):06d}"
+                # The ending tells how a volume is packed; no other part of a name is written down.
+                lower = name.name.lower()
+                ending = next((one for one in NIFTI_ENDINGS if lower.endswith(one)), "")
+                target = unpacked / f"{secrets.token_hex(8)}{ending}"
                 with archive.open(member) as source, target.open("xb") as copy:
                     shutil.copyfileobj(source, copy, _CHUNK)
                 yield Found(target, name, _kind(target, name))

@@ -18,8 +18,8 @@ class ScanRecord(BaseModel):
 
     id is keyed by the site and told by the content, so that the same scan has it again. rules is
     the hash of the rules that it was judged by. patient is the pseudonym, acquired the date moved
-    under the site's key; both None where unknown. files is the number of files, shape in voxels,
-    voxel in millimetres.
+    under the site's key; both None where unknown. files is the number of files, or of frames
+    where a file holds several; shape is in voxels, voxel in millimetres.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

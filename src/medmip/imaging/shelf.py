@@ -1,14 +1,14 @@
 """Where scans are kept: each appears whole, with its record, or not at all."""
 
 import os
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from medmip.catalogue.atomic_file import alone, sync_folder
 from medmip.catalogue.home import Home
+from medmip.catalogue.own_folder import own_folder
 from medmip.imaging.record import ScanRecord, Verdict
 
 RECORD = "scan.json"
@@ -21,24 +21,34 @@ class Shelf:
 
     def __init__(self, home: Home) -> None:
         self.scans = home.imaging / "scans"
-        self._work = home.path / "work" / "imaging"
+        self._work = home.work
 
     @contextmanager
     def work(self) -> Iterator[Path]:
-        """An empty folder on the same disk; whoever adds is alone, and clears what was left."""
-        for folder in (self.scans.parent, self.scans, self._work):
+        """An empty folder on the same disk; whoever adds is alone, and others wait."""
+        for folder in (self.scans.parent, self.scans):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with alone(self._work):
-            self._clear()
-            try:
-                yield self._work
-            finally:
-                self._clear()
+        with own_folder(self._work, "scans-") as work, alone(self.scans):
+            yield work
 
     def records(self) -> list[ScanRecord]:
         """All that is kept, in the order of the ids."""
-        files = sorted(self.scans.glob(f"*/{RECORD}"))
-        return [ScanRecord.model_validate_json(file.read_bytes()) for file in files]
+        return list(_read(sorted(self.scans.glob(f"*/{RECORD}"))))
+
+    def page(
+        self, verdict: Verdict | None, limit: int, offset: int
+    ) -> tuple[int, list[ScanRecord]]:
+        """How many are kept, of one verdict where it is told, and some of them, newest first."""
+        aged = []
+        for file in self.scans.glob(f"*/{RECORD}"):
+            # What is judged anew just now has another folder in a moment.
+            with suppress(FileNotFoundError):
+                aged.append((file.stat().st_mtime_ns, file))
+        files = [file for _, file in sorted(aged, reverse=True)]
+        if verdict is None:
+            return len(files), list(_read(files[offset : offset + limit]))
+        found = [record for record in _read(files) if record.verdict is verdict]
+        return len(found), found[offset : offset + limit]
 
     def known(self, scan: str, rules: str, *, again: bool = False) -> ScanRecord | None:
         """The record of an id; None where there is none, or other rules were against the scan.
@@ -53,13 +63,15 @@ class Shelf:
             return record
         return record if record.rules == rules and not again else None
 
-    def put(self, record: ScanRecord, fill: Callable[[Path], None] = lambda _: None) -> None:
-        """Keep a record and what fill writes into its folder; only inside `work`.
+    def put(
+        self, record: ScanRecord, work: Path, fill: Callable[[Path], None] = lambda _: None
+    ) -> None:
+        """Keep a record and what fill writes into its folder; work is the folder of `work`.
 
         All is written aside, synced, and appears by one rename. Raises OSError where the disk
         refuses, and then nothing is kept.
         """
-        aside = Path(tempfile.mkdtemp(prefix="put-", dir=self._work))
+        aside = Path(tempfile.mkdtemp(prefix="put-", dir=work))
         fill(aside)
         (aside / RECORD).write_text(record.model_dump_json(indent=2) + "\n", "utf-8")
         for folder, _, names in os.walk(aside):
@@ -67,13 +79,15 @@ class Shelf:
                 _sync_file(Path(folder, name))
             sync_folder(Path(folder))
         if (self.scans / record.id).exists():
-            os.rename(self.scans / record.id, self._work / f"former-{record.id}")
+            os.rename(self.scans / record.id, work / f"former-{record.id}")
         os.rename(aside, self.scans / record.id)
         sync_folder(self.scans)
 
-    def _clear(self) -> None:
-        for left in self._work.iterdir():
-            shutil.rmtree(left)
+
+def _read(files: Iterable[Path]) -> Iterator[ScanRecord]:
+    for file in files:
+        with suppress(FileNotFoundError):
+            yield ScanRecord.model_validate_json(file.read_bytes())
 
 
 def _sync_file(path: Path) -> None:

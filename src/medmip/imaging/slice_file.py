@@ -42,6 +42,47 @@ config.settings.reading_validation_mode = config.IGNORE
 config.settings.writing_validation_mode = config.IGNORE
 
 Numbers = tuple[float, ...]
+_TELLING = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "StudyInstanceUID",
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "StudyDate",
+    "SeriesDate",
+    "AcquisitionDate",
+    "Modality",
+    "ImageType",
+    "BurnedInAnnotation",
+    "SeriesDescription",
+    "ContrastBolusAgent",
+    "MRAcquisitionType",
+    "ScanningSequence",
+    "SequenceVariant",
+    "RepetitionTime",
+    "EchoTime",
+    "InversionTime",
+    "FlipAngle",
+    "InstanceNumber",
+    "ImagesInAcquisition",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "PixelRepresentation",
+    "SamplesPerPixel",
+    "NumberOfFrames",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "SliceThickness",
+)
+"""What makes an image another one, beside its pixels. An archive that sends an image writes its
+file anew, and may add to it: that is the same image still."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +138,11 @@ def _slice(path: Path, dataset: FileDataset, attributes: Collection[str]) -> Sli
     series = _text(dataset, "SeriesInstanceUID")
     if not series:
         raise Unfit("A file names no series that it belongs to.")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     dates = (_text(dataset, name) for name in ("AcquisitionDate", "SeriesDate", "StudyDate"))
     images = _numbers(dataset, "ImagesInAcquisition")
     return SliceFile(
         path=path,
-        digest=digest,
+        digest=_digest(dataset),
         instance=_text(dataset, "SOPInstanceUID"),
         patient=tuple(
             _text(dataset, name) for name in ("PatientID", "PatientName", "PatientBirthDate")
@@ -124,7 +163,7 @@ def _problem(dataset: FileDataset) -> str | None:
     if _text(dataset, "BurnedInAnnotation").upper() == "YES":
         return "text is burned into its pixels, which may name the patient"
     if int(dataset.get("NumberOfFrames", 1) or 1) > 1:
-        return "it has several frames in a file, which is not read; export single frames"
+        return "it has several frames in a file and is no enhanced MR image; export single frames"
     rows, columns = int(dataset.get("Rows", 0) or 0), int(dataset.get("Columns", 0) or 0)
     if "PixelData" not in dataset:
         return "a file has no pixels: it is truncated, or no image"
@@ -137,6 +176,24 @@ def _problem(dataset: FileDataset) -> str | None:
     else:
         whole = len(dataset.PixelData) >= rows * columns * int(dataset.BitsAllocated) // 8
     return None if whole else "a file is truncated: pixels are missing"
+
+
+def _digest(dataset: Dataset) -> str:
+    """The same for an image however its file is written, as long as its pixels are packed alike."""
+    told = hashlib.sha256(repr([_values(dataset, name) for name in _TELLING]).encode())
+    told.update(hashlib.sha256(_pixels(dataset)).digest())
+    return told.hexdigest()
+
+
+def _pixels(dataset: Dataset) -> bytes:
+    if "PixelData" not in dataset:
+        return b""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_compressed:
+        return b"".join(generate_fragments(dataset.PixelData))
+    if not syntax.is_little_endian and dataset.BitsAllocated == 16:
+        return np.frombuffer(dataset.PixelData, ">u2").astype("<u2").tobytes()
+    return bytes(dataset.PixelData)
 
 
 def _text(dataset: Dataset, name: str) -> str:

@@ -12,8 +12,9 @@ from secrets import token_hex
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
 from medmip.errors import Conflict, MipError, NotFound
+from medmip.inbox.arrivals import Arrivals
 from medmip.inbox.item import Choice, Item, ItemState, Obstacle, Order
-from medmip.inbox.listing import Lying, is_being_written, lying, stamp_of
+from medmip.inbox.listing import Lying, files_of, is_being_written, lying, stamp_of
 from medmip.inbox.look import looked_at
 from medmip.inbox.publishing import BY_ITSELF, may_publish_itself, name_of, publications, publish
 from medmip.inbox.records import Records
@@ -21,12 +22,9 @@ from medmip.ingest.errors import NotClean
 from medmip.logbook import logger
 
 LOOK_EVERY = 0.4
-STILL = 0.5
-"""Seconds without a change after which a file that nobody has open is whole."""
-STILL_UNSEEN = 1.2
-"""The same where nobody can tell whether it is open, as on a network drive."""
 STILL_TO_PUBLISH = timedelta(seconds=30)
-"""There a file is not published without a click before: its copy may have stalled."""
+"""Where nobody can tell whether a file is open, as on a network drive, it is not published without
+a click before: its copy may have stalled."""
 _MOST_PUBLICATIONS = 50
 _MOVING = (ItemState.ARRIVING, ItemState.LOOKING, ItemState.PUBLISHING)
 log = logger("medmip.inbox")
@@ -45,7 +43,7 @@ class Desk:
         self._records = Records(home)
         self._lock = threading.RLock()
         self._items = {item.name: item for item in self._records.all()}
-        self._since: dict[str, tuple[str, float]] = {}
+        self._arrivals = Arrivals()
         self._waiting: set[str] = set()
         self._steps: dict[str, tuple[str, float | None]] = {}
         self._work: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -230,24 +228,16 @@ class Desk:
             if known.gone:
                 self._keep(known.model_copy(update={"gone": False}))
             return
-        stamp, since = self._since.get(name, ("", now))
-        if stamp != found.stamp:
-            self._since[name] = (found.stamp, now)
-            since = now
-        written = None
-        with contextlib.suppress(OSError):
-            written = is_being_written(found.path)
         item = _arriving(found, known)
-        if written or now - since < (STILL_UNSEEN if written is None else STILL):
+        if not self._arrivals.is_whole(name, found, now):
             if known is None or known.state is not ItemState.ARRIVING or known.stamp != found.stamp:
                 # What is arriving is not written down: the next start would look at it anyway.
                 self._items[name] = item
             return
-        del self._since[name]
         self._look(item)
 
     def _lose(self, item: Item) -> None:
-        self._since.pop(item.name, None)
+        self._arrivals.forget(item.name)
         if item.published:
             state = ItemState.PUBLISHED if item.state is ItemState.ARRIVING else item.state
             self._keep(item.model_copy(update={"gone": True, "state": state, "order": None}))
@@ -290,7 +280,7 @@ class Desk:
             )
         if not self._settle(item, found) or not itself:
             return
-        if is_being_written(self.home.inbox / item.name) is None:
+        if is_being_written(files_of(self.home.inbox / item.name)) is None:
             self._waiting.add(item.name)
         else:
             self._publish_itself(found)

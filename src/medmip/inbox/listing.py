@@ -5,36 +5,42 @@ import fcntl
 import hashlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from medmip.catalogue.home import Home
 from medmip.ingest.formats import SUFFIXES
 
 _MOST_FILES = 1_000
 """Files of a folder that are looked at."""
 _UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".tmp", ".download")
+SCANS = Home(Path()).scan_inbox.name
 _NO_LEASES = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
 @dataclass(frozen=True)
 class Lying:
-    """A file or folder of the inbox as it is now; stamp changes with every write to it."""
+    """A file or folder of an inbox as it is now; stamp changes with every write to its files."""
 
     path: Path
+    files: tuple[Path, ...]
     size: int
     changed: float
     stamp: str
 
 
 def lying(inbox: Path) -> Iterator[Lying]:
-    """Files that can be read, and folders that hold some; not what a copying program renames."""
+    """Tables that can be read, and folders that hold some; not what a copying program renames.
+
+    The folder for scans is another's.
+    """
     try:
         entries = sorted(os.scandir(inbox), key=lambda entry: entry.name)
     except OSError:
         return
     for entry in entries:
-        found = _found(Path(entry.path))
+        found = _found(Path(entry.path)) if entry.name != SCANS else None
         if found is not None:
             yield found
 
@@ -47,19 +53,24 @@ def stamp_of(path: Path) -> str:
 
 def _found(path: Path) -> Lying | None:
     try:
-        files = files_of(path)
-        status = [file.stat() for file in files]
+        return lying_of(path, files_of(path))
     except OSError:
         # It is just being renamed or removed: the next look sees what became of it.
         return None
+
+
+def lying_of(path: Path, files: Sequence[Path]) -> Lying | None:
+    """An item with these files, which lie below its folder; None without any; raises OSError."""
     if not files:
         return None
+    status = [file.stat() for file in files]
     told = [
-        (file.name, s.st_ino, s.st_size, s.st_mtime_ns)
+        (str(file.relative_to(path.parent)), s.st_ino, s.st_size, s.st_mtime_ns)
         for file, s in zip(files, status, strict=True)
     ]
     return Lying(
         path,
+        tuple(files),
         size=sum(s.st_size for s in status),
         changed=max(s.st_mtime for s in status),
         stamp=hashlib.sha256(repr(told).encode()).hexdigest()[:32],
@@ -68,24 +79,27 @@ def _found(path: Path) -> Lying | None:
 
 def files_of(path: Path) -> list[Path]:
     """The files of an item: itself, or those of a folder that can be read."""
-    if _is_hidden(path.name):
+    if is_passing(path.name):
         return []
     if path.is_dir():
         inside = sorted(file for file in path.iterdir() if file.is_file())
-        return [f for f in inside[:_MOST_FILES] if _is_data(f) and not _is_hidden(f.name)]
+        return [f for f in inside[:_MOST_FILES] if _is_data(f) and not is_passing(f.name)]
     return [path] if path.is_file() and _is_data(path) else []
 
 
-def is_being_written(path: Path) -> bool | None:
-    """Whether some process has a file of an item open for writing; None where nobody can tell.
+def is_being_written(files: Iterable[Path]) -> bool | None:
+    """Whether some process has one of the files open for writing; None where nobody can tell.
 
     The kernel gives a read lease only on a file that nobody writes; it tells of none on network
     drives, and to nobody but the file's owner. See fcntl(2), F_SETLEASE.
     """
-    told: list[bool | None] = [_has_writer(file) for file in files_of(path)]
-    if any(told):
-        return True
-    return None if None in told else False
+    told: bool | None = False
+    for file in files:
+        one = _has_writer(file)
+        if one:
+            return True
+        told = None if one is None else told
+    return told
 
 
 def _has_writer(file: Path) -> bool | None:
@@ -111,5 +125,6 @@ def _is_data(path: Path) -> bool:
     return path.suffix.lower() in (*SUFFIXES, ".xls")
 
 
-def _is_hidden(name: str) -> bool:
+def is_passing(name: str) -> bool:
+    """Whether a name is hidden, or one that a copying program will change."""
     return name.startswith((".", "~$", "__")) or name.lower().endswith(_UNFINISHED)

@@ -21,10 +21,12 @@ from medmip.accounts.doorman import Doorman
 from medmip.accounts.role import Right
 from medmip.experiments.service import ExperimentService
 from medmip.inbox.desk import Desk
+from medmip.inbox.scan_desk import ScanDesk
 from medmip.web import (
     catalogue,
     experiments,
     federation,
+    imaging,
     inbox,
     operations,
     people,
@@ -90,12 +92,13 @@ def create_app(
     /metrics tells besides the service's own.
     """
     desk = Desk(service.home, service.models)
+    scan_desk = ScanDesk(service.home)
     service.reader_now = partial(reader_named, doorman, right=Right.ANALYSE)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.resume()
-        with desk:
+        with desk, scan_desk:
             yield
         service.close()
 
@@ -121,6 +124,7 @@ def create_app(
     api.include_router(operations.api_router(service, door))
     api.include_router(federation.router(service, door))
     api.include_router(inbox.router(desk, door))
+    api.include_router(imaging.router(scan_desk, door))
     api.include_router(stewardship.router(desk, door))
     api.include_router(profile.router(door))
     api.include_router(provider.router(door))

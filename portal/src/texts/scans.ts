@@ -1,0 +1,35 @@
+import type { ScanItemState, Verdict } from '../api/scans';
+
+/** What a data manager reads about scans. */
+export const scansTexts = {
+  title: 'Scans',
+  intro:
+    'T1-weighted scans, freed of identifiers. They come from the folder inbox/imaging/ of this installation, from a PACS, or by “mip imaging add”.',
+  empty: 'There are no scans',
+  emptyHint: 'Copy a folder of DICOM files, a zip, a BIDS folder or a NIfTI file into inbox/imaging/. What becomes of it appears here by itself.',
+  noMatch: 'No scan has this verdict',
+  verdict: 'Verdict',
+  any: 'any verdict',
+  verdicts: { taken: 'taken', 'left out': 'left out', refused: 'refused' } satisfies Record<Verdict, string>,
+  columns: { verdict: 'Verdict', patient: 'Patient', acquired: 'Acquired', volume: 'Volume', source: 'Came as' },
+  acquiredHint: 'The date is moved, as the dates of the patient’s records are',
+  volume: (shape: readonly number[], voxel: readonly number[]) =>
+    `${shape.join(' × ')} voxels of ${voxel.map((edge) => Number(edge.toFixed(2))).join(' × ')} mm`,
+  source: (source: string, files: number) => `${source}, ${files.toLocaleString('en')} ${files === 1 ? 'image' : 'images'}`,
+  inbox: 'In the inbox',
+  kept: 'Kept and judged',
+  loose: 'single files',
+  inboxColumns: { name: 'What', state: 'State', found: 'Found' },
+  states: {
+    arriving: 'arriving',
+    reading: 'being read',
+    read: 'read',
+    failed: 'not read',
+  } satisfies Record<ScanItemState, string>,
+  files: (n: number) => `${n.toLocaleString('en')} ${n === 1 ? 'file' : 'files'}`,
+  found: (taken: number, left: number, refused: number, fresh: number) =>
+    `${taken} taken, ${left} left out, ${refused} refused; ${fresh} of them new`,
+  previous: 'Previous',
+  next: 'Next',
+  of: (first: number, last: number, total: number) => `${first}–${last} of ${total.toLocaleString('en')}`,
+};

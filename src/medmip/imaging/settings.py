@@ -1,0 +1,103 @@
+"""What the home's `mip.toml` says of scans: whose pseudonyms they get, and who may send them."""
+
+import tomllib
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    ValidationError,
+    model_validator,
+)
+
+from medmip.catalogue.home import Home
+from medmip.imaging.errors import ImagingError
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _stripped(title: str) -> str:
+    if title != title.strip():
+        raise ValueError("a title has no blank at its ends")
+    return title
+
+
+Title = Annotated[str, Field(pattern=r"^[ -\[\]-~]{1,16}$"), AfterValidator(_stripped)]
+"""An AE title (PS3.5, VR AE): up to 16 characters, none of them a backslash."""
+
+
+class Peer(_Part):
+    """Who may send: its AE title, and the address or network (CIDR) that it sends from."""
+
+    title: Title
+    address: IPvAnyNetwork
+
+    def is_at(self, address: str) -> bool:
+        """Whether an address, as a socket tells it, is this peer's."""
+        told: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+        if isinstance(told, IPv6Address) and told.ipv4_mapped is not None:
+            told = told.ipv4_mapped
+        network = self.address
+        return (told.version == 6) is isinstance(network, IPv6Network) and told in network
+
+
+class ReceiverSettings(_Part):
+    """The section `[imaging.receiver]`: its own AE title, where it listens, and for whom.
+
+    associations bounds the peers that are served at once, megabytes an instance. Below
+    free_megabytes on the disk nothing more is taken. A study is brought in once nobody has sent of
+    it for quiet_seconds; a peer that is silent for that long, and for 30 seconds, is cut off.
+    """
+
+    title: Title = "MIP"
+    address: IPv4Address | IPv6Address = IPv4Address("127.0.0.1")
+    port: int = Field(11112, ge=0, le=65535)
+    peers: tuple[Peer, ...] = ()
+    associations: int = Field(4, ge=1, le=100)
+    megabytes: int = Field(256, ge=1, le=2000)
+    free_megabytes: int = Field(1024, ge=0)
+    quiet_seconds: float = Field(60, gt=0, le=86_400)
+
+
+class ImagingSettings(_Part):
+    """The section `[imaging]`.
+
+    model and dataset name the dataset whose patients' pseudonyms and dates scans get; without them
+    these are those of all datasets that are `linkable`. A folder in the inbox is whole once
+    nothing in it has changed for still_seconds.
+    """
+
+    model: str | None = None
+    dataset: str | None = None
+    still_seconds: float = Field(30, gt=0, le=86_400)
+    receiver: ReceiverSettings = ReceiverSettings()
+
+    @model_validator(mode="after")
+    def _named_together(self) -> "ImagingSettings":
+        if (self.model is None) != (self.dataset is None):
+            raise ValueError("model and dataset go together")
+        return self
+
+
+def imaging_settings(home: Home) -> ImagingSettings:
+    """What the home says, the defaults for what it leaves out; raises ImagingError."""
+    path = home.configuration
+    try:
+        stated = tomllib.loads(path.read_text(encoding="utf-8"))
+        return ImagingSettings.model_validate(stated.get("imaging", {}))
+    except FileNotFoundError:
+        return ImagingSettings()
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        what = f"It cannot be read: {type(error).__name__}."
+    except ValidationError as error:
+        what = "; ".join(
+            f"{'.'.join(('imaging', *map(str, part['loc'])))}: {part['msg']}"
+            for part in error.errors()
+        )
+    raise ImagingError(what, where=path.name, remedy="docs/imaging.md lists what the file may say.")
