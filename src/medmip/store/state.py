@@ -50,7 +50,9 @@ experiments = Table(
     Column("problem", JSON(none_as_null=True)),
     Column("provenance", JSON(none_as_null=True)),
     Column("sites", JSON(none_as_null=True)),
+    Column("origin", String(36)),
     Index("experiments_by_time", "created"),
+    Index("experiments_by_user", "user", "created"),
 )
 
 ledger = Table(
