@@ -16,24 +16,26 @@ class Labels:
     """Finds codes by labels."""
 
     def __init__(self, algorithms: Mapping[str, Algorithm[Any, Any]], models: ModelStore) -> None:
-        self._algorithms = {one.name: one.label.casefold() for one in algorithms.values()}
+        self._algorithms = [
+            (one.name, f"{one.name} {one.label}".casefold()) for one in algorithms.values()
+        ]
         self._variables = [
-            (variable.code, variable.label.casefold())
+            (variable.code, f"{variable.code} {variable.label}".casefold())
             for model in models.list()
             for variable in model.all_variables.values()
         ]
 
     def meant(self, wanted: Wanted) -> Wanted:
-        """The same, with the codes whose labels have a word of the search."""
+        """The same, with the codes that have, or whose labels have, a word of the search."""
         words = [word.casefold() for word in words_of(wanted.search)]
         return replace(
             wanted,
-            algorithms=tuple(_having(word, self._algorithms.items()) for word in words),
+            algorithms=tuple(_having(word, self._algorithms) for word in words),
             variables=tuple(_having(word, self._variables) for word in words),
         )
 
 
-def _having(word: str, labels: Iterable[tuple[str, str]]) -> frozenset[str]:
+def _having(word: str, texts: Iterable[tuple[str, str]]) -> frozenset[str]:
     if len(word) < _SHORTEST:
         return frozenset()
-    return frozenset(code for code, label in labels if word in label)
+    return frozenset(code for code, text in texts if word in text)

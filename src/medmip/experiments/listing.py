@@ -23,8 +23,8 @@ Whose = Literal["all", "mine", "shared"]
 class Wanted:
     """What a list is to hold; what is left out narrows nothing.
 
-    Every word of search is in the name, or names the algorithm or a variable; algorithms and
-    variables are the codes whose labels have a word, by word. whose tells own experiments from
+    Every word of search is in the name or a tag, or means an algorithm or a variable; algorithms
+    and variables are the codes that a word means, by word. whose tells own experiments from
     those that others share. What was made at until is not in it. federated leaves out those that
     have ended without asking a hospital.
     """
@@ -74,13 +74,13 @@ class Wanted:
 
     def _has(self, word: str, place: int) -> ColumnElement[bool]:
         pattern = _containing(word)
-        named: list[ColumnElement[bool]] = [experiments.c.name.ilike(pattern, escape="\\")]
-        for kind, meant in (("algorithm", self.algorithms), ("variable", self.variables)):
-            codes = meant[place] if place < len(meant) else frozenset()
-            fits = or_(parts.c.name.ilike(pattern, escape="\\"), parts.c.name.in_(sorted(codes)))
-            named.append(_with_part(kind, fits))
-        named.append(_with_part("tag", parts.c.name.ilike(pattern, escape="\\")))
-        return or_(*named)
+        meant = [
+            _with_part(kind, parts.c.name.in_(sorted({word, *codes[place]})))
+            for kind, codes in (("algorithm", self.algorithms), ("variable", self.variables))
+            if place < len(codes)
+        ]
+        tagged = _with_part("tag", parts.c.name.ilike(pattern, escape="\\"))
+        return or_(experiments.c.name.ilike(pattern, escape="\\"), tagged, *meant)
 
 
 def words_of(search: str) -> list[str]:

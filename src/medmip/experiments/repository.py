@@ -69,17 +69,16 @@ class Experiments:
         """How many experiments match of those that a caller may see, and a page, newest first."""
         where = (wanted or Wanted()).conditions(caller)
         count = select(func.count()).select_from(experiments).where(*where)
-        page = (
-            select(*_LIGHT)
-            .where(*where)
-            .order_by(desc(experiments.c.created), experiments.c.id)
-            .limit(limit)
-            .offset(offset)
-        )
+        # The page's ids come from an index, and of all rows only the page's are read.
+        newest = (desc(experiments.c.created), desc(experiments.c.id))
+        chosen = select(experiments.c.id).where(*where).order_by(*newest)
+        page = chosen.limit(limit).offset(offset)
         with self._engine.connect() as connection:
             total = int(connection.execute(count).scalar_one())
-            rows = connection.execute(page).all()
-            tags = _tags(connection, [row.id for row in rows])
+            ids = list(connection.execute(page).scalars())
+            of_page = select(*_LIGHT).where(experiments.c.id.in_(ids)).order_by(*newest)
+            rows = connection.execute(of_page).all()
+            tags = _tags(connection, ids)
         return total, [Summary(**_summary(row, tags[row.id])) for row in rows]
 
     def is_visible(self, identity: str, caller: Caller | None) -> bool:

@@ -20,7 +20,7 @@ parts = Table(
     _of_experiment(),
     Column("kind", String(16), primary_key=True),
     Column("name", String(200), primary_key=True),
-    Index("experiment_parts_by_name", "kind", "name"),
+    Index("experiment_parts_by_name", "kind", "name", "experiment"),
 )
 """kind is `algorithm`, `dataset`, `variable` or `tag`."""
 
@@ -29,7 +29,7 @@ readers = Table(
     metadata,
     _of_experiment(),
     Column("reader", String(36), primary_key=True),
-    Index("experiment_readers_by_reader", "reader"),
+    Index("experiment_readers_by_reader", "reader", "experiment"),
 )
 """Who may see an experiment besides its author: a person's id, or everybody with an account."""
 
@@ -38,7 +38,7 @@ stars = Table(
     metadata,
     _of_experiment(),
     Column("person", String(200), primary_key=True),
-    Index("experiment_stars_by_person", "person"),
+    Index("experiment_stars_by_person", "person", "experiment"),
 )
 
 comments = Table(

@@ -51,8 +51,8 @@ experiments = Table(
     Column("provenance", JSON(none_as_null=True)),
     Column("sites", JSON(none_as_null=True)),
     Column("origin", String(36)),
-    Index("experiments_by_time", "created"),
-    Index("experiments_by_user", "user", "created"),
+    # Lists are read from it alone: a row holds its result, and is long.
+    Index("experiments_listed", "created", "id", "user", "state", "name"),
 )
 
 ledger = Table(

@@ -12,7 +12,8 @@ down_revision = "0005"
 
 def upgrade() -> None:
     op.add_column("experiments", sa.Column("origin", sa.String(36)))
-    op.create_index("experiments_by_user", "experiments", ["user", "created"])
+    op.drop_index("experiments_by_time", "experiments")
+    op.create_index("experiments_listed", "experiments", ["created", "id", "user", "state", "name"])
 
     def of_experiment() -> sa.Column[str]:
         return sa.Column(
@@ -28,19 +29,19 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(16), primary_key=True),
         sa.Column("name", sa.String(200), primary_key=True),
     )
-    op.create_index("experiment_parts_by_name", "experiment_parts", ["kind", "name"])
+    op.create_index("experiment_parts_by_name", "experiment_parts", ["kind", "name", "experiment"])
     op.create_table(
         "experiment_readers",
         of_experiment(),
         sa.Column("reader", sa.String(36), primary_key=True),
     )
-    op.create_index("experiment_readers_by_reader", "experiment_readers", ["reader"])
+    op.create_index("experiment_readers_by_reader", "experiment_readers", ["reader", "experiment"])
     op.create_table(
         "experiment_stars",
         of_experiment(),
         sa.Column("person", sa.String(200), primary_key=True),
     )
-    op.create_index("experiment_stars_by_person", "experiment_stars", ["person"])
+    op.create_index("experiment_stars_by_person", "experiment_stars", ["person", "experiment"])
     op.create_table(
         "experiment_comments",
         sa.Column("id", sa.String(36), primary_key=True),
