@@ -1,9 +1,11 @@
+import { experimentTexts } from './experiments';
 import { inboxTexts } from './inbox';
 import { stewardshipTexts } from './stewardship';
 import { writeUpTexts } from './write-up';
 
 /** Every text that a person reads in the portal. */
 export const texts = {
+  experiments: experimentTexts,
   inbox: inboxTexts,
   stewardship: stewardshipTexts,
   writeUp: writeUpTexts,
@@ -121,6 +123,7 @@ export const texts = {
     model: 'Data model',
     datasets: 'Datasets',
     patients: 'patients',
+    lost: (names: string) => `Not there any more, or not for you: ${names}.`,
     noDatasets: 'No dataset is published under this data model.',
     howToImport: 'A data manager publishes one with: mip data import FILE --model',
     search: 'Search variables',
