@@ -1,6 +1,5 @@
-import { Anchor, Badge, Card, Stack, Table, Text, Title } from '@mantine/core';
+import { Badge, Card, Stack, Table, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { Link } from 'react-router';
 
 import { api, type Difference, type TablePair } from '../api/client';
 import { shownValue } from '../results/format';
@@ -10,6 +9,8 @@ import { ProblemAlert } from '../shared/ProblemAlert';
 import { texts } from '../texts/en';
 
 const t = texts.experiments.difference;
+/** Columns beyond which the two values stand below each other. */
+const WIDE = 4;
 
 /** An experiment beside the one of which it asks again: what moved in the data, and what that did. */
 export function DifferenceView({ id }: { id: string }) {
@@ -28,10 +29,7 @@ export function DifferenceView({ id }: { id: string }) {
           {t.title}
         </Title>
         <Text size="sm" c="dimmed">
-          {t.intro(at(found.before.created), at(found.after.created))}{' '}
-          <Anchor component={Link} to={`/experiments/${found.before.id}`}>
-            {texts.experiments.again.former}
-          </Anchor>
+          {t.intro(at(found.before.created), at(found.after.created))}
         </Text>
         {!found.same_request && (
           <Text size="sm" mt="xs" fw={550}>
@@ -111,7 +109,7 @@ function PairTable({ table }: { table: TablePair }) {
         {t.rows(table.changed, table.rows.length)}
       </Text>
       <Table.ScrollContainer minWidth={320}>
-        <Table className="result-table pair" verticalSpacing={4} aria-label={`${t.tab}: ${title}`}>
+        <Table className={`result-table pair ${table.columns.length > WIDE ? 'high' : ''}`} verticalSpacing={4} aria-label={`${t.tab}: ${title}`}>
           <Table.Thead>
             <Table.Tr>
               {table.columns.map(({ key, label, format }) => (
@@ -127,7 +125,8 @@ function PairTable({ table }: { table: TablePair }) {
                 {table.columns.map(({ key, format }, column) => {
                   const shown = (row: typeof before) => (row ? shownValue(row[key], formatOf(row, format)) : '');
                   const [one, other] = [shown(before), shown(after)];
-                  const both = before !== null && after !== null && before[key] !== after[key];
+                  // Two values that read alike are told once, however their last digits differ.
+                  const both = before !== null && after !== null && one !== other;
                   return (
                     <Table.Td key={key} className={format === 'text' ? '' : 'number'}>
                       {both ? (

@@ -57,7 +57,7 @@ export function ExperimentRow({
       <Table.Td className="roomy">{algorithm}</Table.Td>
       <Table.Td className="roomy">
         {item.request.inputdata.datasets.map((code) => (
-          <Group key={code} gap={6} wrap="nowrap">
+          <Group key={code} gap={6} wrap="nowrap" className="whole">
             {code} {synthetic.has(code) && <SyntheticBadge />}
           </Group>
         ))}
@@ -65,8 +65,10 @@ export function ExperimentRow({
       <Table.Td>
         <StateBadge state={item.state} />
       </Table.Td>
-      <Table.Td className="roomy">{new Date(item.created).toLocaleString('en-GB')}</Table.Td>
-      <Table.Td className="roomy">{typeof item.duration === 'number' ? t.seconds(item.duration) : ''}</Table.Td>
+      <Table.Td className="roomy whole">
+        {new Date(item.created).toLocaleString('en-GB', { dateStyle: 'short', timeStyle: 'short' })}
+      </Table.Td>
+      <Table.Td className="roomy whole">{typeof item.duration === 'number' ? t.seconds(item.duration) : ''}</Table.Td>
       <Table.Td>
         {item.mine && (
           <Button

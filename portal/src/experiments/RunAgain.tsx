@@ -57,7 +57,7 @@ export function DataNow({ experiment, again }: { experiment: Experiment; again: 
       {experiment.origin && (
         <Text size="sm" c="dimmed">
           {t.of}{' '}
-          <Anchor component={Link} to={`/experiments/${experiment.origin}`}>
+          <Anchor component={Link} to={`/experiments/${experiment.origin}`} underline="always">
             {t.former}
           </Anchor>
           .
