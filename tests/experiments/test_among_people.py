@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from importlib.resources import files
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from medmip.experiments.sharing import SharedResults
 from medmip.experiments.stars import Stars
 from medmip.store.state import open_state
 
+EAST = timezone(timedelta(hours=2))
 OLD = """
 INSERT INTO experiments (id, name, state, algorithm, request, "user", created, attempts, rounds)
 VALUES ('old', 'Of before', 'done', 'kmeans', '{"algorithm": "kmeans", "inputdata": {"data_model":
@@ -152,6 +153,8 @@ def test_each_wish_narrows_the_list(
         (Wanted(state=State.FAILED), none),
         (Wanted(since=now - timedelta(days=1)), only),
         (Wanted(until=now - timedelta(days=1)), {"old"}),
+        (Wanted(until=datetime(2026, 1, 31, 13, 59, tzinfo=EAST)), none),
+        (Wanted(until=datetime(2026, 1, 31, 14, 1, tzinfo=EAST)), {"old"}),
     ):
         total, found = experiments.find(labels.meant(wanted), caller=anna)
         assert {part.id for part in found} == expected, wanted

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from sqlalchemy import ColumnElement, and_, null, or_, select, true
@@ -59,10 +59,11 @@ class Wanted:
                 yield _with_part(kind, parts.c.name == name.replace("\0", ""))
         if self.state is not None:
             yield column.state == self.state
+        # SQLite keeps moments without their zone; all are written in UTC.
         if self.since is not None:
-            yield column.created >= self.since
+            yield column.created >= self.since.astimezone(UTC)
         if self.until is not None:
-            yield column.created < self.until
+            yield column.created < self.until.astimezone(UTC)
         if caller is not None and self.whose != "all":
             own = column.user == caller.name
             yield own if self.whose == "mine" else ~own

@@ -10,9 +10,9 @@ from medmip.errors import FieldProblem, RequestError
 
 _T = TypeVar("_T")
 _LAYOUT = frozenset("\n\t")
-_UNPRINTED = frozenset({"Cc", "Cs", "Co", "Cn"})
-"""Categories that no text needs: controls (a NUL, which PostgreSQL refuses, among them),
-halves of characters, and code points that mean nothing."""
+_UNPRINTED = frozenset({"Cc", "Cs"})
+"""Categories that no text needs: controls, a NUL among them, which PostgreSQL refuses, and halves
+of characters."""
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Marks that turn the order of what follows, by which a text could look like another one."""
 

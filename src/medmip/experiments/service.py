@@ -315,15 +315,6 @@ class ExperimentService:
             return found.model_copy(update={"progress": run.progress, "sites": run.sites.told()})
         return found
 
-    def own(self, identity: str, caller: Caller) -> Experiment:
-        """An experiment of the caller's; raises NotFound, and NotAllowed where it is another's."""
-        found = self.get(identity, caller)
-        if found.user != caller.name:
-            raise NotAllowed(
-                "The experiment is another person's", remedy="Run it again to have one of your own."
-            )
-        return found
-
     def find(
         self,
         wanted: Wanted | None = None,
@@ -340,16 +331,6 @@ class ExperimentService:
         return self.experiments.find(
             asked if labels is None else labels.meant(asked), limit, offset, caller
         )
-
-    def rerun(
-        self, identity: str, user: str = "local", *, reader: Reader | None = None
-    ) -> Experiment:
-        """Asks the same again, of the datasets' present versions; raises RequestError, NotFound.
-
-        It is asked as whoever asks now, who needs the right to its datasets.
-        """
-        former = self.get(identity)
-        return self.submit(former.request, former.name, user, reader=reader, origin=identity)
 
     def cancel(self, identity: str) -> Experiment:
         """Ends an experiment without result; one that has ended stays as it is."""

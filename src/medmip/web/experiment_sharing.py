@@ -117,8 +117,11 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
     )
     def rerun(identity: str, response: Response, caller: Analyst) -> SeenExperiment:
         """Asks the same again of the datasets' present versions, by one's own right to them."""
-        service.get(identity, caller)
-        made = service.rerun(identity, caller.name, reader=reader_of(caller))
+        former = service.get(identity, caller)
+        reader = reader_of(caller)
+        made = service.submit(
+            former.request, former.name, caller.name, reader=reader, origin=former.id
+        )
         response.headers["Location"] = f"/api/v1/experiments/{made.id}"
         return view.seen(made, caller)
 

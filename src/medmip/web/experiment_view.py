@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from medmip.accounts.errors import NotAllowed
 from medmip.accounts.person import Caller
 from medmip.accounts.role import Right
 from medmip.experiments.experiment import Experiment, Summary
@@ -11,7 +12,7 @@ from medmip.web.schemas import ListedExperiment, SeenExperiment
 
 
 class ExperimentView:
-    """Adds to experiments what they are to a caller."""
+    """Tells what experiments are to a caller."""
 
     def __init__(self, service: ExperimentService, door: Door) -> None:
         self._service = service
@@ -26,6 +27,15 @@ class ExperimentView:
             shares=not self._door.doorman.open and may_share(experiment, caller),
             sharing=self._service.sharing.of(experiment.id),
         )
+
+    def own(self, identity: str, caller: Caller) -> Experiment:
+        """An experiment of the caller's; raises NotFound, and NotAllowed where it is another's."""
+        found = self._service.get(identity, caller)
+        if found.user != caller.name:
+            raise NotAllowed(
+                "The experiment is another person's", remedy="Run it again to have one of your own."
+            )
+        return found
 
     def listed(self, found: Sequence[Summary], caller: Caller) -> list[ListedExperiment]:
         """A page of experiments that the caller may see."""

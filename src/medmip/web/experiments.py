@@ -127,7 +127,7 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
     )
     def change(identity: str, new: ChangedExperiment, caller: Analyst) -> SeenExperiment:
         """Gives an experiment of one's own another name, or other tags."""
-        service.own(identity, caller)
+        view.own(identity, caller)
         if new.name is not None:
             service.experiments.rename(identity, new.name)
         if new.tags is not None:
@@ -143,7 +143,7 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
     )
     def delete(identity: str, caller: Analyst) -> None:
         """Forgets an experiment of one's own that has ended; the ledger keeps its rows."""
-        service.own(identity, caller)
+        view.own(identity, caller)
         service.experiments.remove(identity)
 
     @routes.post(
@@ -154,7 +154,7 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
     )
     def cancel(identity: str, caller: Analyst) -> SeenExperiment:
         """Ends an experiment of one's own without result."""
-        service.own(identity, caller)
+        view.own(identity, caller)
         return view.seen(service.cancel(identity), caller)
 
     @routes.post(
