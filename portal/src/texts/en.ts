@@ -1,4 +1,5 @@
 import { experimentTexts } from './experiments';
+import { homeTexts } from './home';
 import { inboxTexts } from './inbox';
 import { stewardshipTexts } from './stewardship';
 import { writeUpTexts } from './write-up';
@@ -6,6 +7,7 @@ import { writeUpTexts } from './write-up';
 /** Every text that a person reads in the portal. */
 export const texts = {
   experiments: experimentTexts,
+  home: homeTexts,
   inbox: inboxTexts,
   stewardship: stewardshipTexts,
   writeUp: writeUpTexts,
