@@ -125,6 +125,18 @@ def test_who_is_named_reads_and_changes_nothing(visitors: Visitors, shared: str)
     assert visitors["anna"].get(shared).json()["shares"]
 
 
+def test_what_makes_no_sense_is_told_and_shares_nothing(visitors: Visitors, shared: str) -> None:
+    anna = visitors["anna"]
+    before = anna.get(shared).json()["sharing"]
+    for persons in (["nobody"], ["ben\0"], [""], ["admin"], ["ben"] * 201):
+        answer = anna.put(f"{shared}/sharing", json={"persons": persons})
+        assert answer.status_code == 422, persons
+    assert anna.get(shared).json()["sharing"] == before
+    for moment in ("0001-01-01T00:00:00+14:00", "yesterday", "2026-01-01T00:00:00"):
+        answer = anna.get(f"{API}/experiments", params={"since": moment})
+        assert answer.status_code == 422, moment
+
+
 def test_results_bring_no_right_to_their_data(visitors: Visitors, shared: str) -> None:
     assert visitors["ben"].get(shared).json()["result"]["views"]
     assert visitors["ben"].get(f"{API}/datasets").json() == []

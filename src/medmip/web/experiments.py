@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
 from medmip.accounts.dataset_reader import reader_of
@@ -40,7 +41,18 @@ _LOOK_EVERY = 0.2
 _KEEP_ALIVE = 15.0
 """Seconds between looks at a run, and between signs of life that proxies want to see."""
 
-Moment = Annotated[AwareDatetime | None, Query(examples=["2026-01-31T00:00:00Z"])]
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is no moment in UTC") from None
+
+
+Moment = Annotated[
+    Annotated[AwareDatetime, AfterValidator(_in_utc)] | None,
+    Query(examples=["2026-01-31T00:00:00Z"]),
+]
 
 
 def router(service: ExperimentService, door: Door) -> APIRouter:

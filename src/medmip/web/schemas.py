@@ -275,7 +275,7 @@ class NewSharing(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     everybody: bool = False
-    persons: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(
+    persons: list[Annotated[str, Field(max_length=100, pattern=r"^[^\x00]+$")]] = Field(
         [], max_length=MOST_PERSONS
     )
 
