@@ -333,8 +333,8 @@ class ExploreHistogram(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    data_model: str = Field(examples=["dementia:1.0"])
-    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]])
+    data_model: str = Field(examples=["dementia:1.0"], max_length=200)
+    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]], max_length=1000)
     variable: str = Field(examples=["lefthippocampus"])
     group_by: str | None = Field(None, examples=["gender"])
     bins: int = Field(20, ge=1, le=100)
@@ -360,9 +360,9 @@ class ExploreDescribe(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    data_model: str = Field(examples=["dementia:1.0"])
-    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]])
-    variables: tuple[str, ...] = Field(examples=[["lefthippocampus", "gender"]])
+    data_model: str = Field(examples=["dementia:1.0"], max_length=200)
+    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]], max_length=1000)
+    variables: tuple[str, ...] = Field(examples=[["lefthippocampus", "gender"]], max_length=5000)
     filters: dict[str, Any] | None = Field(None, examples=[None])
 
     def request(self) -> Request:
@@ -383,8 +383,8 @@ class ExploreCount(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    data_model: str = Field(examples=["dementia:1.0"])
-    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]])
+    data_model: str = Field(examples=["dementia:1.0"], max_length=200)
+    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]], max_length=1000)
     filters: dict[str, Any] | None = Field(None, examples=[None])
 
 
