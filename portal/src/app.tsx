@@ -68,8 +68,8 @@ function Header() {
   if (hasDuties(federation.data, visit)) links.push(['/federation', texts.federation.title]);
   return (
     <Box component="header" className="top" c="white" h="3.25rem" px="md">
-      <Group h="100%" justify="space-between" wrap="nowrap">
-        <Group gap="lg" wrap="nowrap">
+      <Group className="bar" justify="space-between" wrap="nowrap">
+        <Group gap="lg" wrap="nowrap" className="places">
           <Anchor component={Link} to="/" c="white" underline="never" aria-label={`${texts.brand}, ${texts.brandLong}`}>
             <Group gap={8} wrap="nowrap">
               <img src="/mark.svg" alt="" width={26} height={26} />

@@ -28,13 +28,14 @@ export const theme = createTheme({
   },
 });
 
-/** Quiet text, and text on red, that still have the contrast of WCAG AA on every background here. */
+/** Quiet text, links by night, and text on red, that still have the contrast of WCAG AA on every background here. */
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
   light: { '--mantine-color-dimmed': '#56666b', '--mantine-color-placeholder': '#6d7c81' },
   dark: {
     '--mantine-color-dimmed': '#9fb0b4',
     '--mantine-color-placeholder': '#7f9095',
+    '--mantine-color-anchor': '#70b7bf',
     '--mantine-color-red-filled': '#c92a2a',
     '--mantine-color-red-filled-hover': '#b02525',
   },

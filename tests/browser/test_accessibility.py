@@ -44,6 +44,8 @@ def result(page: Page, address: str) -> str:
 def test_home_keeps_nobody_out(page: Page, address: str) -> None:
     page.goto(address)
     expect(page.get_by_role("tree")).to_be_visible()
+    expect(page.get_by_role("region", name="News of the data")).to_contain_text("edsd-synthetic")
+    expect(page.get_by_role("region", name="Recent experiments")).to_be_visible()
     assert violations(page) == ""
 
 

@@ -10,14 +10,18 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
+from medmip.accounts.doorman import doorman_of
+from medmip.accounts.role import Role
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
+from medmip.cli.main import main
 from medmip.demo.cohorts import write_demo_csvs
 from medmip.ingest.publish import bring_in
 from medmip.store.snapshots import Datasets
 
 MIP = str(Path(sys.executable).with_name("mip"))
 COHORT = ["--model", "dementia:1.0", "--datasets", "edsd-synthetic"]
+BOTH = "lefthippocampus,righthippocampus"
 HEAVY = ("duckdb", "scipy", "altair", "fastapi", "pyarrow", "alembic")
 
 
@@ -267,3 +271,35 @@ def test_one_validation_at_a_time(filled: Path) -> None:
     both = ("--folds", "4", "--leave-one-dataset-out")
     wrong = mip("run", "linear_regression", *COHORT, *arguments, *both, home=filled)
     assert wrong.returncode == 2
+
+
+def test_experiments_are_found_shared_and_asked_again_from_the_shell(
+    filled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = Home(filled)
+    doorman_of(home).people.add("ben", [Role.RESEARCHER])
+
+    def told(*words: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main(["experiment", *words, "--home", str(filled)])
+        assert ended.value.code == 0, words
+        return capsys.readouterr().out
+
+    made = mip("run", "pearson_correlation", *COHORT, "--y", BOTH, "--json", home=filled)
+    identity = json.loads(made.stdout)["id"]
+    assert "Both sides" in told("rename", identity, " Both sides ")
+    assert "draft" in told("tag", identity, "draft", "Paper 2")
+    wishes = ("--search", "both HIPPOCAMPUS pearson", "--tag", "draft", "--state", "done")
+    (found,) = json.loads(told("list", *wishes, "--since", "2020-01-01", "--json"))
+    assert found["id"] == identity
+    assert json.loads(told("list", "--tag", "nothing", "--json")) == []
+    assert "nobody" in told("share", identity)
+    assert "everybody here, ben" in told("share", identity, "--everybody", "--with", "ben")
+    comment = told("comment", identity, "As expected.").strip()
+    assert "As expected." in told("comments", identity)
+    told("uncomment", identity, comment)
+    assert told("comments", identity) == ""
+    again = told("rerun", identity)
+    assert "still version 1" in again
+    assert "without a difference" in again
+    assert told("difference", again.partition(":")[0]) == again.split("\n", 1)[1]

@@ -23,6 +23,7 @@ from medmip.algorithms.views import View
 from medmip.catalogue.home import Home
 from medmip.errors import RequestError
 from medmip.experiments.experiment import State
+from medmip.experiments.listing import Wanted
 from medmip.experiments.repository import Experiments
 from medmip.experiments.request import InputData, Request
 from medmip.experiments.service import ATTEMPTS, ExperimentService
@@ -183,9 +184,9 @@ def test_cancelled_by_another_process_stops_the_work(filled: Home) -> None:
 
 def test_search_takes_its_signs_literally(service: ExperimentService) -> None:
     service.run(request(), name="100 % of_all")
-    assert service.find("100 % of_")[0] == 1
-    assert service.find("%")[0] == 1
-    assert service.find("ofXall")[0] == 0
+    assert service.find(Wanted("100 % of_"))[0] == 1
+    assert service.find(Wanted("%"))[0] == 1
+    assert service.find(Wanted("ofXall"))[0] == 0
 
 
 def test_killed_server_finishes_its_queue_after_a_restart(filled: Home) -> None:

@@ -13,7 +13,13 @@ export type Analysis = Schemas['Analysis'];
 export type Validation = NonNullable<Request['validation']>;
 export type Preparation = Schemas['Preparation'];
 export type InputData = Schemas['InputData'];
-export type Experiment = Schemas['Experiment'];
+export type Experiment = Schemas['SeenExperiment'];
+export type ListedExperiment = Schemas['ListedExperiment'];
+export type Difference = Schemas['Difference'];
+export type TablePair = Schemas['TablePair'];
+export type Comment = Schemas['Comment'];
+export type Sharing = Schemas['Sharing'];
+export type Colleague = Schemas['Colleague'];
 export type Methods = Schemas['Methods'];
 export type WriteUp = Schemas['WriteUp'];
 export type Summary = Schemas['Summary'];
@@ -95,14 +101,30 @@ export const api = {
     call<Outcome>('POST', '/explore/describe', question),
   count: (question: Schemas['ExploreCount']) => call<CohortCount>('POST', '/explore/count', question),
   create: (request: Request & { name: string }) => call<Experiment>('POST', '/experiments', request),
-  experiments: (search: string, state: string, limit: number, offset: number) => {
-    const query = new URLSearchParams({ search, limit: String(limit), offset: String(offset) });
-    if (state) query.set('state', state);
+  /** A page of experiments; wishes that are empty narrow nothing. */
+  experiments: (wishes: Record<string, string>, limit: number, offset: number) => {
+    const query = new URLSearchParams({ limit: String(limit), offset: String(offset) });
+    for (const [name, value] of Object.entries(wishes)) if (value) query.set(name, value);
     return call<ExperimentPage>('GET', `/experiments?${query.toString()}`);
   },
+  experimentTags: () => call<string[]>('GET', '/experiment-tags'),
   experiment: (id: string) => call<Experiment>('GET', `/experiments/${encodeURIComponent(id)}`),
   rename: (id: string, name: string) =>
     call<Experiment>('PATCH', `/experiments/${encodeURIComponent(id)}`, { name }),
+  tag: (id: string, tags: string[]) => call<Experiment>('PATCH', `/experiments/${encodeURIComponent(id)}`, { tags }),
+  star: (id: string, starred: boolean) =>
+    call<undefined>('PUT', `/experiments/${encodeURIComponent(id)}/star`, { starred }),
+  share: (id: string, everybody: boolean, persons: string[]) =>
+    call<Sharing>('PUT', `/experiments/${encodeURIComponent(id)}/sharing`, { everybody, persons }),
+  colleagues: (search: string) =>
+    call<Colleague[]>('GET', `/colleagues?${new URLSearchParams({ search }).toString()}`),
+  comments: (id: string) => call<Comment[]>('GET', `/experiments/${encodeURIComponent(id)}/comments`),
+  comment: (id: string, text: string) =>
+    call<Comment>('POST', `/experiments/${encodeURIComponent(id)}/comments`, { text }),
+  uncomment: (id: string, comment: string) =>
+    call<undefined>('DELETE', `/experiments/${encodeURIComponent(id)}/comments/${encodeURIComponent(comment)}`),
+  rerun: (id: string) => call<Experiment>('POST', `/experiments/${encodeURIComponent(id)}/rerun`),
+  difference: (id: string) => call<Difference>('GET', `/experiments/${encodeURIComponent(id)}/difference`),
   remove: (id: string) => call<undefined>('DELETE', `/experiments/${encodeURIComponent(id)}`),
   modelFile: async (id: string, format: 'json' | 'onnx', analysis: number) => {
     const query = `format=${format}&analysis=${analysis}`;

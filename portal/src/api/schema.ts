@@ -148,6 +148,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/colleagues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Colleagues
+         * @description Up to 20 persons to share with, by a part of their names.
+         */
+        get: operations["findColleagues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets": {
         parameters: {
             query?: never;
@@ -168,6 +188,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/experiment-tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tags
+         * @description The tags of the experiments that one sees.
+         */
+        get: operations["listExperimentTags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/experiments": {
         parameters: {
             query?: never;
@@ -177,7 +217,10 @@ export interface paths {
         };
         /**
          * Find
-         * @description A page of experiments, newest first.
+         * @description A page of one's own experiments and of those that are shared with one, newest first.
+         *
+         *     Every word of search is in the name, a tag, or the code or label of an algorithm or a
+         *     variable; what was made at until is not in it.
          */
         get: operations["listExperiments"];
         put?: never;
@@ -208,16 +251,16 @@ export interface paths {
         post?: never;
         /**
          * Delete
-         * @description Forgets an experiment that has ended; the ledger keeps its rows.
+         * @description Forgets an experiment of one's own that has ended; the ledger keeps its rows.
          */
         delete: operations["deleteExperiment"];
         options?: never;
         head?: never;
         /**
-         * Rename
-         * @description Gives an experiment another name.
+         * Change
+         * @description Gives an experiment of one's own another name, or other tags.
          */
-        patch: operations["renameExperiment"];
+        patch: operations["changeExperiment"];
         trace?: never;
     };
     "/api/v1/experiments/{identity}/cancel": {
@@ -231,9 +274,73 @@ export interface paths {
         put?: never;
         /**
          * Cancel
-         * @description Ends an experiment without result.
+         * @description Ends an experiment of one's own without result.
          */
         post: operations["cancelExperiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{identity}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Comments
+         * @description What was said of an experiment, the oldest first.
+         */
+        get: operations["listComments"];
+        put?: never;
+        /**
+         * Comment
+         * @description Says something of an experiment to all who may see it.
+         */
+        post: operations["addComment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{identity}/comments/{comment}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Takes a comment of one's own back.
+         */
+        delete: operations["removeComment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{identity}/difference": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare
+         * @description An experiment beside the one of which it asks again, or beside the other one named.
+         */
+        get: operations["compareExperiments"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -313,6 +420,68 @@ export interface paths {
          */
         get: operations["reportExperiment"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{identity}/rerun": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rerun
+         * @description Asks the same again of the datasets' present versions, by one's own right to them.
+         */
+        post: operations["rerunExperiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{identity}/sharing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Share
+         * @description Shares an experiment's results, for its author or an administrator; the journal has it.
+         *
+         *     Whom it is shared with get no right to the data that it was made from.
+         */
+        put: operations["shareExperiment"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{identity}/star": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Star
+         * @description Marks an experiment for oneself, or takes the mark back; nobody else sees it.
+         */
+        put: operations["starExperiment"];
         post?: never;
         delete?: never;
         options?: never;
@@ -2003,6 +2172,16 @@ export interface components {
             sentences: string[];
         };
         /**
+         * ChangedExperiment
+         * @description What is to be different of an experiment; what is left out stays.
+         */
+        ChangedExperiment: {
+            /** Name */
+            name?: string | null;
+            /** Tags */
+            tags?: string[] | null;
+        };
+        /**
          * ChangedPerson
          * @description What is to be different; what is left out stays.
          */
@@ -2126,6 +2305,16 @@ export interface components {
             suppressed: boolean;
         };
         /**
+         * Colleague
+         * @description Somebody by the account's name, and by the name that others see.
+         */
+        Colleague: {
+            /** Label */
+            label: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * ColumnDecision
          * @description What is done with one column that may tell who a patient is.
          *
@@ -2203,6 +2392,25 @@ export interface components {
              * @default []
              */
             variables: string[];
+        };
+        /**
+         * Comment
+         * @description A comment; author is the name of an account, label the name that others see.
+         */
+        Comment: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Author */
+            author: string;
+            /** Id */
+            id: string;
+            /** Label */
+            label: string;
+            /** Text */
+            text: string;
         };
         /**
          * Compared
@@ -2396,6 +2604,20 @@ export interface components {
             variables: string[];
             /** Version */
             version: number;
+        };
+        /**
+         * DatasetPair
+         * @description A dataset's version in one experiment and in the other; null where it had none of it.
+         */
+        DatasetPair: {
+            after: components["schemas"]["SnapshotUsed"] | null;
+            before: components["schemas"]["SnapshotUsed"] | null;
+            /** Dataset */
+            dataset: string;
+            /** Moved */
+            moved: boolean;
+            /** Site */
+            site: string;
         };
         /**
          * DatasetPolicy
@@ -2638,6 +2860,20 @@ export interface components {
             new_variables: string[];
         };
         /**
+         * Difference
+         * @description Two experiments side by side; same_request tells whether both asked the same.
+         */
+        Difference: {
+            after: components["schemas"]["Summary"];
+            before: components["schemas"]["Summary"];
+            /** Datasets */
+            datasets: components["schemas"]["DatasetPair"][];
+            /** Same Request */
+            same_request: boolean;
+            /** Tables */
+            tables: components["schemas"]["TablePair"][];
+        };
+        /**
          * Entry
          * @description Whom the list lets in: an e-mail address, or every address of a domain (`@example.org`).
          */
@@ -2698,51 +2934,12 @@ export interface components {
             total: number;
         };
         /**
-         * Experiment
-         * @description An experiment with its result.
-         */
-        Experiment: {
-            /** Algorithm */
-            algorithm: string;
-            /**
-             * Created
-             * Format: date-time
-             */
-            created: string;
-            /**
-             * Duration
-             * @description Seconds from start to end.
-             */
-            duration?: number | null;
-            /** Finished */
-            finished?: string | null;
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            problem?: components["schemas"]["Trouble"] | null;
-            progress: components["schemas"]["Progress"];
-            provenance?: components["schemas"]["Provenance"] | null;
-            request: components["schemas"]["Request"];
-            result?: components["schemas"]["Outcome"] | null;
-            /**
-             * Sites
-             * @default []
-             */
-            sites: components["schemas"]["SiteProgress"][];
-            /** Started */
-            started?: string | null;
-            state: components["schemas"]["State"];
-            /** User */
-            user: string;
-        };
-        /**
          * ExperimentPage
          * @description A page of experiments, newest first, and how many there are.
          */
         ExperimentPage: {
             /** Items */
-            items: components["schemas"]["Summary"][];
+            items: components["schemas"]["ListedExperiment"][];
             /** Total */
             total: number;
         };
@@ -3435,6 +3632,57 @@ export interface components {
             terms: components["schemas"]["Weight"][];
         };
         /**
+         * ListedExperiment
+         * @description An experiment in the list: whether it is the caller's, and marked by them; its comments.
+         */
+        ListedExperiment: {
+            /** Algorithm */
+            algorithm: string;
+            /** Comments */
+            comments: number;
+            /**
+             * Created
+             * Format: date-time
+             */
+            created: string;
+            /**
+             * Duration
+             * @description Seconds from start to end.
+             */
+            duration?: number | null;
+            /** Finished */
+            finished?: string | null;
+            /** Id */
+            id: string;
+            /** Mine */
+            mine: boolean;
+            /** Name */
+            name: string;
+            /** Origin */
+            origin?: string | null;
+            problem?: components["schemas"]["Trouble"] | null;
+            progress: components["schemas"]["Progress"];
+            provenance?: components["schemas"]["Provenance"] | null;
+            request: components["schemas"]["Request"];
+            /**
+             * Sites
+             * @default []
+             */
+            sites: components["schemas"]["SiteProgress"][];
+            /** Starred */
+            starred: boolean;
+            /** Started */
+            started?: string | null;
+            state: components["schemas"]["State"];
+            /**
+             * Tags
+             * @default []
+             */
+            tags: string[];
+            /** User */
+            user: string;
+        };
+        /**
          * One record a patient
          * @description One record of a patient's visits; a filter chooses among the visits before.
          */
@@ -3622,6 +3870,14 @@ export interface components {
             label: string;
         };
         /**
+         * NewComment
+         * @description A comment, as plain text.
+         */
+        NewComment: {
+            /** Text */
+            text: string;
+        };
+        /**
          * NewEntry
          * @description Whom to let in: an address, or a domain such as `@hospital.example`.
          */
@@ -3704,14 +3960,6 @@ export interface components {
             name: string;
         };
         /**
-         * NewName
-         * @description Another name for an experiment.
-         */
-        NewName: {
-            /** Name */
-            name: string;
-        };
-        /**
          * NewPassword
          * @description The password there is, and the one that is to be.
          */
@@ -3768,6 +4016,30 @@ export interface components {
             records: {
                 [key: string]: number | string;
             }[];
+        };
+        /**
+         * NewSharing
+         * @description Whom an experiment is to be shared with, instead of those there were, by account name.
+         */
+        NewSharing: {
+            /**
+             * Everybody
+             * @default false
+             */
+            everybody: boolean;
+            /**
+             * Persons
+             * @default []
+             */
+            persons: string[];
+        };
+        /**
+         * NewStar
+         * @description Whether an experiment is marked for oneself.
+         */
+        NewStar: {
+            /** Starred */
+            starred: boolean;
         };
         /**
          * NewToken
@@ -4732,6 +5004,22 @@ export interface components {
             version: number;
         };
         /**
+         * RowPair
+         * @description A row of a table in one result and in the other; null where it is in one alone.
+         */
+        RowPair: {
+            /** After */
+            after: {
+                [key: string]: components["schemas"]["JsonValue"];
+            } | null;
+            /** Before */
+            before: {
+                [key: string]: components["schemas"]["JsonValue"];
+            } | null;
+            /** Changed */
+            changed: boolean;
+        };
+        /**
          * SampleRow
          * @description One row: where it comes from, codes before the mapping, and the values that it makes.
          */
@@ -4885,6 +5173,61 @@ export interface components {
             voxel?: number[] | null;
         };
         /**
+         * SeenExperiment
+         * @description An experiment as its caller sees it.
+         *
+         *     shares tells whether they may share it. Where nobody logs in, there is nobody to share with.
+         */
+        SeenExperiment: {
+            /** Algorithm */
+            algorithm: string;
+            /**
+             * Created
+             * Format: date-time
+             */
+            created: string;
+            /**
+             * Duration
+             * @description Seconds from start to end.
+             */
+            duration?: number | null;
+            /** Finished */
+            finished?: string | null;
+            /** Id */
+            id: string;
+            /** Mine */
+            mine: boolean;
+            /** Name */
+            name: string;
+            /** Origin */
+            origin?: string | null;
+            problem?: components["schemas"]["Trouble"] | null;
+            progress: components["schemas"]["Progress"];
+            provenance?: components["schemas"]["Provenance"] | null;
+            request: components["schemas"]["Request"];
+            result?: components["schemas"]["Outcome"] | null;
+            /** Shares */
+            shares: boolean;
+            sharing: components["schemas"]["Sharing"];
+            /**
+             * Sites
+             * @default []
+             */
+            sites: components["schemas"]["SiteProgress"][];
+            /** Starred */
+            starred: boolean;
+            /** Started */
+            started?: string | null;
+            state: components["schemas"]["State"];
+            /**
+             * Tags
+             * @default []
+             */
+            tags: string[];
+            /** User */
+            user: string;
+        };
+        /**
          * Sensitive
          * @description What must hold of a sensitive variable in every class of patients who look alike.
          *
@@ -4920,6 +5263,22 @@ export interface components {
              * Format: date-time
              */
             seen: string;
+        };
+        /**
+         * Sharing
+         * @description Whom an experiment is shared with: everybody with an account here, or these persons.
+         */
+        Sharing: {
+            /**
+             * Everybody
+             * @default false
+             */
+            everybody: boolean;
+            /**
+             * Persons
+             * @default []
+             */
+            persons: components["schemas"]["Colleague"][];
         };
         /**
          * SiteDifference
@@ -5128,6 +5487,8 @@ export interface components {
         /**
          * Summary
          * @description An experiment without its result; sites are the hospitals that were asked, if any.
+         *
+         *     origin is the experiment of which this one asks the same again.
          */
         Summary: {
             /** Algorithm */
@@ -5148,6 +5509,8 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+            /** Origin */
+            origin?: string | null;
             problem?: components["schemas"]["Trouble"] | null;
             progress: components["schemas"]["Progress"];
             provenance?: components["schemas"]["Provenance"] | null;
@@ -5160,6 +5523,11 @@ export interface components {
             /** Started */
             started?: string | null;
             state: components["schemas"]["State"];
+            /**
+             * Tags
+             * @default []
+             */
+            tags: string[];
             /** User */
             user: string;
         };
@@ -5205,6 +5573,24 @@ export interface components {
             key: string;
             /** Label */
             label: string;
+        };
+        /**
+         * TablePair
+         * @description A table of both results, row by row; changed is how many rows differ.
+         *
+         *     analysis is the label of the one among several that it belongs to, else empty.
+         */
+        TablePair: {
+            /** Analysis */
+            analysis: string;
+            /** Changed */
+            changed: number;
+            /** Columns */
+            columns: components["schemas"]["TableColumn"][];
+            /** Rows */
+            rows: components["schemas"]["RowPair"][];
+            /** Title */
+            title: string;
         };
         /**
          * TableSketch
@@ -6356,6 +6742,82 @@ export interface operations {
             };
         };
     };
+    findColleagues: {
+        parameters: {
+            query: {
+                search: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Colleague"][];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
     listDatasets: {
         parameters: {
             query?: {
@@ -6432,11 +6894,92 @@ export interface operations {
             };
         };
     };
+    listExperimentTags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
     listExperiments: {
         parameters: {
             query?: {
                 search?: string;
                 state?: components["schemas"]["State"] | null;
+                algorithm?: string | null;
+                dataset?: string | null;
+                tag?: string | null;
+                whose?: "all" | "mine" | "shared";
+                starred?: boolean;
+                since?: string | null;
+                until?: string | null;
                 limit?: number;
                 offset?: number;
             };
@@ -6530,7 +7073,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Experiment"];
+                    "application/json": components["schemas"]["SeenExperiment"];
                 };
             };
             /** @description Bad Request */
@@ -6606,7 +7149,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Experiment"];
+                    "application/json": components["schemas"]["SeenExperiment"];
                 };
             };
             /** @description Bad Request */
@@ -6766,7 +7309,7 @@ export interface operations {
             };
         };
     };
-    renameExperiment: {
+    changeExperiment: {
         parameters: {
             query?: never;
             header?: never;
@@ -6777,7 +7320,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewName"];
+                "application/json": components["schemas"]["ChangedExperiment"];
             };
         };
         responses: {
@@ -6787,7 +7330,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Experiment"];
+                    "application/json": components["schemas"]["SeenExperiment"];
                 };
             };
             /** @description Bad Request */
@@ -6872,7 +7415,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Experiment"];
+                    "application/json": components["schemas"]["SeenExperiment"];
                 };
             };
             /** @description Bad Request */
@@ -6904,6 +7447,369 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    listComments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                identity: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comment"][];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    addComment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                identity: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewComment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comment"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    removeComment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                identity: string;
+                comment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    compareExperiments: {
+        parameters: {
+            query?: {
+                other?: string | null;
+            };
+            header?: never;
+            path: {
+                identity: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Difference"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7281,6 +8187,276 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    rerunExperiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                identity: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeenExperiment"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    shareExperiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                identity: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSharing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sharing"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    starExperiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                identity: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewStar"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,7 +1,9 @@
-import { Button, Group, Skeleton, Text, useComputedColorScheme } from '@mantine/core';
+import { Button, Group, Modal, Skeleton, Text, useComputedColorScheme } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
 
 import type { ChartView } from '../api/client';
+import { Icon } from '../shared/Icon';
+import { save } from '../shared/save';
 import { texts } from '../texts/en';
 import { chartTheme, inScheme } from './chart-theme';
 
@@ -11,11 +13,92 @@ interface Picture {
 }
 
 const ERRORS_ONLY = 1;
+const t = texts.experiments.chart;
 
-/** A Vega-Lite chart with its alternative text; Vega itself is loaded when the first one is shown. */
+/** A Vega-Lite chart with its files, and a larger view of it in a dialog. */
 export function VegaChart({ chart }: { chart: ChartView }) {
-  const place = useRef<HTMLDivElement>(null);
+  const [larger, setLarger] = useState(false);
   const [picture, setPicture] = useState<Picture | null>(null);
+
+  const keep = (type: 'png' | 'svg') => {
+    void picture?.toImageURL(type, 2).then((url) => {
+      const link = document.createElement('a');
+      link.href = url;
+      link.download = `${chart.title}.${type}`;
+      link.click();
+    });
+  };
+
+  return (
+    <figure style={{ margin: 0 }}>
+      <Group justify="space-between" mb={4} align="baseline" gap={4}>
+        <Text component="figcaption" fw={600}>
+          {chart.title}
+        </Text>
+        <Group gap={2} wrap="nowrap">
+          {(['png', 'svg'] as const).map((type) => (
+            <Button
+              key={type}
+              size="compact-xs"
+              variant="subtle"
+              disabled={!picture}
+              onClick={() => keep(type)}
+              aria-label={`${chart.title}: ${texts.experiment[type]}`}
+            >
+              {texts.experiment[type]}
+            </Button>
+          ))}
+          <Button
+            size="compact-xs"
+            variant="subtle"
+            aria-label={`${chart.title}: ${t.spec}`}
+            onClick={() =>
+              save(new Blob([JSON.stringify(chart.spec, null, 2)], { type: 'application/json' }), `${chart.title}.vl.json`)
+            }
+          >
+            {t.spec}
+          </Button>
+          <Button
+            size="compact-xs"
+            variant="subtle"
+            leftSection={<Icon name="larger" size={11} />}
+            aria-label={t.largerOf(chart.title)}
+            onClick={() => setLarger(true)}
+          >
+            {t.larger}
+          </Button>
+        </Group>
+      </Group>
+      <Drawing chart={chart} onDrawn={setPicture} />
+      {chart.note && (
+        <Text size="xs" c="dimmed">
+          {chart.note}
+        </Text>
+      )}
+      <Modal opened={larger} onClose={() => setLarger(false)} size="min(96vw, 110rem)" title={<b>{chart.title}</b>}>
+        <Drawing chart={chart} large />
+        {chart.note && (
+          <Text size="sm" c="dimmed" mt="xs">
+            {chart.note}
+          </Text>
+        )}
+      </Modal>
+    </figure>
+  );
+}
+
+/** The picture itself, with its alternative text; Vega is loaded when the first one is shown. */
+function Drawing({
+  chart,
+  large = false,
+  onDrawn,
+}: {
+  chart: ChartView;
+  large?: boolean;
+  onDrawn?: (picture: Picture | null) => void;
+}) {
+  const place = useRef<HTMLDivElement>(null);
+  const [drawn, setDrawn] = useState(false);
   const [failed, setFailed] = useState(false);
   const scheme = useComputedColorScheme('light');
 
@@ -42,55 +125,25 @@ export function VegaChart({ chart }: { chart: ChartView }) {
       // React may have taken the chart away while it was drawn.
       // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition
       if (gone) made.finalize();
-      else setPicture(made);
+      else {
+        setDrawn(true);
+        onDrawn?.(made);
+      }
     };
     draw().catch(() => setFailed(true));
     return () => {
       gone = true;
       made?.finalize();
     };
-  }, [chart, scheme]);
-
-  const save = (type: 'png' | 'svg') => {
-    void picture?.toImageURL(type, 2).then((url) => {
-      const link = document.createElement('a');
-      link.href = url;
-      link.download = `${chart.title}.${type}`;
-      link.click();
-    });
-  };
+  }, [chart, scheme, onDrawn]);
 
   return (
-    <figure style={{ margin: 0 }}>
-      <Group justify="space-between" mb={4} wrap="nowrap" align="baseline">
-        <Text component="figcaption" fw={600}>
-          {chart.title}
-        </Text>
-        <Group gap={4} wrap="nowrap">
-          {(['png', 'svg'] as const).map((type) => (
-            <Button
-              key={type}
-              size="compact-xs"
-              variant="subtle"
-              disabled={!picture}
-              onClick={() => save(type)}
-              aria-label={`${chart.title}: ${texts.experiment[type]}`}
-            >
-              {texts.experiment[type]}
-            </Button>
-          ))}
-        </Group>
-      </Group>
-      <div className="chart" role="img" aria-label={chart.alt}>
+    <>
+      <div className={large ? 'chart large' : 'chart'} role="img" aria-label={chart.alt}>
         <div ref={place} />
       </div>
-      {!picture && !failed && <Skeleton h={220} aria-hidden />}
+      {!drawn && !failed && <Skeleton h={220} aria-hidden />}
       {failed && <Text size="sm">{chart.alt}</Text>}
-      {chart.note && (
-        <Text size="xs" c="dimmed">
-          {chart.note}
-        </Text>
-      )}
-    </figure>
+    </>
   );
 }

@@ -5,7 +5,7 @@ import { useState } from 'react';
 import { api, type Experiment } from '../api/client';
 import { texts } from '../texts/en';
 
-/** The experiment's name, edited in place: Enter keeps it, Escape lets it be. */
+/** The experiment's name; its author edits it in place: Enter keeps it, Escape lets it be. */
 export function ExperimentName({ experiment }: { experiment: Experiment }) {
   const client = useQueryClient();
   const [draft, setDraft] = useState<string | null>(null);
@@ -22,6 +22,13 @@ export function ExperimentName({ experiment }: { experiment: Experiment }) {
     if (name && name !== experiment.name) rename.mutate(name);
     else setDraft(null);
   };
+  if (!experiment.mine) {
+    return (
+      <Title order={1} fz="1.55rem" className="name">
+        {experiment.name}
+      </Title>
+    );
+  }
   return (
     <Title order={1} fz="1.55rem" className="name">
       <TextInput

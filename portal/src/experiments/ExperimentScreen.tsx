@@ -1,9 +1,10 @@
 import { Anchor, Button, Card, CopyButton, Group, Menu, Progress, Stack, Tabs, Text, Title, Tooltip } from '@mantine/core';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Fragment } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 
 import { api, type Experiment } from '../api/client';
+import { useVisit } from '../people/Gate';
 import { Answers } from '../results/Answers';
 import { WriteUp } from '../results/WriteUp';
 import { Empty } from '../shared/Empty';
@@ -14,11 +15,17 @@ import { save } from '../shared/save';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
 import { texts } from '../texts/en';
 import { reopen } from '../workspace/selection';
+import { Comments } from './Comments';
+import { DifferenceView } from './DifferenceView';
 import { ExperimentName } from './ExperimentName';
 import { RequestSummary } from './RequestSummary';
+import { DataNow, RunAgainButton, useRunAgain } from './RunAgain';
+import { ShareButton, SharedWith } from './ShareButton';
 import { SiteTable } from './SiteTable';
+import { StarButton } from './StarButton';
 import { StateBadge } from './StateBadge';
-import { useExperiment } from './useExperiment';
+import { Tags } from './Tags';
+import { hasEnded, useExperiment } from './useExperiment';
 
 const t = texts.experiment;
 const w = texts.writeUp;
@@ -27,6 +34,7 @@ const w = texts.writeUp;
 export function ExperimentScreen() {
   const { id = '' } = useParams();
   const client = useQueryClient();
+  const visit = useVisit();
   const { query, running, state, progress, sites } = useExperiment(id);
   const cancel = useMutation({
     mutationFn: () => api.cancel(id),
@@ -38,6 +46,7 @@ export function ExperimentScreen() {
       save(file, `model-${id.slice(0, 8)}${analysis > 1 ? `-${analysis}` : ''}.${format}`);
     },
   });
+  const again = useRunAgain(id);
   const experiment = query.data;
 
   if (!experiment) {
@@ -53,9 +62,12 @@ export function ExperimentScreen() {
     <div className="page">
       <title>{`${experiment.name} · ${texts.brand}`}</title>
       <BackToList />
-      <Group justify="space-between" align="center" mt={4} wrap="nowrap">
-        <ExperimentName experiment={experiment} />
-        <Actions experiment={experiment} onModel={(what) => model.mutate(what)} />
+      <Group justify="space-between" align="center" mt={4} gap="xs" className="headline">
+        <Group gap={4} wrap="nowrap" align="center" flex="1 1 20rem">
+          <StarButton id={experiment.id} name={experiment.name} starred={experiment.starred} size={20} />
+          <ExperimentName experiment={experiment} />
+        </Group>
+        <Actions experiment={experiment} again={again} onModel={(what) => model.mutate(what)} />
       </Group>
       <ProblemAlert error={model.error} />
       <Group gap="sm" mb="lg">
@@ -63,6 +75,7 @@ export function ExperimentScreen() {
         <Text size="sm" c="dimmed">
           {new Date(experiment.created).toLocaleString('en-GB')}
           {typeof experiment.duration === 'number' && ` · ${t.seconds(experiment.duration)}`}
+          {!experiment.mine && ` · ${texts.experiments.by(experiment.user)}`}
         </Text>
       </Group>
       <div className="experiment">
@@ -71,15 +84,17 @@ export function ExperimentScreen() {
             <Card withBorder role="status">
               <Group justify="space-between">
                 <Text size="sm">{state === 'queued' ? t.waiting : progress?.message || t.working}</Text>
-                <Button
-                  size="xs"
-                  variant="light"
-                  color="red"
-                  onClick={() => cancel.mutate()}
-                  loading={cancel.isPending}
-                >
-                  {t.cancel}
-                </Button>
+                {experiment.mine && (
+                  <Button
+                    size="xs"
+                    variant="light"
+                    color="red"
+                    onClick={() => cancel.mutate()}
+                    loading={cancel.isPending}
+                  >
+                    {t.cancel}
+                  </Button>
+                )}
               </Group>
               <Progress
                 mt="xs"
@@ -99,14 +114,19 @@ export function ExperimentScreen() {
               problem={{ ...experiment.problem, errors: [] }}
             />
           )}
+          <DataNow experiment={experiment} again={again} />
           {experiment.result && (
             <Tabs defaultValue="results" keepMounted={false}>
               <Tabs.List aria-label={w.tabs} mb="lg">
                 <Tabs.Tab value="results">{w.results}</Tabs.Tab>
+                {experiment.origin && <Tabs.Tab value="difference">{texts.experiments.difference.tab}</Tabs.Tab>}
                 <Tabs.Tab value="write-up">{w.title}</Tabs.Tab>
               </Tabs.List>
               <Tabs.Panel value="results">
                 <Answers outcome={experiment.result} first={experiment.result.label} />
+              </Tabs.Panel>
+              <Tabs.Panel value="difference">
+                <DifferenceView id={id} />
               </Tabs.Panel>
               <Tabs.Panel value="write-up">
                 <WriteUp id={id} />
@@ -114,6 +134,7 @@ export function ExperimentScreen() {
             </Tabs>
           )}
           {!running && <SiteTable sites={experiment.sites} />}
+          <Comments id={id} />
         </Stack>
         <Stack component="aside" gap="lg" aria-label={t.request}>
           <Card withBorder>
@@ -121,6 +142,20 @@ export function ExperimentScreen() {
               {t.request}
             </Title>
             <RequestSummary request={experiment.request} />
+          </Card>
+          <Card withBorder>
+            <Title order={2} className="eyebrow">
+              {texts.experiments.tags.title}
+            </Title>
+            <Tags experiment={experiment} />
+            {visit && visit.kind !== 'open' && (
+              <>
+                <Title order={2} className="eyebrow" mt="sm">
+                  {texts.experiments.sharing.title}
+                </Title>
+                <SharedWith experiment={experiment} />
+              </>
+            )}
           </Card>
           {experiment.provenance && <Provenance provenance={experiment.provenance} />}
         </Stack>
@@ -142,22 +177,34 @@ interface Wanted {
   analysis: number;
 }
 
-function Actions({ experiment, onModel }: { experiment: Experiment; onModel: (wanted: Wanted) => void }) {
+function Actions({
+  experiment,
+  again,
+  onModel,
+}: {
+  experiment: Experiment;
+  again: ReturnType<typeof useRunAgain>;
+  onModel: (wanted: Wanted) => void;
+}) {
   const navigate = useNavigate();
+  const algorithms = useQuery({ queryKey: ['algorithms'], queryFn: api.algorithms, staleTime: Infinity });
+  // A name that the algorithm gave is not kept: another algorithm may be chosen.
+  const given = algorithms.data?.some(({ label }) => label === experiment.name);
   const answers = experiment.result ? [experiment.result, ...experiment.result.compared] : [];
   const models = answers.flatMap(({ data, label }, place) => ('model' in data ? [{ label, analysis: place + 1 }] : []));
   return (
-    <Group gap="xs" wrap="nowrap">
+    <Group gap="xs" role="group" aria-label={texts.experiments.actions}>
       <Button
         size="xs"
-        leftSection={<Icon name="again" size={13} />}
         onClick={() => {
-          reopen(experiment.request);
+          reopen(experiment.request, given ? '' : experiment.name);
           void navigate('/');
         }}
       >
         {t.again}
       </Button>
+      {hasEnded(experiment.state) && <RunAgainButton again={again} />}
+      {experiment.shares && <ShareButton experiment={experiment} />}
       <CopyButton value={JSON.stringify(experiment.request, null, 2)}>
         {({ copied, copy }) => (
           <Tooltip label={t.copyHint}>

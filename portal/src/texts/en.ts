@@ -1,3 +1,5 @@
+import { experimentTexts } from './experiments';
+import { homeTexts } from './home';
 import { inboxTexts } from './inbox';
 import { scansTexts } from './scans';
 import { stewardshipTexts } from './stewardship';
@@ -5,6 +7,8 @@ import { writeUpTexts } from './write-up';
 
 /** Every text that a person reads in the portal. */
 export const texts = {
+  experiments: experimentTexts,
+  home: homeTexts,
   inbox: inboxTexts,
   scans: scansTexts,
   stewardship: stewardshipTexts,
@@ -123,6 +127,7 @@ export const texts = {
     model: 'Data model',
     datasets: 'Datasets',
     patients: 'patients',
+    lost: (names: string) => `Not there any more, or not for you: ${names}.`,
     noDatasets: 'No dataset is published under this data model.',
     howToImport: 'A data manager publishes one with: mip data import FILE --model',
     search: 'Search variables',

@@ -41,7 +41,6 @@ export function AnalysisPanel({
   onEditFilter: () => void;
 }) {
   const navigate = useNavigate();
-  const [name, setName] = useState('');
   const [choosing, setChoosing] = useState(false);
   const place = useRef<HTMLDivElement>(null);
   const label = (code: string) => variables.get(code)?.label || code;
@@ -71,8 +70,12 @@ export function AnalysisPanel({
       : selection.preparation;
   const grid = validation && chosen ? selection.grid : {};
   const run = useMutation({
-    mutationFn: () => api.create({ ...requestOf({ ...selection, y: inOrder.y, x: inOrder.x, grid, compare, preparation }, datasets), validation, name }),
-    onSuccess: (experiment) => void navigate(`/experiments/${experiment.id}`),
+    mutationFn: () => api.create({ ...requestOf({ ...selection, y: inOrder.y, x: inOrder.x, grid, compare, preparation }, datasets), validation, name: selection.name }),
+    onSuccess: (experiment) => {
+      // The next analysis has a name of its own.
+      onChange({ name: '' });
+      void navigate(`/experiments/${experiment.id}`);
+    },
   });
   const change = (part: Partial<Selection>) => {
     run.reset();
@@ -116,7 +119,7 @@ export function AnalysisPanel({
               size="compact-xs"
               variant="subtle"
               color="gray"
-              onClick={() => change({ y: [], x: [], filter: null, algorithm: null, parameters: {}, grid: {}, validation: null, compare: [], preparation: null })}
+              onClick={() => change({ y: [], x: [], filter: null, algorithm: null, parameters: {}, grid: {}, validation: null, compare: [], preparation: null, onLoss: 'fail', name: '' })}
             >
               {t.clear}
             </Button>
@@ -260,9 +263,9 @@ export function AnalysisPanel({
                   size="xs"
                   label={t.name}
                   placeholder={chosen.label}
-                  value={name}
+                  value={selection.name}
                   maxLength={200}
-                  onChange={(event) => setName(event.currentTarget.value)}
+                  onChange={(event) => change({ name: event.currentTarget.value })}
                 />
                 <Text size="xs" c="dimmed" className="discloses">
                   <b>{t.discloses}</b>

@@ -2,10 +2,11 @@ import { Stack, Text, Title } from '@mantine/core';
 
 import type { DatasetEntry } from '../api/client';
 import { texts } from '../texts/en';
+import { HomeNews } from './HomeNews';
 
 const t = texts.workspace;
 
-/** What a newcomer sees before a variable is chosen: what is here, and the three steps. */
+/** What one arrives at, before a variable is chosen: what is here, the three steps, what is new. */
 export function Welcome({ datasets, variables }: { datasets: DatasetEntry[]; variables: number }) {
   const patients = datasets.reduce((sum, dataset) => sum + dataset.patients, 0);
   return (
@@ -28,6 +29,7 @@ export function Welcome({ datasets, variables }: { datasets: DatasetEntry[]; var
           </li>
         ))}
       </ol>
+      <HomeNews />
     </Stack>
   );
 }

@@ -40,6 +40,11 @@ export function Workspace() {
     (dataset) => selection.model !== key || !selection.datasets || selection.datasets.includes(dataset.code),
   );
   const codes = chosen.map((dataset) => dataset.code);
+  // A request that is opened again may name what is not there any more, or not for this person.
+  const lost =
+    models.data && selection.model && selection.model !== key
+      ? [selection.model]
+      : (published.data ? (selection.datasets ?? []) : []).filter((code) => !published.data?.some((one) => one.code === code));
   const present = published.data && new Set(['dataset', ...chosen.flatMap((dataset) => dataset.variables)]);
   const usable = new Map([...variables].filter(([code, part]) => present?.has(code) && (isNumeric(part) || isNominal(part))));
   const variable = selection.variable ? variables.get(selection.variable) : undefined;
@@ -89,6 +94,11 @@ export function Workspace() {
             </Text>
             {published.isPending && <Loading lines={3} />}
             <ProblemAlert error={published.error} onRetry={() => void published.refetch()} />
+            {lost.length > 0 && (
+              <Text size="sm" role="note" mb={4}>
+                {t.lost(lost.join(', '))}
+              </Text>
+            )}
             {published.data?.length === 0 && (
               <Text size="sm" c="dimmed">
                 {t.noDatasets} {t.howToImport} {key}

@@ -18,15 +18,17 @@ export interface Selection {
   validation: Validation | null;
   compare: Analysis[];
   preparation: Preparation | null;
+  onLoss: Request['on_loss'];
+  name: string;
 }
 
 const KEY = 'mip.selection';
 const EMPTY: Selection = {
   model: null, datasets: null, variable: null, y: [], x: [], filter: null, algorithm: null, parameters: {},
-  grid: {}, validation: null, compare: [], preparation: null,
+  grid: {}, validation: null, compare: [], preparation: null, onLoss: 'fail', name: '',
 };
 
-function stored(): Selection {
+export function stored(): Selection {
   try {
     const text = sessionStorage.getItem(KEY);
     return text ? { ...EMPTY, ...(JSON.parse(text) as Partial<Selection>) } : EMPTY;
@@ -55,8 +57,8 @@ export function useSelection(): [Selection, (change: Partial<Selection>) => void
   return [selection, change];
 }
 
-/** Puts a request that was run before back into the workspace. */
-export function reopen(request: Request): void {
+/** Puts a request that was run before back into the workspace, all of it; name is what it was called. */
+export function reopen(request: Request, name = ''): void {
   const { inputdata } = request;
   keep({
     model: inputdata.data_model,
@@ -71,6 +73,8 @@ export function reopen(request: Request): void {
     validation: request.validation ?? null,
     compare: request.compare,
     preparation: request.preparation ?? null,
+    onLoss: request.on_loss,
+    name,
   });
 }
 
@@ -89,6 +93,6 @@ export function requestOf(selection: Selection, datasets: string[]): Request {
     validation: selection.validation,
     preparation: selection.preparation,
     compare: selection.compare.map((analysis) => ({ ...analysis, grid: filled(analysis.grid ?? {}) })),
-    on_loss: 'fail',
+    on_loss: selection.onLoss,
   };
 }

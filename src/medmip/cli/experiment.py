@@ -1,6 +1,7 @@
 """`mip experiment`: what was run."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,30 +10,65 @@ import typer
 from medmip.cli.options import HomeOption, JsonOption, opened
 
 experiment_app = typer.Typer(help="Experiments that were run.", no_args_is_help=True)
+DAY = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
 @experiment_app.command("list")
 def list_experiments(
-    search: str = "",
+    search: Annotated[
+        str, typer.Option(help="Words of the name, algorithm, variables or tags.")
+    ] = "",
+    state: Annotated[str | None, typer.Option(help="Such as done or failed.")] = None,
+    algorithm: Annotated[str | None, typer.Option(help="An algorithm's name.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="A dataset's code.")] = None,
+    tag: Annotated[str | None, typer.Option(help="A tag.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=DAY, help="Made then or later, in UTC.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=DAY, help="Made before then, in UTC.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    offset: Annotated[int, typer.Option(min=0, help="How many to leave out first.")] = 0,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List experiments, newest first."""
+    """List experiments of everybody, newest first."""
     from rich.console import Console
     from rich.table import Table
 
+    from medmip.catalogue.model_store import ModelStore
+    from medmip.experiments.experiment import State
+    from medmip.experiments.labels import Labels
+    from medmip.experiments.listing import Wanted
+    from medmip.experiments.packages import algorithms_of
     from medmip.experiments.repository import Experiments
     from medmip.store.state import open_state
 
-    total, found = Experiments(open_state(opened(home))).find(search, None, limit)
+    if state is not None and state not in set(State):
+        raise typer.BadParameter(f"{state!r} is none of {', '.join(State)}")
+    wanted = Wanted(
+        search=search,
+        state=None if state is None else State(state),
+        algorithm=algorithm,
+        dataset=dataset,
+        tag=tag,
+        since=None if since is None else since.replace(tzinfo=UTC),
+        until=None if until is None else until.replace(tzinfo=UTC),
+    )
+    place = opened(home)
+    if search:
+        wanted = Labels(algorithms_of(place), ModelStore(place)).meant(wanted)
+    total, found = Experiments(open_state(place)).find(wanted, limit, offset)
     if as_json:
         typer.echo(json.dumps([part.model_dump(mode="json") for part in found], indent=2))
         return
-    table = Table("id", "name", "algorithm", "state", "created", caption=f"{len(found)} of {total}")
+    told = f"{len(found)} of {total}"
+    table = Table("id", "name", "tags", "algorithm", "state", "who", "created", caption=told)
     for part in found:
         created = f"{part.created:%Y-%m-%d %H:%M}"
-        table.add_row(part.id, part.name, part.algorithm, str(part.state), created)
+        tags = ", ".join(part.tags)
+        table.add_row(part.id, part.name, tags, part.algorithm, str(part.state), part.user, created)
     Console().print(table)
 
 
@@ -48,6 +84,34 @@ def show(identity: str, home: HomeOption = None, as_json: JsonOption = False) ->
         typer.echo(json.dumps(found.model_dump(mode="json"), indent=2))
     else:
         show_experiment(found)
+
+
+@experiment_app.command("rename")
+def rename(identity: str, name: str, home: HomeOption = None) -> None:
+    """Give an experiment another name."""
+    from medmip.experiments.plain_text import checked_name
+    from medmip.experiments.repository import Experiments
+    from medmip.store.state import open_state
+
+    kept = checked_name(name)
+    Experiments(open_state(opened(home))).rename(identity, kept)
+    typer.echo(f"{identity}: {kept}")
+
+
+@experiment_app.command("tag")
+def tag(
+    identity: str,
+    tags: Annotated[list[str] | None, typer.Argument(help="None takes all away.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Give an experiment these tags, instead of those there were."""
+    from medmip.experiments.plain_text import checked_tags
+    from medmip.experiments.repository import Experiments
+    from medmip.store.state import open_state
+
+    experiments = Experiments(open_state(opened(home)))
+    experiments.tag(identity, checked_tags(tags or []))
+    typer.echo(f"{identity}: {', '.join(experiments.get(identity).tags) or 'no tags'}")
 
 
 @experiment_app.command("report")

@@ -16,13 +16,14 @@ def hub_runs(limit: LimitOption = 20, home: HomeOption = None, as_json: JsonOpti
     from rich.console import Console
     from rich.table import Table
 
+    from medmip.experiments.listing import Wanted
     from medmip.experiments.repository import Experiments
     from medmip.federation.hub_folder import HubFolder
     from medmip.store.state import open_state
 
     place = opened(home)
     HubFolder.of(place)
-    total, found = Experiments(open_state(place)).find(limit=limit, federated=True)
+    total, found = Experiments(open_state(place)).find(Wanted(federated=True), limit)
     if as_json:
         keys = {"id", "user", "algorithm", "state", "created", "duration", "problem", "sites"}
         rows = [part.model_dump(mode="json", include=keys) for part in found]

@@ -15,6 +15,8 @@ from medmip.cli.demo import demo
 from medmip.cli.deploy import deploy_app
 from medmip.cli.doctor import doctor
 from medmip.cli.experiment import experiment_app
+from medmip.cli.experiment_difference import rerun, show_difference
+from medmip.cli.experiment_people import comment, comments, share, uncomment
 from medmip.cli.federation_log import hub_runs, site_log
 from medmip.cli.harmonise import harmonise_app
 from medmip.cli.hub import hub_app
@@ -60,6 +62,9 @@ app.add_typer(algorithm_app, name="algorithm")
 app.command()(run)
 app.command("model-apply")(model_apply)
 app.command("model-export")(model_export)
+experiment_app.command("difference")(show_difference)
+for talked in (rerun, share, comment, comments, uncomment):
+    experiment_app.command()(talked)
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(user_app, name="user")
 app.add_typer(audit_app, name="audit")

@@ -44,7 +44,7 @@ def add(
         label=label,
         email=email,
         password=_password(stdin=password_stdin),
-        actor=_actor(),
+        actor=shell_user(),
     )
     typer.echo(f"{person.name}: {', '.join(person.roles)}")
 
@@ -80,7 +80,7 @@ def roles(
 ) -> None:
     """Give a person these roles, instead of those there were."""
     people = _doorman(home).people
-    person = people.set_roles(people.named(name).id, role, _actor())
+    person = people.set_roles(people.named(name).id, role, shell_user())
     typer.echo(f"{person.name}: {', '.join(person.roles)}")
 
 
@@ -90,7 +90,7 @@ def password(
 ) -> None:
     """Set a new password; the person's sessions end."""
     people = _doorman(home).people
-    people.set_password(people.named(name).id, _password(stdin=password_stdin), _actor())
+    people.set_password(people.named(name).id, _password(stdin=password_stdin), shell_user())
     typer.echo(f"{name}: new password set")
 
 
@@ -98,7 +98,7 @@ def password(
 def drop_second_factor(name: NameArgument, home: HomeOption = None) -> None:
     """Drop a person's second factor, who has lost it and all recovery codes."""
     people = _doorman(home).people
-    people.drop_second_factor(people.named(name).id, _actor())
+    people.drop_second_factor(people.named(name).id, shell_user())
     typer.echo(f"{name}: logs in by password alone until a new second factor is set")
 
 
@@ -106,7 +106,7 @@ def drop_second_factor(name: NameArgument, home: HomeOption = None) -> None:
 def close(name: NameArgument, home: HomeOption = None) -> None:
     """Close an account; its sessions and tokens end at once."""
     people = _doorman(home).people
-    people.enable(people.named(name).id, _actor(), enabled=False)
+    people.enable(people.named(name).id, shell_user(), enabled=False)
     typer.echo(f"{name}: closed")
 
 
@@ -114,7 +114,7 @@ def close(name: NameArgument, home: HomeOption = None) -> None:
 def reopen(name: NameArgument, home: HomeOption = None) -> None:
     """Open a closed account again, or one that waits after wrong passwords."""
     people = _doorman(home).people
-    people.enable(people.named(name).id, _actor())
+    people.enable(people.named(name).id, shell_user())
     typer.echo(f"{name}: open")
 
 
@@ -125,7 +125,7 @@ def allow(
     home: HomeOption = None,
 ) -> None:
     """Let an address or a domain in, where a provider vouches for people."""
-    _doorman(home).allowed.add(entry, role or [Role.RESEARCHER], _actor())
+    _doorman(home).allowed.add(entry, role or [Role.RESEARCHER], shell_user())
     typer.echo(f"{entry}: allowed")
 
 
@@ -135,7 +135,7 @@ def disallow(
     home: HomeOption = None,
 ) -> None:
     """Let an address or a domain in no more."""
-    _doorman(home).allowed.remove(entry, _actor())
+    _doorman(home).allowed.remove(entry, shell_user())
     typer.echo(f"{entry}: no longer allowed")
 
 
@@ -156,7 +156,8 @@ def _doorman(home: "Path | None") -> "Doorman":
     return doorman_of(opened(home))
 
 
-def _actor() -> str:
+def shell_user() -> str:
+    """Who works in the server's own shell, as journals name them."""
     return f"shell:{pwd.getpwuid(os.getuid()).pw_name}"
 
 

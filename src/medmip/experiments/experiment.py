@@ -151,7 +151,10 @@ class Outcome(Answer):
 
 
 class Summary(BaseModel):
-    """An experiment without its result; sites are the hospitals that were asked, if any."""
+    """An experiment without its result; sites are the hospitals that were asked, if any.
+
+    origin is the experiment of which this one asks the same again.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -169,6 +172,8 @@ class Summary(BaseModel):
     problem: Trouble | None = None
     provenance: Provenance | None = None
     sites: tuple[SiteProgress, ...] = ()
+    origin: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 class Experiment(Summary):

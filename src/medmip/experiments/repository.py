@@ -1,17 +1,21 @@
 """Experiments in the state database; every change is one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Engine, Row, delete, desc, func, insert, null, or_, select, update
+from sqlalchemy import Connection, Engine, Row, delete, desc, func, insert, select, update
 
+from medmip.accounts.person import Caller
 from medmip.errors import Conflict, NotFound
 from medmip.experiments.experiment import Experiment, Outcome, Progress, State, Summary, Trouble
+from medmip.experiments.listing import Wanted, visible_to
 from medmip.experiments.request import Request
+from medmip.experiments.tables import parts
 from medmip.store.state import experiments, in_utc
 
+_LONGEST = 200
 _LIGHT = [column for column in experiments.c if column.name != "result"]
 
 
@@ -21,8 +25,10 @@ class Experiments:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add(self, request: Request, name: str, user: str, state: State) -> str:
-        """A new experiment's id."""
+    def add(
+        self, request: Request, name: str, user: str, state: State, origin: str | None = None
+    ) -> str:
+        """A new experiment's id; origin is that of which it asks again."""
         identity = str(uuid4())
         values = {
             "id": identity,
@@ -34,9 +40,11 @@ class Experiments:
             "created": datetime.now(UTC),
             "attempts": 0,
             "rounds": 0,
+            "origin": origin,
         }
         with self._engine.begin() as connection:
             connection.execute(insert(experiments).values(values))
+            _write_parts(connection, identity, _parts_of(request))
         return identity
 
     def get(self, identity: str) -> Experiment:
@@ -45,52 +53,61 @@ class Experiments:
             row = connection.execute(
                 select(experiments).where(experiments.c.id == identity)
             ).first()
+            tags = _tags(connection, [identity])[identity]
         if row is None:
             raise no_experiment(identity)
         result = row.result and Outcome.model_validate(row.result)
-        return Experiment(**_summary(row), result=result)
+        return Experiment(**_summary(row, tags), result=result)
 
     def find(
         self,
-        search: str = "",
-        state: State | None = None,
+        wanted: Wanted | None = None,
         limit: int = 50,
         offset: int = 0,
-        user: str | None = None,
-        *,
-        federated: bool = False,
+        caller: Caller | None = None,
     ) -> tuple[int, list[Summary]]:
-        """How many experiments match, and a page of them, newest first; user names the author.
-
-        federated leaves out those that have ended without asking a hospital.
-        """
-        where = [] if user is None else [experiments.c.user == user]
-        if federated:
-            ended = experiments.c.state.not_in((State.QUEUED, State.RUNNING))
-            where.append(or_(~ended, experiments.c.sites.is_not(null())))
-        if search:
-            pattern = (
-                "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-            )
-            where.append(
-                or_(
-                    experiments.c.name.ilike(pattern, escape="\\"),
-                    experiments.c.algorithm.ilike(pattern, escape="\\"),
-                )
-            )
-        if state is not None:
-            where.append(experiments.c.state == state)
+        """How many experiments match of those that a caller may see, and a page, newest first."""
+        where = (wanted or Wanted()).conditions(caller)
         count = select(func.count()).select_from(experiments).where(*where)
-        page = (
-            select(*_LIGHT)
-            .where(*where)
-            .order_by(desc(experiments.c.created))
-            .limit(limit)
-            .offset(offset)
-        )
+        # The page's ids come from an index, and of all rows only the page's are read.
+        newest = (desc(experiments.c.created), desc(experiments.c.id))
+        chosen = select(experiments.c.id).where(*where).order_by(*newest)
+        page = chosen.limit(limit).offset(offset)
         with self._engine.connect() as connection:
             total = int(connection.execute(count).scalar_one())
-            return total, [Summary(**_summary(row)) for row in connection.execute(page)]
+            ids = list(connection.execute(page).scalars())
+            of_page = select(*_LIGHT).where(experiments.c.id.in_(ids)).order_by(*newest)
+            rows = connection.execute(of_page).all()
+            tags = _tags(connection, ids)
+        return total, [Summary(**_summary(row, tags[row.id])) for row in rows]
+
+    def is_visible(self, identity: str, caller: Caller | None) -> bool:
+        """Whether there is such an experiment for a caller."""
+        found = select(experiments.c.id).where(experiments.c.id == identity, visible_to(caller))
+        with self._engine.connect() as connection:
+            return connection.execute(found).first() is not None
+
+    def tags(self, caller: Caller | None = None) -> list[str]:
+        """The tags of what a caller may see, each once, by name."""
+        chosen = (
+            select(parts.c.name)
+            .distinct()
+            .join(experiments, experiments.c.id == parts.c.experiment)
+            .where(parts.c.kind == "tag", visible_to(caller))
+        )
+        with self._engine.connect() as connection:
+            return sorted(connection.execute(chosen).scalars(), key=str.casefold)
+
+    def tag(self, identity: str, tags: Sequence[str]) -> None:
+        """Gives an experiment these tags instead of those there were; raises NotFound."""
+        with self._engine.begin() as connection:
+            own = experiments.c.id == identity
+            if connection.execute(select(experiments.c.id).where(own)).first() is None:
+                raise no_experiment(identity)
+            connection.execute(
+                delete(parts).where(parts.c.experiment == identity, parts.c.kind == "tag")
+            )
+            _write_parts(connection, identity, [("tag", tag) for tag in tags])
 
     def rename(self, identity: str, name: str) -> None:
         """Gives an experiment another name; raises NotFound."""
@@ -168,7 +185,36 @@ def no_experiment(identity: str) -> NotFound:
     return NotFound(f"There is no experiment {identity}", remedy="See the list of experiments.")
 
 
-def _summary(row: Row[Any]) -> dict[str, Any]:
+def _parts_of(request: Request) -> Iterator[tuple[str, str]]:
+    data = request.inputdata
+    for analysis in request.analyses:
+        yield "algorithm", analysis.algorithm
+    for code in data.datasets:
+        yield "dataset", code
+    for code in (*(data.y or ()), *(data.x or ())):
+        yield "variable", code
+
+
+def _write_parts(connection: Connection, identity: str, found: Iterable[tuple[str, str]]) -> None:
+    rows = [
+        {"experiment": identity, "kind": kind, "name": name}
+        for kind, name in sorted({(kind, name[:_LONGEST]) for kind, name in found})
+    ]
+    if rows:
+        connection.execute(insert(parts), rows)
+
+
+def _tags(connection: Connection, identities: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {identity: [] for identity in identities}
+    chosen = select(parts.c.experiment, parts.c.name).where(
+        parts.c.kind == "tag", parts.c.experiment.in_(identities)
+    )
+    for row in connection.execute(chosen):
+        found[row.experiment].append(row.name)
+    return {identity: tuple(sorted(tags, key=str.casefold)) for identity, tags in found.items()}
+
+
+def _summary(row: Row[Any], tags: tuple[str, ...]) -> dict[str, Any]:
     started, finished = _utc(row.started), _utc(row.finished)
     duration = (finished - started).total_seconds() if started and finished else None
     return {
@@ -186,6 +232,8 @@ def _summary(row: Row[Any]) -> dict[str, Any]:
         "problem": row.problem,
         "provenance": row.provenance,
         "sites": row.sites or (),
+        "origin": row.origin,
+        "tags": tags,
     }
 
 

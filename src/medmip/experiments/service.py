@@ -11,10 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from medmip.accounts.errors import NotAllowed
+from medmip.accounts.person import Caller
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
 from medmip.errors import Conflict, MipError, NotFound
+from medmip.experiments.comments import Comments
 from medmip.experiments.comparison import outcome_of, trouble_of
 from medmip.experiments.experiment import (
     Experiment,
@@ -23,6 +25,8 @@ from medmip.experiments.experiment import (
     Summary,
     Trouble,
 )
+from medmip.experiments.labels import Labels
+from medmip.experiments.listing import Wanted
 from medmip.experiments.packages import algorithms_of
 from medmip.experiments.plan import Validator
 from medmip.experiments.prediction import (
@@ -36,7 +40,9 @@ from medmip.experiments.repository import Experiments, no_experiment
 from medmip.experiments.reproduction import ADDRESS
 from medmip.experiments.request import InputData, Request
 from medmip.experiments.runner import Run, Runner, apart
+from medmip.experiments.sharing import SharedResults
 from medmip.experiments.shelf import Shelf
+from medmip.experiments.stars import Stars
 from medmip.experiments.write_up import WriteUp, write_up_of
 from medmip.federation.approvals import Approvals
 from medmip.federation.desk_messages import software_version
@@ -93,6 +99,9 @@ class ExperimentService:
         self.ledger.note_policy(self.policy.model_dump_json())
         self.approvals = Approvals(home.site / "approvals.json", self.ledger)
         self.experiments = Experiments(state)
+        self.sharing = SharedResults(state)
+        self.stars = Stars(state)
+        self.comments = Comments(state)
         self.sites = sites
         self.shelf = Shelf(self.datasets, sites)
         self.validator = Validator(self.models, self.shelf, algorithms_of(home))
@@ -139,20 +148,26 @@ class ExperimentService:
         user: str = "local",
         *,
         reader: Reader | None = None,
+        origin: str | None = None,
     ) -> Experiment:
         """Queues a request; raises RequestError where it breaks its declaration.
 
         Datasets that reader may not analyse are as little there as those that never were.
+        origin is the experiment of which this one asks again.
         """
         plan = self.validator_of(reader).plan(request)
-        identity = self.experiments.add(request, name or plan.algorithm.label, user, State.QUEUED)
+        called = name or plan.algorithm.label
+        identity = self.experiments.add(request, called, user, State.QUEUED, origin)
         self._enqueue(identity)
         return self.get(identity)
 
-    def run(self, request: Request, name: str = "", user: str = "local") -> Experiment:
+    def run(
+        self, request: Request, name: str = "", user: str = "local", origin: str | None = None
+    ) -> Experiment:
         """Runs a request in the calling thread and remembers it; raises RequestError."""
         plan = self.validator.plan(request)
-        identity = self.experiments.add(request, name or plan.algorithm.label, user, State.QUEUED)
+        called = name or plan.algorithm.label
+        identity = self.experiments.add(request, called, user, State.QUEUED, origin)
         self._runs[identity] = self._watched(identity)
         self._work(identity)
         return self.get(identity)
@@ -287,14 +302,14 @@ class ExperimentService:
         """Who decides on the sites of this hub; raises Conflict where this home is none."""
         return Registrar(HubFolder.of(self.home), Membership(self._state), self.ledger)
 
-    def get(self, identity: str, user: str | None = None) -> Experiment:
+    def get(self, identity: str, caller: Caller | None = None) -> Experiment:
         """The experiment with its live progress; raises NotFound.
 
-        Where a user is named, experiments of others are as little there as those that never were.
+        Where a caller is named, what they may not see is as little there as what never was.
         """
-        found = self.experiments.get(identity)
-        if user is not None and found.user != user:
+        if caller is not None and not self.experiments.is_visible(identity, caller):
             raise no_experiment(identity)
+        found = self.experiments.get(identity)
         run = self._runs.get(identity)
         if run is not None and not found.state.ended:
             return found.model_copy(update={"progress": run.progress, "sites": run.sites.told()})
@@ -302,14 +317,20 @@ class ExperimentService:
 
     def find(
         self,
-        search: str = "",
-        state: State | None = None,
+        wanted: Wanted | None = None,
         limit: int = 50,
         offset: int = 0,
-        user: str | None = None,
+        caller: Caller | None = None,
     ) -> tuple[int, list[Summary]]:
-        """How many experiments match, and a page of them, newest first; user names the author."""
-        return self.experiments.find(search, state, limit, offset, user)
+        """How many experiments match of those that a caller may see, and a page, newest first.
+
+        Algorithms and variables are found by their labels, too.
+        """
+        asked = wanted or Wanted()
+        labels = Labels(self.validator.algorithms, self.models) if asked.search else None
+        return self.experiments.find(
+            asked if labels is None else labels.meant(asked), limit, offset, caller
+        )
 
     def cancel(self, identity: str) -> Experiment:
         """Ends an experiment without result; one that has ended stays as it is."""

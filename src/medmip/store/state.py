@@ -51,7 +51,9 @@ experiments = Table(
     Column("problem", JSON(none_as_null=True)),
     Column("provenance", JSON(none_as_null=True)),
     Column("sites", JSON(none_as_null=True)),
-    Index("experiments_by_time", "created"),
+    Column("origin", String(36)),
+    # Lists are read from it alone: a row holds its result, and is long.
+    Index("experiments_listed", "created", "id", "user", "state", "name"),
 )
 
 ledger = Table(

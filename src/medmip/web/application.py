@@ -24,6 +24,7 @@ from medmip.inbox.desk import Desk
 from medmip.inbox.scan_desk import ScanDesk
 from medmip.web import (
     catalogue,
+    experiment_sharing,
     experiments,
     federation,
     imaging,
@@ -121,6 +122,7 @@ def create_app(
     )
     api.include_router(variables.router(service), dependencies=[Depends(door.to(Right.EXPLORE))])
     api.include_router(experiments.router(service, door))
+    api.include_router(experiment_sharing.router(service, door))
     api.include_router(operations.api_router(service, door))
     api.include_router(federation.router(service, door))
     api.include_router(inbox.router(desk, door))

@@ -2,24 +2,30 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator, AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
 from medmip.accounts.dataset_reader import reader_of
 from medmip.accounts.person import Caller
 from medmip.accounts.role import Right
-from medmip.experiments.experiment import Experiment, Outcome, State, Summary
+from medmip.errors import NotFound
+from medmip.experiments.experiment import Outcome, State, Summary
+from medmip.experiments.listing import Wanted, Whose
 from medmip.experiments.prediction import ModelFormat
 from medmip.experiments.request import MOST_ANALYSES, InputData
 from medmip.experiments.request import Request as AnalysisRequest
 from medmip.experiments.service import ExperimentService
 from medmip.experiments.write_up import WriteUp
 from medmip.web.door import Door
+from medmip.web.experiment_view import ExperimentView
 from medmip.web.problems import problem_responses
 from medmip.web.schemas import (
+    ChangedExperiment,
     CohortCount,
     DatasetCount,
     ExperimentPage,
@@ -27,8 +33,8 @@ from medmip.web.schemas import (
     ExploreDescribe,
     ExploreHistogram,
     NewExperiment,
-    NewName,
     NewRecords,
+    SeenExperiment,
 )
 
 _LOOK_EVERY = 0.2
@@ -36,11 +42,29 @@ _KEEP_ALIVE = 15.0
 """Seconds between looks at a run, and between signs of life that proxies want to see."""
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is no moment in UTC") from None
+
+
+Moment = Annotated[
+    Annotated[AwareDatetime, AfterValidator(_in_utc)] | None,
+    Query(examples=["2026-01-31T00:00:00Z"]),
+]
+
+
 def router(service: ExperimentService, door: Door) -> APIRouter:
-    """Routes under /experiments and /explore; an experiment is its author's alone."""
+    """Routes under /experiments and /explore.
+
+    An experiment is seen by its author and whom it is shared with, and changed by its author.
+    """
     routes = APIRouter()
     Analyst = Annotated[Caller, Depends(door.to(Right.ANALYSE))]  # noqa: N806 - a type
     Explorer = Annotated[Caller, Depends(door.to(Right.EXPLORE))]  # noqa: N806
+
+    view = ExperimentView(service, door)
 
     @routes.post(
         "/experiments",
@@ -49,14 +73,14 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
         status_code=202,
         responses=problem_responses(422),
     )
-    def create(new: NewExperiment, response: Response, caller: Analyst) -> Experiment:
+    def create(new: NewExperiment, response: Response, caller: Analyst) -> SeenExperiment:
         """Queues an analysis; its address is in the Location header."""
         request = AnalysisRequest(
             **{name: getattr(new, name) for name in AnalysisRequest.model_fields}
         )
         experiment = service.submit(request, new.name, caller.name, reader=reader_of(caller))
         response.headers["Location"] = f"/api/v1/experiments/{experiment.id}"
-        return experiment
+        return view.seen(experiment, caller)
 
     @routes.get(
         "/experiments",
@@ -68,12 +92,34 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
         caller: Analyst,
         search: Annotated[str, Query(max_length=200)] = "",
         state: State | None = None,
+        algorithm: Annotated[str | None, Query(max_length=200)] = None,
+        dataset: Annotated[str | None, Query(max_length=200)] = None,
+        tag: Annotated[str | None, Query(max_length=200)] = None,
+        whose: Whose = "all",
+        starred: bool = False,
+        since: Moment = None,
+        until: Moment = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
     ) -> ExperimentPage:
-        """A page of experiments, newest first."""
-        total, items = service.find(search, state, limit, offset, user=caller.name)
-        return ExperimentPage(total=total, items=items)
+        """A page of one's own experiments and of those that are shared with one, newest first.
+
+        Every word of search is in the name, a tag, or the code or label of an algorithm or a
+        variable; what was made at until is not in it.
+        """
+        wanted = Wanted(
+            search=search,
+            state=state,
+            algorithm=algorithm,
+            dataset=dataset,
+            tag=tag,
+            whose=whose,
+            starred=starred,
+            since=since,
+            until=until,
+        )
+        total, items = service.find(wanted, limit, offset, caller)
+        return ExperimentPage(total=total, items=view.listed(items, caller))
 
     @routes.get(
         "/experiments/{identity}",
@@ -81,44 +127,47 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
         tags=["experiments"],
         responses=problem_responses(404),
     )
-    def get(identity: str, caller: Analyst) -> Experiment:
+    def get(identity: str, caller: Analyst) -> SeenExperiment:
         """An experiment with its result, once there is one."""
-        return service.get(identity, caller.name)
+        return view.seen(service.get(identity, caller), caller)
 
     @routes.patch(
         "/experiments/{identity}",
-        operation_id="renameExperiment",
+        operation_id="changeExperiment",
         tags=["experiments"],
-        responses=problem_responses(404, 422),
+        responses=problem_responses(403, 404, 422),
     )
-    def rename(identity: str, new: NewName, caller: Analyst) -> Experiment:
-        """Gives an experiment another name."""
-        service.get(identity, caller.name)
-        service.experiments.rename(identity, new.name)
-        return service.get(identity)
+    def change(identity: str, new: ChangedExperiment, caller: Analyst) -> SeenExperiment:
+        """Gives an experiment of one's own another name, or other tags."""
+        view.own(identity, caller)
+        if new.name is not None:
+            service.experiments.rename(identity, new.name)
+        if new.tags is not None:
+            service.experiments.tag(identity, new.tags)
+        return view.seen(service.get(identity, caller), caller)
 
     @routes.delete(
         "/experiments/{identity}",
         operation_id="deleteExperiment",
         tags=["experiments"],
         status_code=204,
-        responses=problem_responses(404, 409),
+        responses=problem_responses(403, 404, 409),
     )
     def delete(identity: str, caller: Analyst) -> None:
-        """Forgets an experiment that has ended; the ledger keeps its rows."""
-        service.get(identity, caller.name)
+        """Forgets an experiment of one's own that has ended; the ledger keeps its rows."""
+        view.own(identity, caller)
         service.experiments.remove(identity)
 
     @routes.post(
         "/experiments/{identity}/cancel",
         operation_id="cancelExperiment",
         tags=["experiments"],
-        responses=problem_responses(404),
+        responses=problem_responses(403, 404),
     )
-    def cancel(identity: str, caller: Analyst) -> Experiment:
-        """Ends an experiment without result."""
-        service.get(identity, caller.name)
-        return service.cancel(identity)
+    def cancel(identity: str, caller: Analyst) -> SeenExperiment:
+        """Ends an experiment of one's own without result."""
+        view.own(identity, caller)
+        return view.seen(service.cancel(identity), caller)
 
     @routes.post(
         "/experiments/{identity}/predictions",
@@ -130,7 +179,7 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
         identity: str, new: NewRecords, caller: Analyst
     ) -> list[dict[str, str | float | None]]:
         """What the experiment's model predicts for given values; nothing of them is kept."""
-        service.get(identity, caller.name)
+        service.get(identity, caller)
         return service.predict(identity, new.records, new.analysis)
 
     @routes.get(
@@ -153,7 +202,7 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
         analysis: Annotated[int, Query(ge=1, le=MOST_ANALYSES)] = 1,
     ) -> Response:
         """The experiment's model as a file: as JSON, or as an ONNX graph for other software."""
-        service.get(identity, caller.name)
+        service.get(identity, caller)
         content = service.export(identity, format, analysis)
         kind = "application/json" if format == "json" else "application/octet-stream"
         name = f'attachment; filename="model-{identity[:8]}.{format}"'
@@ -167,7 +216,7 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
     )
     def write_up(identity: str, request: Request, caller: Analyst) -> WriteUp:
         """A paper's paragraph on the experiment, and code that asks for it again."""
-        service.get(identity, caller.name)
+        service.get(identity, caller)
         return service.write_up(identity, str(request.base_url), token=not door.doorman.open)
 
     @routes.get(
@@ -180,7 +229,7 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
     )
     def report(identity: str, request: Request, caller: Analyst) -> Response:
         """The experiment as one HTML file that needs nothing else."""
-        service.get(identity, caller.name)
+        service.get(identity, caller)
         address = str(request.base_url)
         page = service.report(identity, address, token=not door.doorman.open)
         name = f'attachment; filename="report-{identity[:8]}.html"'
@@ -196,9 +245,9 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
     )
     async def watch(identity: str, request: Request, caller: Analyst) -> StreamingResponse:
         """Server-sent events: `progress` at every change, `end` once the run has ended."""
-        await run_in_threadpool(service.get, identity, caller.name)
+        await run_in_threadpool(service.get, identity, caller)
         return StreamingResponse(
-            _events(service, identity, request),
+            _events(service, identity, request, caller),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -251,11 +300,15 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
 
 
 async def _events(
-    service: ExperimentService, identity: str, request: Request
+    service: ExperimentService, identity: str, request: Request, caller: Caller
 ) -> AsyncIterator[str]:
     last, quiet = "", 0.0
     while not await request.is_disconnected():
-        experiment = await run_in_threadpool(service.get, identity)
+        try:
+            experiment = await run_in_threadpool(service.get, identity, caller)
+        except NotFound:
+            # Deleted, or not shared with the caller any more.
+            return
         light = Summary(**{name: getattr(experiment, name) for name in Summary.model_fields})
         now = light.model_dump_json()
         if now != last:

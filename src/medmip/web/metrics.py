@@ -7,6 +7,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from medmip.experiments.experiment import State
+from medmip.experiments.listing import Wanted
 from medmip.experiments.service import ExperimentService
 
 
@@ -21,7 +22,7 @@ class ServiceCollector(Collector):
         service = self._service
         experiments = GaugeMetricFamily("mip_experiments", "Experiments by state", labels=["state"])
         for state in State:
-            experiments.add_metric([state], service.find(state=state, limit=1)[0])
+            experiments.add_metric([state], service.find(Wanted(state=state), 1)[0])
         yield experiments
         yield GaugeMetricFamily("mip_ledger_rows", "Rows of the ledger", service.ledger.count())
         yield GaugeMetricFamily("mip_datasets", "Published datasets", len(service.datasets.list()))

@@ -1,7 +1,7 @@
 """The JSON that the API speaks where it is not the domain's own."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,9 +10,11 @@ from medmip.algorithms.pooled import poolable
 from medmip.algorithms.role import Role
 from medmip.catalogue.data_model import DataModel, Group
 from medmip.catalogue.variable import Variable
-from medmip.experiments.experiment import Summary
+from medmip.experiments.experiment import Experiment, Summary
+from medmip.experiments.plain_text import Name, Remark, Tags
 from medmip.experiments.prediction import MOST_RECORDS
 from medmip.experiments.request import MOST_ANALYSES, InputData, Request
+from medmip.experiments.sharing import MOST_PERSONS, Sharing
 from medmip.experiments.shelf import Held
 from medmip.federation.common_policy import Stated
 from medmip.federation.offer import Offer
@@ -247,15 +249,43 @@ class Fit(BaseModel):
 class NewExperiment(Request):
     """A request to queue, with a name for people."""
 
-    name: str = Field("", max_length=200, examples=["Hippocampus against age"])
+    name: Name = Field("", examples=["Hippocampus against age"])
 
 
-class NewName(BaseModel):
-    """Another name for an experiment."""
+class ChangedExperiment(BaseModel):
+    """What is to be different of an experiment; what is left out stays."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=200)
+    name: Annotated[Name, Field(min_length=1)] | None = None
+    tags: Tags | None = None
+
+
+class NewStar(BaseModel):
+    """Whether an experiment is marked for oneself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    starred: bool
+
+
+class NewSharing(BaseModel):
+    """Whom an experiment is to be shared with, instead of those there were, by account name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    everybody: bool = False
+    persons: list[Annotated[str, Field(max_length=100, pattern=r"^[^\x00]+$")]] = Field(
+        [], max_length=MOST_PERSONS
+    )
+
+
+class NewComment(BaseModel):
+    """A comment, as plain text."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Remark
 
 
 class NewRecords(BaseModel):
@@ -271,11 +301,31 @@ class NewRecords(BaseModel):
     analysis: int = Field(1, ge=1, le=MOST_ANALYSES)
 
 
+class ListedExperiment(Summary):
+    """An experiment in the list: whether it is the caller's, and marked by them; its comments."""
+
+    mine: bool
+    starred: bool
+    comments: int
+
+
+class SeenExperiment(Experiment):
+    """An experiment as its caller sees it.
+
+    shares tells whether they may share it. Where nobody logs in, there is nobody to share with.
+    """
+
+    mine: bool
+    starred: bool
+    shares: bool
+    sharing: Sharing
+
+
 class ExperimentPage(BaseModel):
     """A page of experiments, newest first, and how many there are."""
 
     total: int
-    items: list[Summary]
+    items: list[ListedExperiment]
 
 
 class ExploreHistogram(BaseModel):
@@ -283,8 +333,8 @@ class ExploreHistogram(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    data_model: str = Field(examples=["dementia:1.0"])
-    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]])
+    data_model: str = Field(examples=["dementia:1.0"], max_length=200)
+    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]], max_length=1000)
     variable: str = Field(examples=["lefthippocampus"])
     group_by: str | None = Field(None, examples=["gender"])
     bins: int = Field(20, ge=1, le=100)
@@ -310,9 +360,9 @@ class ExploreDescribe(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    data_model: str = Field(examples=["dementia:1.0"])
-    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]])
-    variables: tuple[str, ...] = Field(examples=[["lefthippocampus", "gender"]])
+    data_model: str = Field(examples=["dementia:1.0"], max_length=200)
+    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]], max_length=1000)
+    variables: tuple[str, ...] = Field(examples=[["lefthippocampus", "gender"]], max_length=5000)
     filters: dict[str, Any] | None = Field(None, examples=[None])
 
     def request(self) -> Request:
@@ -333,8 +383,8 @@ class ExploreCount(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    data_model: str = Field(examples=["dementia:1.0"])
-    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]])
+    data_model: str = Field(examples=["dementia:1.0"], max_length=200)
+    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]], max_length=1000)
     filters: dict[str, Any] | None = Field(None, examples=[None])
 
 
