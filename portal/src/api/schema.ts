@@ -1925,7 +1925,8 @@ export interface components {
          * @description The card of a dataset's current version.
          *
          *     description, access and retention are those in force today; applied is what was in force, and
-         *     was done, when the version was published, None where it was published without a policy.
+         *     was done, when the version was published, None where it was published without a policy;
+         *     source is the file that it was read from, or the database with its tables and the moment.
          */
         Card: {
             access: components["schemas"]["Access"];
@@ -1946,6 +1947,8 @@ export interface components {
             /** Records */
             records: number;
             retention: components["schemas"]["Retention"];
+            /** Source */
+            source: string;
             /** Synthetic */
             synthetic: boolean;
             /** Variables */

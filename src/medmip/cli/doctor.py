@@ -29,6 +29,7 @@ def doctor(home: HomeOption = None) -> None:
         ("disk", free > 1, f"{free:.1f} GB free"),
         _check_models(place),
         *_check_snapshots(place),
+        *_check_sources(place),
         _check_ledger(place),
         _check_policy(place),
         _check_portal(),
@@ -108,6 +109,25 @@ def _check_snapshots(place: "Home") -> list[Check]:
             found.append((name, False, str(error)))
         else:
             found.append((name, True, f"version {snapshot.version}, {snapshot.records} records"))
+    return found
+
+
+def _check_sources(place: "Home") -> list[Check]:
+    from medmip.sources.publishing import readable
+    from medmip.store.sources import sources
+
+    try:
+        named = sources(place)
+    except MipError as error:
+        return [("sources", False, str(error))]
+    found = []
+    for source in named.values():
+        try:
+            tables = readable(place, source)
+        except MipError as error:
+            found.append((f"source {source.name}", False, str(error)))
+        else:
+            found.append((f"source {source.name}", True, f"{', '.join(tables)} may be read"))
     return found
 
 

@@ -93,6 +93,7 @@ def bring_in(
     stated: DatasetPolicy | None = None,
     progress: Progress | None = None,
     through: Read | None = None,
+    origin: str = "",
 ) -> Imported:
     """Read, check, anonymise and publish a file, every dataset in it or none.
 
@@ -103,7 +104,8 @@ def bring_in(
     fewer patients than the site's minimum, unless allow_small_change; DatasetPolicyError;
     AnonymisationError; IngestError; StoreError.
 
-    through is another way to the rows than the file's own, as by a mapping.
+    through is another way to the rows than the file's own, as by a mapping; origin is where they
+    come from, where that is not the file.
     """
     home.prepare()
     guards = policy or site_policy(home)
@@ -157,7 +159,7 @@ def bring_in(
         snapshots = datasets.publish_all(
             ready,
             model.key,
-            listed.file,
+            origin or listed.file,
             synthetic,
             move=True,
             applied=applied,

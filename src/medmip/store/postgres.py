@@ -1,0 +1,179 @@
+"""An existing PostgreSQL that is only read: one transaction, one moment, rows in Arrow batches."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeVar
+
+import adbc_driver_manager
+import pyarrow as pa
+from adbc_driver_postgresql import StatementOptions, dbapi
+
+from medmip.errors import MipError
+
+T = TypeVar("T")
+
+OLDEST = 150000
+_BEGIN = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_SETTINGS = (
+    "SET LOCAL statement_timeout = {milliseconds}",
+    # A reader that is gone must not keep the hospital's tables from being cleaned.
+    "SET LOCAL idle_in_transaction_session_timeout = {milliseconds}",
+    # The same table is the same text whoever the server speaks to.
+    "SET LOCAL datestyle = 'ISO, YMD'",
+    "SET LOCAL intervalstyle = 'iso_8601'",
+    "SET LOCAL extra_float_digits = 1",
+)
+_TIME_OUT, _NOT_ALLOWED = "57014", "42501"
+_CUT = ("08", "57P")
+
+
+class SourceFailure(MipError):
+    """A hospital's database did not answer, or not in time."""
+
+    title: ClassVar[str] = "The hospital's database could not be read"
+    status: ClassVar[int] = 503
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a database is, by whom it is read, and how long one statement may take.
+
+    name is what messages call it; conninfo may hold a password.
+    """
+
+    name: str
+    conninfo: str = field(repr=False)
+    seconds: int = 600
+
+
+class Moment:
+    """One moment of a database: what others write meanwhile is not seen."""
+
+    def __init__(self, address: Address, connection: dbapi.Connection) -> None:
+        self._address = address
+        self._connection = connection
+        self._cursors = 0
+
+    def table(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """The whole answer of a query that has few rows; `$1` is the first parameter."""
+        with self._statement() as cursor:
+            return self._done(lambda: _answer(cursor, sql, parameters))
+
+    def run(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        """Do a statement that answers nothing."""
+        with self._statement() as cursor:
+            self._done(lambda: cursor.execute(sql, tuple(parameters) or None))
+
+    def batches(
+        self, sql: str, parameters: Sequence[object] = (), records: int = 16_384
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of a query by a server-side cursor, so many at once; none of no rows."""
+        self._cursors += 1
+        name = f"mip_{self._cursors}"
+        self.run(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", parameters)
+        fetch = f"FETCH FORWARD {records} FROM {name}"
+        with self._statement() as cursor:
+            while True:
+                rows = self._done(lambda: _answer(cursor, fetch, ()))
+                yield from rows.combine_chunks().to_batches()
+                if rows.num_rows < records:
+                    break
+        self.run(f"CLOSE {name}")
+
+    @contextmanager
+    def _statement(self) -> Iterator[dbapi.Cursor]:
+        with self._connection.cursor() as cursor:
+            # COPY, the driver's own way, takes no parameters and knows no FETCH.
+            cursor.adbc_statement.set_options(**{StatementOptions.USE_COPY.value: "false"})
+            yield cursor
+
+    def _done(self, step: Callable[[], T]) -> T:
+        try:
+            return step()
+        except (adbc_driver_manager.Error, pa.ArrowException) as error:
+            raise _scrubbed(self._address, error) from None
+
+
+@contextmanager
+def moment(address: Address) -> Iterator[Moment]:
+    """A read-only transaction that sees one moment of a database; raises SourceFailure.
+
+    Nothing is made there, temporary tables neither: the server refuses every write.
+    """
+    try:
+        connection = dbapi.connect(address.conninfo, autocommit=True)
+    except adbc_driver_manager.Error as error:
+        raise SourceFailure(
+            f"The database of {address.name} cannot be reached, or does not let MIP in: "
+            f"{_reason(error)}",
+            remedy=f"Is it running, and is [sources.{address.name}] of mip.toml right?",
+        ) from None
+    found = Moment(address, connection)
+    try:
+        found.run(_BEGIN)
+        for setting in _SETTINGS:
+            found.run(setting.format(milliseconds=address.seconds * 1000))
+        _refuse_unfit(found, address)
+        yield found
+    finally:
+        # A connection that was cut has no transaction left to end.
+        with suppress(SourceFailure):
+            found.run("ROLLBACK")
+        connection.close()
+
+
+def _answer(cursor: dbapi.Cursor, sql: str, parameters: Sequence[object]) -> pa.Table:
+    cursor.execute(sql, tuple(parameters) or None)
+    table = cursor.fetch_arrow_table()
+    # Of a database without an encoding, bytes come that are no text.
+    table.validate(full=True)
+    return table
+
+
+def _refuse_unfit(found: Moment, address: Address) -> None:
+    version = found.table("SELECT current_setting('server_version_num')::int AS number")
+    if version.column(0)[0].as_py() < OLDEST:
+        raise SourceFailure(
+            f"The database of {address.name} is a PostgreSQL older than 15.",
+            remedy="Read from a newer one, or export files.",
+        )
+
+
+def _reason(error: adbc_driver_manager.Error) -> str:
+    """Why a connection was not made; no statement was sent, so that no row can be quoted."""
+    lines = str(error).removeprefix("IO: [libpq] Failed to connect: ").strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _scrubbed(address: Address, error: Exception) -> SourceFailure:
+    """PostgreSQL's own messages may quote a row, so only the kind of error is told."""
+    state = getattr(error, "sqlstate", None)
+    if state == _TIME_OUT:
+        return SourceFailure(
+            f"A statement in the database of {address.name} took longer than "
+            f"{address.seconds} seconds and was stopped.",
+            remedy=f"Allow more by `seconds` in [sources.{address.name}] of mip.toml, or read a "
+            "view that answers faster.",
+        )
+    if state == _NOT_ALLOWED:
+        return SourceFailure(
+            f"The account of {address.name} may not read something that its table needs.",
+            remedy="Let the database's administrator grant it SELECT.",
+        )
+    if isinstance(error, adbc_driver_manager.OperationalError) and (
+        not state or state.startswith(_CUT)
+    ):
+        return SourceFailure(
+            f"The connection to the database of {address.name} was cut.",
+            remedy="Nothing was changed here; try again once the database is there.",
+        )
+    if isinstance(error, pa.ArrowException):
+        return SourceFailure(
+            f"The database of {address.name} holds text that is not UTF-8.",
+            remedy="Its encoding is SQL_ASCII or a column was damaged; export files instead.",
+        )
+    return SourceFailure(
+        f"The database of {address.name} stopped with SQLSTATE {state or type(error).__name__}.",
+        remedy="Does its view work when its own administrator reads it?",
+    )
