@@ -18,7 +18,7 @@ from medmip.store.snapshots import Datasets
 from medmip.store.sources import SourceError
 from tests.ingest.files import SECRET, WARD
 from tests.ldsm.conftest import VISITS
-from tests.sources.conftest import PASSWORD
+from tests.sources.clinic import PASSWORD
 
 MAPPING = """
 mapping: "1"

@@ -2408,7 +2408,8 @@ export interface components {
             description: components["schemas"]["Description"];
             /**
              * @default {
-             *       "automatic": false
+             *       "automatic": false,
+             *       "in_place": false
              *     }
              */
             publication: components["schemas"]["Publication"];
@@ -4297,10 +4298,11 @@ export interface components {
         };
         /**
          * Publication
-         * @description How versions come to be published from the inbox.
+         * @description How versions come to be published, from the inbox and from the hospital's databases.
          *
          *     automatic publishes a clean file without a click: harmonized_clinical_data.csv, and one that
-         *     was published from the inbox before and has changed.
+         *     was published from the inbox before and has changed. in_place leaves the records of a database
+         *     there, where analyses read them.
          */
         Publication: {
             /**
@@ -4308,6 +4310,11 @@ export interface components {
              * @default false
              */
             automatic: boolean;
+            /**
+             * In Place
+             * @default false
+             */
+            in_place: boolean;
         };
         /**
          * PublicationOrder
@@ -4902,6 +4909,12 @@ export interface components {
         SnapshotUsed: {
             /** Dataset */
             dataset: string;
+            /**
+             * Engine
+             * @default
+             * @enum {string}
+             */
+            engine: "" | "duckdb" | "postgres";
             /** Hash */
             hash: string;
             /**

@@ -174,10 +174,10 @@ def list_(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the published datasets."""
-    from medmip.store.snapshots import Datasets
+    """List the published datasets, and those that are analysed in place."""
+    from medmip.store.placed import Holdings
 
-    print_snapshots(Datasets(opened(home)).list(model), as_json)
+    print_snapshots(Holdings(opened(home)).list(model), as_json)
 
 
 @data_app.command()

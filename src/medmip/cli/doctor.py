@@ -30,6 +30,7 @@ def doctor(home: HomeOption = None) -> None:
         _check_models(place),
         *_check_snapshots(place),
         *_check_sources(place),
+        *_check_placed(place),
         _check_ledger(place),
         _check_policy(place),
         _check_portal(),
@@ -128,6 +129,27 @@ def _check_sources(place: "Home") -> list[Check]:
             found.append((f"source {source.name}", False, str(error)))
         else:
             found.append((f"source {source.name}", True, f"{', '.join(tables)} may be read"))
+    return found
+
+
+def _check_placed(place: "Home") -> list[Check]:
+    from medmip.store.placed import Placed, registers
+    from medmip.store.postgres_engine import PostgresEngine
+    from medmip.store.sources import source
+
+    datasets, found = registers(place), []
+    engine = PostgresEngine(lambda name: source(place, name).address())
+    for register in datasets.list():
+        name = f"dataset {register.model} {register.dataset}"
+        try:
+            datasets.verify(register)
+            placed = Placed.of(register)
+            with engine.unchanged(placed):
+                detail = f"version {placed.version} in {placed.there.source}, as it was"
+        except MipError as error:
+            found.append((name, False, str(error)))
+        else:
+            found.append((name, True, detail))
     return found
 
 

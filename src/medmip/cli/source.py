@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 source_app = typer.Typer(
     no_args_is_help=True,
-    help="The hospital's databases: list, check, publish.",
+    help="The hospital's databases: list, check, publish, withdraw.",
 )
 _Name = Annotated[
     str, typer.Argument(metavar="NAME", help="Of a section [sources.NAME] in mip.toml.")
@@ -112,6 +112,19 @@ def publish(
     if as_json:
         typer.echo(as_text(imported_json(imported)))
     print_imported(imported, quiet=as_json)
+
+
+@source_app.command()
+def withdraw(
+    key: Annotated[str, typer.Argument(metavar="MODEL", help="The data model: code:version.")],
+    code: Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's code.")],
+    home: HomeOption = None,
+) -> None:
+    """Analyse a dataset in place no more; in the database nothing changes."""
+    from medmip.store.placed import registers
+
+    registers(opened(home)).remove(key, code)
+    typer.echo(f"{code} is analysed in place no more.")
 
 
 def _row(source: "Source") -> dict[str, str]:

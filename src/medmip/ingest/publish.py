@@ -29,6 +29,7 @@ from medmip.privacy.site_key import site_key
 from medmip.stewardship.applied import Applied
 from medmip.stewardship.patients import KEY
 from medmip.stewardship.policy import DatasetPolicy
+from medmip.store.placed import refuse_placed
 from medmip.store.snapshots import Datasets, Snapshot
 
 
@@ -132,6 +133,7 @@ def bring_in(
         ready: dict[str, pa.Table | Path] = {}
         applied: dict[str, str] = {}
         for code in kept_datasets(found.session, found.columns, dataset):
+            refuse_placed(home, model.key, code)
             told(f"Writing {code}", None)
             ruled = in_force(code)
             done = prepare(found, model, code, ruled, key)

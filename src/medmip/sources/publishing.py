@@ -17,12 +17,13 @@ from medmip.ingest.publish import Imported, Read, bring_in
 from medmip.ingest.reading import Progress, Reading, reading
 from medmip.ingest.report import Report
 from medmip.ingest.work import work_folder
-from medmip.sources.relation import relation
+from medmip.sources.placing import place_source, refuse_place
 from medmip.sources.spool import Spooled, mapped_tables, spool_mapped, spool_table
 from medmip.stewardship.policy import DatasetPolicy
 from medmip.store.postgres import moment
 from medmip.store.postgres_account import refuse_writer
-from medmip.store.sources import Source
+from medmip.store.postgres_table import relation
+from medmip.store.sources import Source, SourceError
 
 _OPTIONS = Options(decimal=".")
 """A database writes its numbers with a point."""
@@ -41,6 +42,7 @@ def publish_source(
 ) -> Imported:
     """Read a source at one moment, check, anonymise and publish it; see ingest.publish.bring_in.
 
+    Where the dataset's policy says in_place, the records stay where they are; see place_source.
     Each version keeps the source's name, its tables and the moment, and the mapping if any.
     Raises SourceError and SourceFailure, by which nothing has changed, and what bring_in raises.
     """
@@ -48,7 +50,32 @@ def publish_source(
     model = ModelStore(home).get(source.settings.model)
     dataset = source.settings.dataset
     policy = stated or policy_in_force(home, model.key, dataset, synthetic=synthetic)
+    in_place = policy.publication.in_place
+    if in_place:
+        refuse_place(home, source, policy)
+        if quarantine:
+            raise SourceError(
+                "No row can be set aside of what is analysed in place.",
+                where=f"sources.{source.name}",
+                remedy="Mend it in the database, or let a view leave the bad rows out.",
+            )
     with _road(home, source, model, policy, progress) as road:
+        if in_place:
+            home.in_place.mkdir(mode=0o700, exist_ok=True)
+            with road.read(home=home, also=[home.in_place], progress=progress) as read:
+                return place_source(
+                    home,
+                    source,
+                    model,
+                    policy,
+                    read,
+                    road.spooled,
+                    _OPTIONS,
+                    allow_small_change=allow_small_change,
+                    synthetic=synthetic,
+                    report=report,
+                    progress=progress,
+                )
         return bring_in(
             home,
             road.spooled.files[0],

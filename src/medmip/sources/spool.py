@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 from medmip.catalogue.data_model import DataModel
 from medmip.harmonise.mapping_file import MappingFile
 from medmip.ingest.reading import Progress
-from medmip.sources.relation import Relation, refuse_bundles, relation
 from medmip.store.postgres import Moment, moment
 from medmip.store.postgres_account import refuse_writer
+from medmip.store.postgres_table import Relation, refuse_bundles, relation
 from medmip.store.sources import NoSuchTable, Source, SourceError
 
 _CELLS_AT_ONCE = 2**19
@@ -22,9 +22,10 @@ _FEWEST, _MOST = 256, 16_384
 
 @dataclass(frozen=True)
 class Spooled:
-    """Files of what a source held; origin tells of source, tables and moment."""
+    """Files of what a source held, each of one table; origin tells of source and moment as well."""
 
     files: tuple[Path, ...]
+    tables: tuple[Relation, ...]
     origin: str
 
 
@@ -40,7 +41,7 @@ def spool_table(source: Source, model: DataModel, work: Path, told: Progress) ->
         named = [model.patient_column if name == patient else name for name in names]
         file = work / f"{source.name}.parquet"
         _write(found, source, table, named, patient, file, told)
-        return Spooled((file,), _origin(source, [table]))
+        return Spooled((file,), (table,), _origin(source, [table]))
 
 
 def spool_mapped(
@@ -63,7 +64,8 @@ def spool_mapped(
     }
     changed = mapping.mapping.model_copy(update={"sources": stated})
     origin = _origin(source, list(tables.values()))
-    return Spooled(tuple(files), origin), MappingFile(changed, mapping.content)
+    spooled = Spooled(tuple(files), tuple(tables.values()), origin)
+    return spooled, MappingFile(changed, mapping.content)
 
 
 def mapped_tables(found: Moment, source: Source, mapping: MappingFile) -> dict[str, Relation]:

@@ -1,7 +1,9 @@
 """An existing PostgreSQL that is only read: one transaction, one moment, rows in Arrow batches."""
 
+import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
@@ -14,16 +16,17 @@ from medmip.errors import MipError
 T = TypeVar("T")
 
 OLDEST = 150000
+_KEPT = 2
 _BEGIN = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-_SETTINGS = (
-    "SET LOCAL statement_timeout = {milliseconds}",
-    # A reader that is gone must not keep the hospital's tables from being cleaned.
-    "SET LOCAL idle_in_transaction_session_timeout = {milliseconds}",
+_SETTINGS = {
     # The same table is the same text whoever the server speaks to.
-    "SET LOCAL datestyle = 'ISO, YMD'",
-    "SET LOCAL intervalstyle = 'iso_8601'",
-    "SET LOCAL extra_float_digits = 1",
-)
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "iso_8601",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+}
+_TIMES = ("statement_timeout", "idle_in_transaction_session_timeout")
+"""A reader that is gone must not keep the hospital's tables from being cleaned either."""
 _TIME_OUT, _NOT_ALLOWED = "57014", "42501"
 _CUT = ("08", "57P")
 
@@ -95,12 +98,70 @@ class Moment:
             raise _scrubbed(self._address, error) from None
 
 
+class Idle:
+    """Connections that nobody uses for the moment, for whoever reads the same database next.
+
+    To make one costs some 50 ms, as the driver learns the server's types. A few are kept.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, list[dbapi.Connection]] = {}
+        self._lock = threading.Lock()
+        weakref.finalize(self, _close_all, self._held)
+
+    def taken(self, conninfo: str) -> dbapi.Connection | None:
+        """One of these, no longer idle; None where there is none."""
+        with self._lock:
+            held = self._held.get(conninfo)
+            return held.pop() if held else None
+
+    def given(self, conninfo: str, connection: dbapi.Connection) -> None:
+        """Keep a sound connection without a transaction, or close it where there are enough."""
+        with self._lock:
+            held = self._held.setdefault(conninfo, [])
+            if len(held) < _KEPT:
+                held.append(connection)
+                return
+        connection.close()
+
+
+def _close_all(held: dict[str, list[dbapi.Connection]]) -> None:
+    for connections in held.values():
+        for connection in connections:
+            connection.close()
+
+
 @contextmanager
-def moment(address: Address) -> Iterator[Moment]:
+def moment(address: Address, idle: Idle | None = None) -> Iterator[Moment]:
     """A read-only transaction that sees one moment of a database; raises SourceFailure.
 
     Nothing is made there, temporary tables neither: the server refuses every write.
     """
+    idle = idle or Idle()
+    connection, found = _begun(address, idle)
+    sound = False
+    try:
+        yield found
+        sound = True
+    finally:
+        try:
+            found.run("ROLLBACK")
+        except SourceFailure:
+            # A connection that was cut has no transaction left to end.
+            sound = False
+        if sound:
+            idle.given(address.conninfo, connection)
+        else:
+            connection.close()
+
+
+def _begun(address: Address, idle: Idle) -> tuple[dbapi.Connection, Moment]:
+    while (connection := idle.taken(address.conninfo)) is not None:
+        try:
+            return connection, _begin(address, connection)
+        except SourceFailure:
+            # The server was restarted meanwhile, or let its idle connections go.
+            connection.close()
     try:
         connection = dbapi.connect(address.conninfo, autocommit=True)
     except adbc_driver_manager.Error as error:
@@ -109,18 +170,11 @@ def moment(address: Address) -> Iterator[Moment]:
             f"{_reason(error)}",
             remedy=f"Is it running, and is [sources.{address.name}] of mip.toml right?",
         ) from None
-    found = Moment(address, connection)
     try:
-        found.run(_BEGIN)
-        for setting in _SETTINGS:
-            found.run(setting.format(milliseconds=address.seconds * 1000))
-        _refuse_unfit(found, address)
-        yield found
-    finally:
-        # A connection that was cut has no transaction left to end.
-        with suppress(SourceFailure):
-            found.run("ROLLBACK")
+        return connection, _begin(address, connection)
+    except BaseException:
         connection.close()
+        raise
 
 
 def _answer(cursor: dbapi.Cursor, sql: str, parameters: Sequence[object]) -> pa.Table:
@@ -131,13 +185,19 @@ def _answer(cursor: dbapi.Cursor, sql: str, parameters: Sequence[object]) -> pa.
     return table
 
 
-def _refuse_unfit(found: Moment, address: Address) -> None:
-    version = found.table("SELECT current_setting('server_version_num')::int AS number")
-    if version.column(0)[0].as_py() < OLDEST:
+def _begin(address: Address, connection: dbapi.Connection) -> Moment:
+    """Begin a transaction, and set what holds for it; raises SourceFailure of an old server."""
+    found = Moment(address, connection)
+    found.run(_BEGIN)
+    settings = _SETTINGS | dict.fromkeys(_TIMES, f"{address.seconds}s")
+    told = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+    row = found.table(f"SELECT current_setting('server_version_num')::int, {told}")
+    if row.column(0)[0].as_py() < OLDEST:
         raise SourceFailure(
             f"The database of {address.name} is a PostgreSQL older than 15.",
             remedy="Read from a newer one, or export files.",
         )
+    return found
 
 
 def _reason(error: adbc_driver_manager.Error) -> str:
