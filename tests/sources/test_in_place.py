@@ -123,6 +123,10 @@ def test_a_dataset_is_either_published_or_in_place(ward, stays, capsys):
     with pytest.raises(Conflict, match="is analysed in the hospital's database"):
         bring_in(ward, file, WARD, "north")
     with pytest.raises(SystemExit) as ended:
+        main(["data", "remove", WARD.key, "north", "--home", str(ward.path)])
+    assert ended.value.code == 1
+    assert "mip source withdraw ward:1.0 north" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
         main(["source", "withdraw", WARD.key, "north", "--home", str(ward.path)])
     assert ended.value.code == 0
     assert not registers(ward).list()

@@ -225,9 +225,12 @@ def rollback(
 @data_app.command()
 def remove(key: _Key, code: _Code, home: HomeOption = None) -> None:
     """Unpublish a dataset and delete all its versions."""
+    from medmip.store.placed import refuse_placed
     from medmip.store.snapshots import Datasets
 
-    Datasets(opened(home)).remove(key, code)
+    place = opened(home)
+    refuse_placed(place, key, code)
+    Datasets(place).remove(key, code)
     typer.echo(f"{code} is removed.")
 
 

@@ -16,8 +16,8 @@ from medmip.store.postgres_account import refuse_writer
 from medmip.store.postgres_table import Relation, refuse_bundles, relation
 from medmip.store.sources import NoSuchTable, Source, SourceError
 
-_CELLS_AT_ONCE = 2**19
-_FEWEST, _MOST = 256, 16_384
+_BYTES = 2**24
+"""Of cells that are in memory at once; a column may hold whole letters."""
 
 
 @dataclass(frozen=True)
@@ -122,13 +122,12 @@ def _write(
     file: Path,
     told: Callable[[str, float | None], None],
 ) -> None:
-    """All rows of a table, some thousands at once, so that memory does not grow with them."""
+    """All rows of a table, a few megabytes at once, so that memory does not grow with them."""
     refuse_bundles(table, source)
     schema = pa.schema([(name, pa.string()) for name in names])
-    records = min(_MOST, max(_FEWEST, _CELLS_AT_ONCE // len(names)))
     done = 0
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for batch in found.batches(table.texts(first), records=records):
+        for batch in found.batches(table.texts(first), most_bytes=_BYTES):
             arrays = [column.cast(pa.string()) for column in batch.columns]
             writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
             done += batch.num_rows

@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 OLDEST = 150000
 _KEPT = 2
+_FIRST = 32
 _BEGIN = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _SETTINGS = {
     # The same table is the same text whoever the server speaks to.
@@ -69,20 +70,33 @@ class Moment:
             self._done(lambda: cursor.execute(sql, tuple(parameters) or None))
 
     def batches(
-        self, sql: str, parameters: Sequence[object] = (), records: int = 16_384
+        self,
+        sql: str,
+        parameters: Sequence[object] = (),
+        records: int = 16_384,
+        most_bytes: int | None = None,
     ) -> Iterator[pa.RecordBatch]:
-        """The rows of a query by a server-side cursor, so many at once; none of no rows."""
+        """The rows of a query by a server-side cursor, so many at once; none of no rows.
+
+        Where most_bytes is given, a batch of wide rows has fewer, so that it is about so large.
+        """
         self._cursors += 1
         name = f"mip_{self._cursors}"
         self.run(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", parameters)
-        fetch = f"FETCH FORWARD {records} FROM {name}"
+        number = records if most_bytes is None else min(records, _FIRST)
         with self._statement() as cursor:
             while True:
-                rows = self._done(lambda: _answer(cursor, fetch, ()))
+                rows = self._fetched(cursor, f"FETCH FORWARD {number} FROM {name}")
                 yield from rows.combine_chunks().to_batches()
-                if rows.num_rows < records:
+                if rows.num_rows < number:
                     break
+                if most_bytes is not None:
+                    fit = most_bytes * rows.num_rows // max(rows.nbytes, 1)
+                    number = max(1, min(records, fit, 4 * number))
         self.run(f"CLOSE {name}")
+
+    def _fetched(self, cursor: dbapi.Cursor, fetch: str) -> pa.Table:
+        return self._done(lambda: _answer(cursor, fetch, ()))
 
     @contextmanager
     def _statement(self) -> Iterator[dbapi.Cursor]:
