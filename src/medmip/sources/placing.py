@@ -145,10 +145,8 @@ def _place(
 ) -> Place:
     settings = policy.anonymisation
     capped, read = ages(settings, model), dict[str, PlacedColumn]()
-    changed = [
-        column.name for column in columns if column.name in {*settings.codes, *settings.dates}
-    ]
-    if changed:
+    touched = {*settings.codes, *settings.dates}
+    if changed := [column.name for column in columns if column.name in touched]:
         raise _changed(f"the column {changed[0]}", "by codes or dates")
     for column, there in zip(columns, table.columns, strict=True):
         if column.variable is None or column.name == DATASET or column.name in settings.drop:
@@ -171,6 +169,12 @@ def _place(
                 where=f"sources.{source.name}",
                 remedy="Let a view make it a number, or publish the dataset.",
             )
+    if model.patient_column not in read:
+        raise SourceError(
+            f"{model.key} has no variable {model.patient_column}, which puts records in order.",
+            where=f"sources.{source.name}",
+            remedy="Add it to the data model, or publish the dataset.",
+        )
     visit = model.visit_column
     known = model.all_variables.get(str(visit))
     return Place(
