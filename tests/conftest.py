@@ -2,9 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -30,6 +30,15 @@ settings.load_profile("repeat" if EVERYTHING else "explore")
 def home(tmp_path: Path) -> Home:
     """A fresh, prepared home folder."""
     return Home(tmp_path / "home").prepare()
+
+
+@pytest.fixture(scope="session")
+def clinics() -> Iterator[Callable[[str], Any]]:
+    """A hospital's own database: clinics("bundled") or, in the system's server, "system"."""
+    from tests.sources.clinic import servers
+
+    with servers() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

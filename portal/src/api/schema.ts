@@ -2134,7 +2134,8 @@ export interface components {
          * @description The card of a dataset's current version.
          *
          *     description, access and retention are those in force today; applied is what was in force, and
-         *     was done, when the version was published, None where it was published without a policy.
+         *     was done, when the version was published, None where it was published without a policy;
+         *     source is the file that it was read from, or the database with its tables and the moment.
          */
         Card: {
             access: components["schemas"]["Access"];
@@ -2155,6 +2156,8 @@ export interface components {
             /** Records */
             records: number;
             retention: components["schemas"]["Retention"];
+            /** Source */
+            source: string;
             /** Synthetic */
             synthetic: boolean;
             /** Variables */
@@ -2667,7 +2670,8 @@ export interface components {
             description: components["schemas"]["Description"];
             /**
              * @default {
-             *       "automatic": false
+             *       "automatic": false,
+             *       "in_place": false
              *     }
              */
             publication: components["schemas"]["Publication"];
@@ -4606,10 +4610,11 @@ export interface components {
         };
         /**
          * Publication
-         * @description How versions come to be published from the inbox.
+         * @description How versions come to be published, from the inbox and from the hospital's databases.
          *
          *     automatic publishes a clean file without a click: harmonized_clinical_data.csv, and one that
-         *     was published from the inbox before and has changed.
+         *     was published from the inbox before and has changed. in_place leaves the records of a database
+         *     there, where analyses read them.
          */
         Publication: {
             /**
@@ -4617,6 +4622,11 @@ export interface components {
              * @default false
              */
             automatic: boolean;
+            /**
+             * In Place
+             * @default false
+             */
+            in_place: boolean;
         };
         /**
          * PublicationOrder
@@ -5408,6 +5418,12 @@ export interface components {
         SnapshotUsed: {
             /** Dataset */
             dataset: string;
+            /**
+             * Engine
+             * @default
+             * @enum {string}
+             */
+            engine: "" | "duckdb" | "postgres";
             /** Hash */
             hash: string;
             /**

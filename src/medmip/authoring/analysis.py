@@ -1,7 +1,7 @@
 """Runs one algorithm on given columns through snapshot, engine, guard and fold."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -180,6 +180,10 @@ def parts_of(data: Mapping[str, Any], parts: int | Sequence[Any]) -> list[dict[s
     return [{code: values[rows] for code, values in columns.items()} for rows in chosen]
 
 
+def _unmoved(site: Site) -> Site:
+    return site
+
+
 def cohort_of(
     data: Mapping[str, Any],
     *,
@@ -195,17 +199,19 @@ def cohort_of(
     partition: Partition | None = None,
     preparation: Preparation | None = None,
     key: bytes = b"",
+    moved: Callable[[Site], Site] = _unmoved,
 ) -> Cohort:
     """The admitted cohort of these columns, split over sites where parts says so.
 
-    It has what preparation needs, which is still to be applied; key as `site_of`.
+    It has what preparation needs, which is still to be applied; key as `site_of`; moved gives for
+    each site one of the same records that another engine scans.
     """
     model = model or model_of(data, levels)
     names = datasets or sorted(set(np.asarray(data.get("dataset", ["d"])).tolist()))
     workshop = _workshop()
     with workshop.place() as folder:
         sites = [
-            site_of(Path(folder) / str(index), model, part, policy, key, workshop.engine)
+            moved(site_of(Path(folder) / str(index), model, part, policy, key, workshop.engine))
             for index, part in enumerate(parts_of(data, parts))
             if len(next(iter(part.values())))
         ]

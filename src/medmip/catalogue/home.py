@@ -29,6 +29,11 @@ class Home:
         return self.path / "datasets"
 
     @property
+    def in_place(self) -> Path:
+        """What is known of datasets whose records are analysed in the hospital's own database."""
+        return self.path / "in_place"
+
+    @property
     def inbox(self) -> Path:
         return self.path / "inbox"
 
@@ -108,7 +113,7 @@ class Home:
 
     def dataset_folder(self, model: str, dataset: str) -> Path:
         """Where the snapshots of a dataset lie, and its `published.json`; model is a key."""
-        return self.datasets / model.replace(":", "_") / dataset
+        return dataset_folder(self.datasets, model, dataset)
 
     def published(self, model: str) -> list[str]:
         """The datasets published under a model's key, by code."""
@@ -127,3 +132,8 @@ class Home:
         ):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self
+
+
+def dataset_folder(root: Path, model: str, dataset: str) -> Path:
+    """Where a dataset's versions lie below a folder of datasets; model is a key."""
+    return root / model.replace(":", "_") / dataset

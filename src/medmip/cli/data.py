@@ -174,10 +174,10 @@ def list_(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the published datasets."""
-    from medmip.store.snapshots import Datasets
+    """List the published datasets, and those that are analysed in place."""
+    from medmip.store.placed import Holdings
 
-    print_snapshots(Datasets(opened(home)).list(model), as_json)
+    print_snapshots(Holdings(opened(home)).list(model), as_json)
 
 
 @data_app.command()
@@ -225,9 +225,12 @@ def rollback(
 @data_app.command()
 def remove(key: _Key, code: _Code, home: HomeOption = None) -> None:
     """Unpublish a dataset and delete all its versions."""
+    from medmip.store.placed import refuse_placed
     from medmip.store.snapshots import Datasets
 
-    Datasets(opened(home)).remove(key, code)
+    place = opened(home)
+    refuse_placed(place, key, code)
+    Datasets(place).remove(key, code)
     typer.echo(f"{code} is removed.")
 
 

@@ -23,10 +23,10 @@ def card(key: _Key, code: _Code, home: HomeOption = None, as_json: JsonOption = 
     """Show a dataset's card: what it is, who may use it, what was done to it."""
     from medmip.catalogue.model_store import ModelStore
     from medmip.stewardship.card import card as card_of
-    from medmip.store.snapshots import Datasets
+    from medmip.store.placed import Holdings
 
     place = opened(home)
-    made = card_of(place, ModelStore(place).get(key), Datasets(place).current(key, code))
+    made = card_of(place, ModelStore(place).get(key), Holdings(place).current(key, code))
     if as_json:
         typer.echo(made.model_dump_json(indent=2))
     else:

@@ -29,6 +29,8 @@ def doctor(home: HomeOption = None) -> None:
         ("disk", free > 1, f"{free:.1f} GB free"),
         _check_models(place),
         *_check_snapshots(place),
+        *_check_sources(place),
+        *_check_placed(place),
         _check_ledger(place),
         _check_policy(place),
         _check_portal(),
@@ -108,6 +110,46 @@ def _check_snapshots(place: "Home") -> list[Check]:
             found.append((name, False, str(error)))
         else:
             found.append((name, True, f"version {snapshot.version}, {snapshot.records} records"))
+    return found
+
+
+def _check_sources(place: "Home") -> list[Check]:
+    from medmip.sources.publishing import readable
+    from medmip.store.sources import sources
+
+    try:
+        named = sources(place)
+    except MipError as error:
+        return [("sources", False, str(error))]
+    found = []
+    for source in named.values():
+        try:
+            tables = readable(place, source)
+        except MipError as error:
+            found.append((f"source {source.name}", False, str(error)))
+        else:
+            found.append((f"source {source.name}", True, f"{', '.join(tables)} may be read"))
+    return found
+
+
+def _check_placed(place: "Home") -> list[Check]:
+    from medmip.store.placed import Placed, registers
+    from medmip.store.postgres_engine import PostgresEngine
+    from medmip.store.sources import source
+
+    datasets, found = registers(place), []
+    engine = PostgresEngine(lambda name: source(place, name).address())
+    for register in datasets.list():
+        name = f"dataset {register.model} {register.dataset}"
+        try:
+            datasets.verify(register)
+            placed = Placed.of(register)
+            with engine.unchanged(placed):
+                detail = f"version {placed.version} in {placed.there.source}, as it was"
+        except MipError as error:
+            found.append((name, False, str(error)))
+        else:
+            found.append((name, True, detail))
     return found
 
 

@@ -42,10 +42,14 @@ def print_imported(imported: "Imported", *, quiet: bool) -> None:
     """Tell what was published."""
     if quiet:
         return
+    from medmip.store.placed import Placed
+
     print_report(imported.report, quiet=quiet)
     if imported.quarantined:
         typer.echo(f"Bad rows, with patients' values, are in {imported.quarantined}")
     for snapshot in imported.snapshots:
+        if isinstance(snapshot, Placed):
+            typer.echo(f"The records of {snapshot.dataset} stay where they are, in place.")
         kind = "synthetic patients" if snapshot.synthetic else "patients"
         typer.echo(
             f"Published {snapshot.dataset}, version {snapshot.version}: "

@@ -31,6 +31,7 @@ from medmip.cli.run import run
 from medmip.cli.serve import serve
 from medmip.cli.site import site_app
 from medmip.cli.site_run import agree, decline, requests, run_site
+from medmip.cli.source import source_app
 from medmip.cli.user import user_app
 from medmip.errors import MipError
 
@@ -56,6 +57,7 @@ data_app.command()(data_stewardship.retain)
 data_app.command()(data_stewardship.reidentify)
 app.add_typer(data_app, name="data")
 app.add_typer(harmonise_app, name="harmonise")
+app.add_typer(source_app, name="source")
 app.add_typer(ldsm_app, name="ldsm")
 app.add_typer(imaging_app, name="imaging")
 app.add_typer(algorithm_app, name="algorithm")

@@ -27,15 +27,20 @@ def print_snapshots(snapshots: "list[Snapshot]", as_json: bool, current: int | N
         mark = " (current)" if snapshot.version == current else ""
         table.add_row(
             Text(snapshot.model, overflow="fold"),
-            Text(
-                snapshot.dataset + (" (synthetic)" if snapshot.synthetic else ""), overflow="fold"
-            ),
+            Text(snapshot.dataset + _kind(snapshot), overflow="fold"),
             f"{snapshot.version}{mark}",
             f"{snapshot.patients:,}",
             f"{snapshot.records:,}",
             str(row["published"])[:16].replace("T", " "),
         )
     Console().print(table)
+
+
+def _kind(snapshot: "Snapshot") -> str:
+    from medmip.store.placed import Placed
+
+    synthetic = " (synthetic)" if snapshot.synthetic else ""
+    return f"{synthetic} (in place)" if isinstance(snapshot, Placed) else synthetic
 
 
 def snapshot_json(snapshot: "Snapshot") -> dict[str, str | int | list[str]]:

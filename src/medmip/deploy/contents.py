@@ -29,6 +29,7 @@ _HOME = Home(Path())
 PARTS = (
     Part(_named(_HOME.state_db), True, "experiments, people, the ledger, a hub's sites"),
     Part(_named(_HOME.datasets), True, "published versions, and the mappings they were read by"),
+    Part(_named(_HOME.in_place), True, "what is known of datasets that are analysed in place"),
     Part(_named(_HOME.models), True, "data models that were added"),
     Part(_named(_HOME.policies), True, "what the site says of its datasets"),
     Part(_named(_HOME.policy), True, "what may leave"),

@@ -14,6 +14,7 @@ from medmip.catalogue.home import Home
 from medmip.deploy.contents import HEAD, LEDGER_KEY, PARTS, STATE, is_passing
 from medmip.deploy.errors import BackupError
 from medmip.errors import Conflict
+from medmip.store.placed import registers
 from medmip.store.snapshots import Datasets
 
 _FOLDER = ".backup"
@@ -37,7 +38,7 @@ def moment_of(home: Home) -> Iterator[Path]:
         folder.mkdir(mode=0o700)
         try:
             _copy_head(home, folder)
-            with Datasets(home).still():
+            with Datasets(home).still(), registers(home).still():
                 _copy_state(home.state_db, folder / STATE)
                 for part in PARTS:
                     if part.kept and part.name != STATE:

@@ -60,6 +60,7 @@ class SnapshotUsed(BaseModel):
     version: int
     synthetic: bool = False
     site: str = ""
+    engine: Literal["", "duckdb", "postgres"] = ""
 
 
 class SiteUsed(BaseModel):

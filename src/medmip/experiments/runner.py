@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from typing import Literal
 
 from medmip.experiments.comparison import outcome_of
 from medmip.experiments.experiment import (
@@ -36,6 +37,7 @@ from medmip.logbook import logger
 from medmip.privacy.guard import Access
 from medmip.privacy.ledger import Ledger
 from medmip.privacy.policy import Policy
+from medmip.store.placed import Placed
 from medmip.store.snapshots import Snapshot
 
 log = logger("medmip.experiments.runner")
@@ -169,6 +171,7 @@ class Runner:
                     version=used.version,
                     synthetic=used.synthetic,
                     site=used.site if isinstance(used, Holding) else "",
+                    engine=_engine_of(used),
                 )
                 for used in plan.snapshots
             ),
@@ -236,6 +239,13 @@ def _without(loss: SiteLost, request: Request, plan: Plan) -> Request:
         raise loss
     data = request.inputdata.model_copy(update={"datasets": left})
     return request.model_copy(update={"inputdata": data})
+
+
+def _engine_of(used: Held) -> Literal["", "duckdb", "postgres"]:
+    """What scanned a dataset here; a hospital of a federation does not tell."""
+    if isinstance(used, Holding):
+        return ""
+    return "postgres" if isinstance(used, Placed) else "duckdb"
 
 
 def _thresholds(site: str, policy: Policy) -> ThresholdsUsed:

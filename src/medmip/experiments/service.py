@@ -66,7 +66,11 @@ from medmip.privacy.policy import Policy, site_policy
 from medmip.privacy.site_key import site_key
 from medmip.stewardship.access import FEDERATED, Reader, may_analyse
 from medmip.store.duckdb_engine import DuckDBEngine
-from medmip.store.snapshots import Datasets, Snapshot
+from medmip.store.engines import Engines
+from medmip.store.placed import Holdings
+from medmip.store.postgres_engine import PostgresEngine
+from medmip.store.snapshots import Snapshot
+from medmip.store.sources import source
 from medmip.store.state import open_state
 
 ATTEMPTS = 2
@@ -93,7 +97,7 @@ class ExperimentService:
         self.home = home
         self.policy = policy or site_policy(home)
         self.models = ModelStore(home)
-        self.datasets = Datasets(home)
+        self.datasets = Holdings(home)
         state = self._state = open_state(home)
         self.ledger = Ledger(state, LedgerHead(home))
         self.ledger.note_policy(self.policy.model_dump_json())
@@ -107,7 +111,9 @@ class ExperimentService:
         self.validator = Validator(self.models, self.shelf, algorithms_of(home))
         self._memory = EarlierCohorts(state)
         self._guard = Guard(self.policy, self.ledger, self._memory)
-        self._engine = DuckDBEngine(home.datasets)
+        self._files = DuckDBEngine(home.datasets)
+        placed = PostgresEngine(lambda name: source(home, name).address())
+        self._engine = Engines(self._files, placed)
         self._cache = BlockCache()
         self._key = site_key(home, "folds")
         self._runner = Runner(self._site, self.validator, self.ledger, self.policy, sites)
@@ -202,7 +208,7 @@ class ExperimentService:
         """
         experiment = self.get(identity)
         model = self._trained(experiment, analysis)
-        table = predictions_of(self._engine, model, self._model_of(experiment), snapshot)
+        table = predictions_of(self._files, model, self._model_of(experiment), snapshot)
         self.ledger.record(
             Access(
                 user, identity, experiment.algorithm, snapshots={snapshot.dataset: snapshot.hash}

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from medmip.federation.sites import Holding, Sites
-from medmip.store.snapshots import Datasets, Snapshot
+from medmip.store.placed import Listing
+from medmip.store.snapshots import Snapshot
 
 Held = Snapshot | Holding
 """A dataset here, or at a site: both tell code, hash, version and variables."""
@@ -17,7 +18,7 @@ class Shelf:
 
     def __init__(
         self,
-        datasets: Datasets,
+        datasets: Listing,
         sites: Sites | None = None,
         may: Callable[[Snapshot], bool] | None = None,
     ) -> None:

@@ -26,7 +26,8 @@ from medmip.privacy.guard import Access, Guard, Refused
 from medmip.privacy.ledger import EarlierCohorts, Ledger
 from medmip.privacy.policy import Policy
 from medmip.store.engine import Engine
-from medmip.store.snapshots import Datasets, Snapshot
+from medmip.store.placed import Listing
+from medmip.store.snapshots import Snapshot
 
 
 @dataclass
@@ -39,7 +40,7 @@ class House:
     """
 
     models: ModelStore
-    datasets: Datasets
+    datasets: Listing
     algorithms: Mapping[str, Algorithm[Any, Any]]
     engine: Engine
     cache: BlockCache

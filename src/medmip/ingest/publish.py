@@ -29,6 +29,7 @@ from medmip.privacy.site_key import site_key
 from medmip.stewardship.applied import Applied
 from medmip.stewardship.patients import KEY
 from medmip.stewardship.policy import DatasetPolicy
+from medmip.store.placed import refuse_placed
 from medmip.store.snapshots import Datasets, Snapshot
 
 
@@ -93,6 +94,7 @@ def bring_in(
     stated: DatasetPolicy | None = None,
     progress: Progress | None = None,
     through: Read | None = None,
+    origin: str = "",
 ) -> Imported:
     """Read, check, anonymise and publish a file, every dataset in it or none.
 
@@ -103,7 +105,8 @@ def bring_in(
     fewer patients than the site's minimum, unless allow_small_change; DatasetPolicyError;
     AnonymisationError; IngestError; StoreError.
 
-    through is another way to the rows than the file's own, as by a mapping.
+    through is another way to the rows than the file's own, as by a mapping; origin is where they
+    come from, where that is not the file.
     """
     home.prepare()
     guards = policy or site_policy(home)
@@ -130,6 +133,7 @@ def bring_in(
         ready: dict[str, pa.Table | Path] = {}
         applied: dict[str, str] = {}
         for code in kept_datasets(found.session, found.columns, dataset):
+            refuse_placed(home, model.key, code)
             told(f"Writing {code}", None)
             ruled = in_force(code)
             done = prepare(found, model, code, ruled, key)
@@ -157,7 +161,7 @@ def bring_in(
         snapshots = datasets.publish_all(
             ready,
             model.key,
-            listed.file,
+            origin or listed.file,
             synthetic,
             move=True,
             applied=applied,

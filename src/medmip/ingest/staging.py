@@ -10,7 +10,7 @@ from medmip.ingest.report import Kind, Problem
 from medmip.ingest.session import Session, literal
 from medmip.ingest.transcode import Copy
 
-_BLANKS = ("", " ", "\t")
+BLANKS = ("", " ", "\t")
 """Always missing, as statistics programs export them."""
 AT_ONCE = 20_480
 """Rows of a row group of what is written for the moment: each thread holds a group."""
@@ -146,7 +146,7 @@ def stage_table(
 ) -> None:
     """Make the view `staged` (k, line, blank, c0 … cn) of a table of text in Parquet."""
     cells = ", ".join(
-        f"{_cell(column, [*missing, *_BLANKS], ())} AS {column.sql}" for column in columns
+        f"{_cell(column, [*missing, *BLANKS], ())} AS {column.sql}" for column in columns
     )
     everything = ", ".join(column.sql for column in columns)
     session.run(
@@ -170,7 +170,7 @@ def _shared_missing(
     marks = {dialect.delimiter, dialect.quote, "\n", "\r"} - {""}
     return [
         code
-        for code in dict.fromkeys([*missing, *_BLANKS])
+        for code in dict.fromkeys([*missing, *BLANKS])
         if code not in levels and not any(mark in code for mark in marks)
     ]
 

@@ -20,7 +20,8 @@ class Card(BaseModel):
     """The card of a dataset's current version.
 
     description, access and retention are those in force today; applied is what was in force, and
-    was done, when the version was published, None where it was published without a policy.
+    was done, when the version was published, None where it was published without a policy;
+    source is the file that it was read from, or the database with its tables and the moment.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +31,7 @@ class Card(BaseModel):
     dataset: str
     version: int
     published: str
+    source: str
     hash: str
     synthetic: bool
     patients: int
@@ -45,7 +47,9 @@ class Card(BaseModel):
         return self.description.title or self.dataset
 
     def sentences(self) -> Iterator[str]:
-        """What was done to the data, for people."""
+        """Where the data come from and what was done to them, for people."""
+        if self.source:
+            yield f"It was read from {self.source}."
         if self.synthetic:
             yield "The patients are invented."
         if self.applied is None:
@@ -81,6 +85,7 @@ def card(home: Home, model: DataModel, snapshot: Snapshot) -> Card:
         dataset=snapshot.dataset,
         version=snapshot.version,
         published=snapshot.published.isoformat(timespec="seconds"),
+        source=snapshot.source,
         hash=snapshot.hash,
         synthetic=snapshot.synthetic,
         patients=snapshot.patients,

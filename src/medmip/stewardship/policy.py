@@ -54,13 +54,15 @@ class Retention(_Part):
 
 
 class Publication(_Part):
-    """How versions come to be published from the inbox.
+    """How versions come to be published, from the inbox and from the hospital's databases.
 
     automatic publishes a clean file without a click: harmonized_clinical_data.csv, and one that
-    was published from the inbox before and has changed.
+    was published from the inbox before and has changed. in_place leaves the records of a database
+    there, where analyses read them.
     """
 
     automatic: bool = False
+    in_place: bool = False
 
 
 class DatasetPolicy(_Part):

@@ -33,6 +33,7 @@ _BEGINNING = """\
 
 # [publication]
 # automatic = false
+# in_place = false
 """
 
 

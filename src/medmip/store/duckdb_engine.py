@@ -29,6 +29,18 @@ LEAST_RECORDS, MOST_RECORDS, VALUES = 16_384, 131_072, 3 * 2**19
 more of few, so that a kernel's steps are long enough for threads to work side by side."""
 
 
+GROUPS = """
+SELECT (dense_rank() OVER (PARTITION BY stratum ORDER BY hash) - 1) % ?
+FROM (SELECT place, stratum, sha256(? || CAST(patient AS VARCHAR)) AS hash FROM {source})
+ORDER BY place
+"""
+"""The group of each record, of a table of places, strata and patients."""
+KEYS = """
+SELECT CAST('0x' || substr(sha256(? || name), 1, 16) AS UBIGINT) FROM {source} ORDER BY place
+"""
+"""The key of each record, of a table of places and names."""
+
+
 class EngineFailure(MipError):
     """The engine could not read a published snapshot."""
 
@@ -61,11 +73,9 @@ class DuckDBEngine:
             self._connection.execute(setting)
 
     def scan(self, selection: Selection) -> Iterator[tuple[int, pa.RecordBatch]]:
-        number = len(selection.numeric) + len(selection.nominal) + selection.repeated
         for index, snapshot in enumerate(selection.snapshots):
-            records = min(MOST_RECORDS, max(LEAST_RECORDS, VALUES // max(number, 1)))
             for query in _records(selection, snapshot):
-                for batch in self._read(query, records):
+                for batch in self._read(query, batch_size(selection)):
                     yield index, batch
 
     def sizes(self, selection: Selection) -> tuple[Size, ...]:
@@ -113,12 +123,7 @@ class DuckDBEngine:
         groups = []
         for snapshot in selection.snapshots:
             dealt = _dealt(selection, snapshot)
-            sql = (
-                f"{dealt.text} SELECT "  # noqa: S608
-                "(dense_rank() OVER (PARTITION BY stratum ORDER BY hash) - 1) % ? FROM "
-                "(SELECT place, stratum, sha256(? || CAST(patient AS VARCHAR)) AS hash FROM dealt) "
-                "ORDER BY place"
-            )
+            sql = f"{dealt.text} {GROUPS.format(source='dealt')}"
             query = Sql(sql, (*dealt.parameters, partition.folds, salt))
             column = self._read_all(query).column(0)
             groups.append(np.asarray(column.to_numpy(), dtype=np.int64))
@@ -129,10 +134,7 @@ class DuckDBEngine:
         for snapshot in selection.snapshots:
             salt = hmac.new(key, f"record of {snapshot.dataset}".encode(), hashlib.sha256)
             named = _named(selection, snapshot)
-            sql = (
-                f"{named.text} SELECT CAST('0x' || substr(sha256(? || name), 1, 16) AS UBIGINT) "  # noqa: S608
-                "FROM named ORDER BY place"
-            )
+            sql = f"{named.text} {KEYS.format(source='named')}"
             column = self._read_all(Sql(sql, (*named.parameters, salt.hexdigest()))).column(0)
             keys.append(np.asarray(column.to_numpy(), dtype=np.uint64))
         return tuple(keys)
@@ -163,6 +165,12 @@ class DuckDBEngine:
             raise _scrubbed(error) from None
         finally:
             cursor.close()
+
+
+def batch_size(selection: Selection) -> int:
+    """How many records of a selection are read at once."""
+    number = len(selection.numeric) + len(selection.nominal) + selection.repeated
+    return min(MOST_RECORDS, max(LEAST_RECORDS, VALUES // max(number, 1)))
 
 
 def _scrubbed(error: duckdb.Error) -> EngineFailure:

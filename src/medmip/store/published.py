@@ -18,7 +18,8 @@ class Snapshot:
     """One version of one dataset.
 
     hash is the SHA-256 of the Parquet file at path; variables are the codes that it holds;
-    source is the name of the file that it was imported from, and applied what was done to it on
+    source is the name of the file that it was imported from, or the database with its tables and
+    the moment at which they were read, and applied what was done to it on
     the way, as JSON; empty where nobody said. mapping is the SHA-256 of the mapping that it was
     read through, which is kept beside it; empty where it was read as it was.
     """

@@ -15,7 +15,7 @@ from secrets import token_hex
 import pyarrow as pa
 
 from medmip.catalogue.atomic_file import sync_folder, write_atomically
-from medmip.catalogue.home import PUBLISHED_RECORD, Home
+from medmip.catalogue.home import PUBLISHED_RECORD, Home, dataset_folder
 from medmip.store.commit import carry_out, commit, is_pending
 from medmip.store.errors import StoreBusy, StoreError, UnknownDataset
 from medmip.store.parquet import Contents, contents, write_table
@@ -39,12 +39,12 @@ def is_dataset_code(code: str) -> bool:
 class Datasets:
     """The published datasets of a home; publishers take turns.
 
-    Readers need no lock, but where several datasets are just being made current together.
+    root is the folder that they lie in, by default the home's own for them. Readers need no lock,
+    but where several datasets are just being made current together.
     """
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
-        self._root = home.datasets
+    def __init__(self, home: Home, root: Path | None = None) -> None:
+        self._root = root or home.datasets
 
     def publish(
         self,
@@ -238,7 +238,7 @@ class Datasets:
             raise StoreError(
                 "A dataset's code is made of letters, digits, `_`, `.` and `-`, 100 at most."
             )
-        return self._home.dataset_folder(model, dataset)
+        return dataset_folder(self._root, model, dataset)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

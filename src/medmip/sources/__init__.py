@@ -1,0 +1,1 @@
+"""From a hospital's own database to a published dataset, by the road of files."""

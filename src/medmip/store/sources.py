@@ -1,0 +1,224 @@
+"""The hospital's own databases that data come from, as the home's `mip.toml` names them."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from medmip.catalogue.home import Home
+from medmip.errors import MipError, NotFound
+from medmip.store.postgres import Address
+
+_ALLOWED = frozenset(
+    {"host", "hostaddr", "port", "dbname", "user"}
+    | {"sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl"}
+)
+_PROVED = ("verify-full", "verify-ca")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
+_CREDENTIALS = "CREDENTIALS_DIRECTORY"
+_SILENT = {
+    # A network that swallows packets ends a read in about a minute instead of never.
+    "connect_timeout": "10",
+    "keepalives_idle": "20",
+    "keepalives_interval": "10",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "60000",
+    "application_name": "mip",
+    "client_encoding": "UTF8",
+}
+_REMEDY = "docs/it-administrator.md lists what the file may say."
+Name = Annotated[str, Field(min_length=1, max_length=63)]
+
+
+class SourceError(MipError):
+    """What `mip.toml` says of a database cannot be used."""
+
+    title: ClassVar[str] = "The source cannot be used"
+    status: ClassVar[int] = 422
+
+
+class NoSuchTable(SourceError):
+    """The database has no table or view of a name."""
+
+
+class UnknownSource(NotFound):
+    """`mip.toml` names no such database."""
+
+    title: ClassVar[str] = "Unknown source"
+
+
+class SourceSettings(BaseModel):
+    """A section `[sources.NAME]`.
+
+    database is a libpq connection string without a password, which stands in password_file or is
+    the systemd credential of that name. Either table is one whose columns are the variables of
+    the data model, patient its column of patients' codes; or mapping is the file or the shipped
+    mapping that rows are made by, whose sources are the tables of those names in schema, unless
+    tables says which. dataset is what all rows belong to. seconds ends a statement; may_write
+    lets in an account that is not read-only.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    database: str = Field(min_length=1)
+    password_file: str = ""
+    credential: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$")
+    model: str = Field(min_length=1)
+    dataset: str | None = None
+    namespace: Name = Field("public", alias="schema")
+    table: str = Field("", max_length=63)
+    patient: str = Field("", max_length=63)
+    mapping: str = ""
+    tables: dict[str, Name] = {}
+    seconds: int = Field(600, ge=1, le=86_400)
+    may_write: bool = False
+
+    @model_validator(mode="after")
+    def _one_road(self) -> Self:
+        if bool(self.table) == bool(self.mapping):
+            raise ValueError("a source has either a table or a mapping")
+        if self.mapping and self.patient:
+            raise ValueError("with a mapping, the mapping says which column holds patients' codes")
+        if self.tables and not self.mapping:
+            raise ValueError("tables are those of a mapping's sources; say table instead")
+        if self.password_file and self.credential:
+            raise ValueError("a password is either in password_file or a credential")
+        _refuse_address(self.database)
+        return self
+
+
+@dataclass(frozen=True)
+class Source:
+    """A database that `mip.toml` names."""
+
+    name: str
+    settings: SourceSettings
+
+    def address(self) -> Address:
+        """How it is reached, with the password as it is now; raises SourceError."""
+        parts = _SILENT | _parts(self.settings.database)
+        if not _is_socket(parts):
+            parts.setdefault("sslmode", "verify-full")
+        password = self._password()
+        if password is not None:
+            parts["password"] = password
+        return Address(self.name, make_conninfo("", **parts), self.settings.seconds)
+
+    def _password(self) -> str | None:
+        if self.settings.password_file:
+            return self._secret(Path(self.settings.password_file))
+        if self.settings.credential:
+            folder = os.environ.get(_CREDENTIALS)
+            if not folder:
+                raise SourceError(
+                    "No credential was handed over: MIP was not started by systemd.",
+                    where=f"sources.{self.name}.credential",
+                    remedy=f"Add LoadCredential={self.settings.credential}:FILE to its unit.",
+                )
+            return self._secret(Path(folder) / self.settings.credential)
+        return None
+
+    def _secret(self, file: Path) -> str:
+        try:
+            others = file.stat().st_mode & 0o077
+            secret = file.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SourceError(
+                f"The password's file cannot be read: {type(error).__name__}.", where=str(file)
+            ) from None
+        if others:
+            raise SourceError(
+                "The password's file may be read by others.",
+                where=str(file),
+                remedy="chmod 600, owned by the account that runs MIP.",
+            )
+        if not secret or "\n" in secret or "\0" in secret:
+            raise SourceError("The password's file is not one line.", where=str(file))
+        return secret
+
+
+def sources(home: Home) -> dict[str, Source]:
+    """Every source, by name; raises SourceError, naming the field."""
+    path = home.configuration
+    try:
+        stated = tomllib.loads(path.read_text(encoding="utf-8")).get("sources", {})
+    except FileNotFoundError:
+        return {}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SourceError(
+            f"It cannot be read: {type(error).__name__}.", where=path.name, remedy=_REMEDY
+        ) from None
+    if not isinstance(stated, Mapping):
+        raise SourceError("A source is a section [sources.NAME].", where=path.name, remedy=_REMEDY)
+    return {name: _read(name, section, path) for name, section in sorted(stated.items())}
+
+
+def source(home: Home, name: str) -> Source:
+    """The source of a name; raises UnknownSource, SourceError."""
+    found = sources(home)
+    if name not in found:
+        raise UnknownSource(
+            f"mip.toml names no source “{name}”.",
+            remedy=f"It names {', '.join(found)}." if found else "It has no [sources.NAME].",
+        )
+    return found[name]
+
+
+def _read(name: str, section: object, path: Path) -> Source:
+    if not _NAME.fullmatch(name):
+        raise SourceError(
+            f"“{name}” is no name for a source.",
+            where=path.name,
+            remedy="Use lower-case letters, digits, `_` and `-`, beginning with a letter.",
+        )
+    try:
+        return Source(name, SourceSettings.model_validate(section))
+    except ValidationError as error:
+        # What was given is left out: it may be a password in the wrong place.
+        what = "; ".join(
+            f"{'.'.join(map(str, ('sources', name, *part['loc'])))}: "
+            f"{part['msg'].removeprefix('Value error, ')}"
+            for part in error.errors(include_input=False)
+        )
+        raise SourceError(what, where=path.name, remedy=_REMEDY) from None
+
+
+def _parts(database: str) -> dict[str, str]:
+    return {key: str(value) for key, value in conninfo_to_dict(database).items()}
+
+
+def _is_socket(parts: Mapping[str, str]) -> bool:
+    return parts.get("host", "").startswith(("/", "@")) and "hostaddr" not in parts
+
+
+def _refuse_address(database: str) -> None:
+    """Raises ValueError where a connection string has more than it may, or sends in the clear."""
+    try:
+        parts = _parts(database)
+    except (psycopg.Error, UnicodeError):
+        # Its message may quote a password.
+        raise ValueError("database is no libpq connection string") from None
+    if "password" in parts or "passfile" in parts:
+        raise ValueError("a password does not stand in mip.toml; use password_file or credential")
+    other = sorted(parts.keys() - _ALLOWED)
+    if other:
+        raise ValueError(f"database may not say {', '.join(other)}")
+    lacking = [key for key in ("host", "dbname", "user") if not parts.get(key)]
+    if lacking:
+        raise ValueError(f"database says no {' and no '.join(lacking)}")
+    if "," in parts["host"]:
+        raise ValueError("database names one host")
+    if _is_socket(parts):
+        return
+    if parts.get("sslmode", "verify-full") not in _PROVED or not parts.get("sslrootcert"):
+        raise ValueError(
+            "over a network, database says sslrootcert, the file of the authority that vouches for "
+            f"the server, and sslmode is {' or '.join(_PROVED)}"
+        )

@@ -1,0 +1,182 @@
+"""A dataset that stays in the hospital's database: analysed there as if it were published."""
+
+import duckdb
+import pytest
+
+from medmip.anonymise.errors import AnonymisationError
+from medmip.cli.main import main
+from medmip.errors import Conflict
+from medmip.experiments.experiment import State
+from medmip.experiments.request import Request
+from medmip.experiments.service import ExperimentService
+from medmip.ingest.errors import NotClean, SmallChange
+from medmip.ingest.publish import bring_in
+from medmip.sources.publishing import publish_source
+from medmip.store.placed import Holdings, registers
+from medmip.store.snapshots import Datasets
+from medmip.store.sources import SourceError
+from tests.federation.test_pooled import apart
+from tests.ingest.files import SECRET, WARD
+
+IN_PLACE = "[publication]\nin_place = true\n"
+AS_THEY_ARE = '[anonymisation]\npatient_codes = "pseudonymise"\nidentifiers = "ignore"\n'
+
+
+@pytest.fixture
+def stays(ward, clinic):
+    """A source whose policy says in place: patients of up to 99 years, some cells missing."""
+    clinic.run(
+        "DROP TABLE IF EXISTS research.stays CASCADE",
+        "CREATE TABLE research.stays AS SELECT 'p' || i AS code, (25 + i % 75)::smallint AS age, "
+        "(i % 40 + 0.1)::real AS volume, (ARRAY[' F', 'M ', 'NA', NULL])[1 + i % 4] AS gender, "
+        "(i % 3)::numeric AS apoe4, CASE WHEN i % 5 = 0 THEN 'NA' ELSE 'seen' END AS remark "
+        "FROM generate_series(1, 300) AS i",
+        "GRANT SELECT ON research.stays TO mip_reader",
+    )
+    say(ward, IN_PLACE)
+    return clinic.read(ward, 'table = "stays"\npatient = "code"')
+
+
+def say(home, more):
+    (home.policies / "default.toml").write_text(AS_THEY_ARE + more)
+
+
+def ran(home, algorithm, y, x, **parameters):
+    rule = {"field": "age", "operator": "greater", "value": 30}
+    request = {
+        "inputdata": {
+            "data_model": WARD.key,
+            "datasets": ["north"],
+            "y": y,
+            "x": x,
+            "filters": {"condition": "AND", "rules": [rule]},
+        },
+        "algorithm": algorithm,
+        "parameters": parameters,
+    }
+    service = ExperimentService(home)
+    try:
+        return service.run(Request.model_validate(request))
+    finally:
+        service.close()
+
+
+def figures(experiment):
+    assert experiment.state is State.DONE, experiment
+    return experiment.result.data
+
+
+def test_it_is_analysed_as_if_it_were_published(ward, stays, capsys):
+    say(ward, "")
+    (published,) = publish_source(ward, stays).snapshots
+    expected = figures(ran(ward, "linear_regression", ["volume"], ["age", "gender"]))
+    Datasets(ward).remove(WARD.key, "north")
+    say(ward, IN_PLACE)
+    (placed,) = publish_source(ward, stays).snapshots
+    assert not Datasets(ward).list()
+    assert not [*ward.datasets.rglob("*.parquet")]
+    (listed,) = Holdings(ward).list(WARD.key)
+    assert listed == placed
+    assert (placed.records, placed.patients) == (published.records, published.patients)
+    assert {*placed.variables} == {*published.variables}
+    assert "clinic (research.stays)" in placed.source
+    done = ran(ward, "linear_regression", ["volume"], ["age", "gender"])
+    assert not [*apart(expected, figures(done))]
+    assert [used.engine for used in done.provenance.snapshots] == ["postgres"]
+    for words, told in (
+        (["data", "list"], "north (in place)"),
+        (["data", "card", WARD.key, "north"], "where it is analysed in place"),
+        (["doctor"], "ok    dataset ward:1.0 north: version 1 in clinic, as it was"),
+    ):
+        with pytest.raises(SystemExit):
+            main([*words, "--home", str(ward.path)])
+        assert told in capsys.readouterr().out
+
+
+def test_the_register_tells_no_value(ward, clinic, stays):
+    (placed,) = publish_source(ward, stays).snapshots
+    told = duckdb.sql(f"SELECT * FROM '{placed.path}'").to_df()
+    assert [*told.columns] == ["subjectcode", "__contents", "__patient"]
+    assert told.subjectcode.str.fullmatch("[0-9a-f]{32}").all()
+    assert b"seen" not in placed.path.read_bytes()
+
+
+def test_what_changes_in_the_database_is_a_new_version_or_no_analysis(ward, clinic, stays):
+    (first,) = publish_source(ward, stays).snapshots
+    assert publish_source(ward, stays).snapshots == (first,)
+    clinic.run("UPDATE research.stays SET volume = 7 WHERE code = 'p9'")
+    failed = ran(ward, "describe", ["volume"], [])
+    assert failed.state is State.FAILED
+    assert "no longer what it was at its version 1" in failed.model_dump_json()
+    with pytest.raises(SmallChange):
+        publish_source(ward, stays)
+    clinic.run("UPDATE research.stays SET volume = volume + 1 WHERE age < 60")
+    (second,) = publish_source(ward, stays).snapshots
+    assert (second.version, second.patients) == (2, first.patients)
+    figures(ran(ward, "describe", ["volume"], []))
+
+
+def test_a_dataset_is_either_published_or_in_place(ward, stays, capsys):
+    publish_source(ward, stays)
+    file = ward.path / "north.csv"
+    file.write_text("subjectcode,age\n" + "".join(f"p{i},50\n" for i in range(40)))
+    with pytest.raises(Conflict, match="is analysed in the hospital's database"):
+        bring_in(ward, file, WARD, "north")
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "remove", WARD.key, "north", "--home", str(ward.path)])
+    assert ended.value.code == 1
+    assert "mip source withdraw ward:1.0 north" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main(["source", "withdraw", WARD.key, "north", "--home", str(ward.path)])
+    assert ended.value.code == 0
+    assert not registers(ward).list()
+    bring_in(ward, file, WARD, "north")
+    with pytest.raises(Conflict, match="mip data remove"):
+        publish_source(ward, stays)
+
+
+K_ANONYMITY = """
+[anonymisation.k_anonymity]
+k = 3
+[anonymisation.k_anonymity.quasi_identifiers.age]
+intervals = [5]
+"""
+
+
+@pytest.mark.parametrize(
+    "policy, told",
+    [
+        (K_ANONYMITY, "changes records by k_anonymity"),
+        ("[anonymisation.dates.remark]\nshift = 30\n", "changes the column remark"),
+    ],
+    ids=["k-anonymity", "dates"],
+)
+def test_a_policy_that_changes_records_needs_a_publication(ward, clinic, stays, policy, told):
+    clinic.run("UPDATE research.stays SET remark = '2020-01-02'")
+    say(ward, IN_PLACE + policy)
+    with pytest.raises(AnonymisationError, match=told):
+        publish_source(ward, stays)
+
+
+def test_what_would_be_read_otherwise_or_is_wrong_is_not_placed(ward, clinic, stays):
+    clinic.run(
+        "CREATE VIEW research.told AS SELECT code, age::text AS age FROM research.stays",
+        "CREATE VIEW research.wrong AS SELECT code, "
+        f"CASE code WHEN 'p1' THEN '{SECRET}' ELSE gender END AS gender FROM research.stays",
+        "CREATE VIEW research.unsteady AS SELECT code, random() AS volume FROM research.stays",
+        "GRANT SELECT ON research.told, research.wrong, research.unsteady TO mip_reader",
+    )
+    for table, error, message in (
+        ("told", SourceError, "age of research.told is text, and age is a number"),
+        ("unsteady", SourceError, "column volume of research.unsteady would be read otherwise"),
+        ("wrong", NotClean, "gender"),
+    ):
+        with pytest.raises(error, match=message) as refused:
+            publish_source(ward, clinic.read(ward, f'table = "{table}"\npatient = "code"'))
+        assert SECRET not in str(refused.value)
+    with pytest.raises(SourceError, match="No row can be set aside"):
+        publish_source(ward, stays, quarantine=True)
+    mapped = clinic.read(ward, 'mapping = "omop_5_4"')
+    with pytest.raises(SourceError, match="one table or view"):
+        publish_source(ward, mapped)
+    assert not registers(ward).list()
