@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from medmip.catalogue.configuration import SettingsError
 from medmip.cli.main import main
 from medmip.sources.publishing import check_source
 from medmip.store.postgres import SourceFailure
@@ -38,7 +39,7 @@ def test_an_address_is_refused_that_tells_a_secret_or_sends_in_the_clear(home, d
     home.configuration.write_text(
         f'[sources.ward]\ndatabase = "{database}"\nmodel = "ward:1.0"\ntable = "patients"\n'
     )
-    with pytest.raises(SourceError, match=told) as refused:
+    with pytest.raises(SettingsError, match=told) as refused:
         sources(home)
     assert SECRET not in str(refused.value)
     assert "sources.ward" in str(refused.value)
@@ -61,7 +62,7 @@ def test_settings_that_contradict_themselves_are_told_by_their_field(home, more,
     home.configuration.write_text(
         f'[sources.ward]\ndatabase = "{SOCKET}"\nmodel = "ward:1.0"\n{more}\n'
     )
-    with pytest.raises(SourceError, match=told):
+    with pytest.raises(SettingsError, match=told):
         sources(home)
 
 

@@ -1,19 +1,12 @@
 """How people log in: one line of the installation's configuration decides, the rest is detail."""
 
-import tomllib
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from medmip.accounts.role import Role
+from medmip.catalogue.configuration import section
 from medmip.catalogue.home import Home
-from medmip.errors import MipError
-
-
-class SettingsError(MipError):
-    """The configuration cannot be used; nothing is served without it."""
-
-    title = "The configuration cannot be read"
 
 
 class Oidc(BaseModel):
@@ -58,20 +51,4 @@ def login_settings(home: Home) -> Login:
 
     Raises SettingsError naming the field: a configuration that is not understood lets nobody in.
     """
-    path = home.configuration
-    try:
-        stated = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Login.model_validate(stated.get("login", {}))
-    except FileNotFoundError:
-        return Login()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        what = f"is not TOML: {error}"
-    except OSError as error:
-        what = f"cannot be read: {error.strerror}"
-    except ValidationError as error:
-        what = "; ".join(
-            f"login.{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors()
-        )
-    raise SettingsError(
-        what, where=path.name, remedy="docs/it-administrator.md lists what the file may say."
-    )
+    return section(home, "login", Login) or Login()

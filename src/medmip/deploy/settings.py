@@ -1,10 +1,8 @@
 """How an installation is backed up, as the section `[backup]` of the home's `mip.toml` says."""
 
-import tomllib
+from pydantic import BaseModel, ConfigDict, Field
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from medmip.accounts.settings import SettingsError
+from medmip.catalogue.configuration import section
 from medmip.catalogue.home import Home
 
 
@@ -22,18 +20,4 @@ class BackupSettings(BaseModel):
 
 def backup_settings(home: Home) -> BackupSettings:
     """What the home says, the defaults for what it leaves out; raises SettingsError."""
-    path = home.configuration
-    try:
-        stated = tomllib.loads(path.read_text(encoding="utf-8"))
-        return BackupSettings.model_validate(stated.get("backup", {}))
-    except FileNotFoundError:
-        return BackupSettings()
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        what = f"It cannot be read: {type(error).__name__}."
-    except ValidationError as error:
-        what = "; ".join(
-            f"backup.{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors()
-        )
-    raise SettingsError(
-        what, where=path.name, remedy="docs/it-administrator.md lists what the file may say."
-    )
+    return section(home, "backup", BackupSettings) or BackupSettings()

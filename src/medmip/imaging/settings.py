@@ -1,6 +1,5 @@
 """What the home's `mip.toml` says of scans: whose pseudonyms they get, and who may send them."""
 
-import tomllib
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Annotated
 
@@ -10,12 +9,11 @@ from pydantic import (
     ConfigDict,
     Field,
     IPvAnyNetwork,
-    ValidationError,
     model_validator,
 )
 
+from medmip.catalogue.configuration import section
 from medmip.catalogue.home import Home
-from medmip.imaging.errors import ImagingError
 
 
 class _Part(BaseModel):
@@ -86,18 +84,5 @@ class ImagingSettings(_Part):
 
 
 def imaging_settings(home: Home) -> ImagingSettings:
-    """What the home says, the defaults for what it leaves out; raises ImagingError."""
-    path = home.configuration
-    try:
-        stated = tomllib.loads(path.read_text(encoding="utf-8"))
-        return ImagingSettings.model_validate(stated.get("imaging", {}))
-    except FileNotFoundError:
-        return ImagingSettings()
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        what = f"It cannot be read: {type(error).__name__}."
-    except ValidationError as error:
-        what = "; ".join(
-            f"{'.'.join(('imaging', *map(str, part['loc'])))}: {part['msg']}"
-            for part in error.errors()
-        )
-    raise ImagingError(what, where=path.name, remedy="docs/imaging.md lists what the file may say.")
+    """What the home says, the defaults for what it leaves out; raises SettingsError."""
+    return section(home, "imaging", ImagingSettings) or ImagingSettings()

@@ -1,11 +1,9 @@
 """Which PostgreSQL published versions are copied into, as the home's `mip.toml` says."""
 
-import tomllib
+from pydantic import BaseModel, ConfigDict, Field
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
+from medmip.catalogue.configuration import section
 from medmip.catalogue.home import Home
-from medmip.ldsm.errors import LdsmError
 
 EMBEDDED = "embedded"
 
@@ -24,19 +22,5 @@ class LdsmSettings(BaseModel):
 
 
 def ldsm_settings(home: Home) -> LdsmSettings | None:
-    """What the home says, None where it says nothing; raises LdsmError, naming the field."""
-    path = home.configuration
-    try:
-        stated = tomllib.loads(path.read_text(encoding="utf-8")).get("ldsm")
-        return None if stated is None else LdsmSettings.model_validate(stated)
-    except FileNotFoundError:
-        return None
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        what = f"It cannot be read: {type(error).__name__}."
-    except ValidationError as error:
-        what = "; ".join(
-            f"ldsm.{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors()
-        )
-    raise LdsmError(
-        what, where=path.name, remedy="docs/it-administrator.md lists what the file may say."
-    )
+    """What the home says, None where it says nothing; raises SettingsError, naming the field."""
+    return section(home, "ldsm", LdsmSettings)

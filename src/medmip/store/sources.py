@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Annotated, ClassVar, Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from medmip.catalogue.configuration import stated, unusable, validated
 from medmip.catalogue.home import Home
 from medmip.errors import MipError, NotFound
 from medmip.store.postgres import Address
@@ -33,7 +33,6 @@ _SILENT = {
     "application_name": "mip",
     "client_encoding": "UTF8",
 }
-_REMEDY = "docs/it-administrator.md lists what the file may say."
 Name = Annotated[str, Field(min_length=1, max_length=63)]
 
 
@@ -145,23 +144,15 @@ class Source:
 
 
 def sources(home: Home) -> dict[str, Source]:
-    """Every source, by name; raises SourceError, naming the field."""
-    path = home.configuration
-    try:
-        stated = tomllib.loads(path.read_text(encoding="utf-8")).get("sources", {})
-    except FileNotFoundError:
-        return {}
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SourceError(
-            f"It cannot be read: {type(error).__name__}.", where=path.name, remedy=_REMEDY
-        ) from None
-    if not isinstance(stated, Mapping):
-        raise SourceError("A source is a section [sources.NAME].", where=path.name, remedy=_REMEDY)
-    return {name: _read(name, section, path) for name, section in sorted(stated.items())}
+    """Every source, by name; raises SettingsError, naming the field."""
+    found = stated(home, "sources") or {}
+    if not isinstance(found, Mapping):
+        raise unusable(home, "A source is a section [sources.NAME].")
+    return {name: _read(name, section, home) for name, section in sorted(found.items())}
 
 
 def source(home: Home, name: str) -> Source:
-    """The source of a name; raises UnknownSource, SourceError."""
+    """The source of a name; raises UnknownSource, SettingsError."""
     found = sources(home)
     if name not in found:
         raise UnknownSource(
@@ -171,23 +162,14 @@ def source(home: Home, name: str) -> Source:
     return found[name]
 
 
-def _read(name: str, section: object, path: Path) -> Source:
+def _read(name: str, section: object, home: Home) -> Source:
     if not _NAME.fullmatch(name):
-        raise SourceError(
-            f"“{name}” is no name for a source.",
-            where=path.name,
-            remedy="Use lower-case letters, digits, `_` and `-`, beginning with a letter.",
+        raise unusable(
+            home,
+            f"“{name}” is no name for a source: it takes lower-case letters, digits, `_` and `-`, "
+            "beginning with a letter.",
         )
-    try:
-        return Source(name, SourceSettings.model_validate(section))
-    except ValidationError as error:
-        # What was given is left out: it may be a password in the wrong place.
-        what = "; ".join(
-            f"{'.'.join(map(str, ('sources', name, *part['loc'])))}: "
-            f"{part['msg'].removeprefix('Value error, ')}"
-            for part in error.errors(include_input=False)
-        )
-        raise SourceError(what, where=path.name, remedy=_REMEDY) from None
+    return Source(name, validated(SourceSettings, section, home, "sources", name))
 
 
 def _parts(database: str) -> dict[str, str]:
