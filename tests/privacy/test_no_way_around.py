@@ -218,12 +218,15 @@ def test_every_operation_that_reads_or_computes_is_tried_here(client: TestClient
         for path, operations in document["paths"].items()
         if "post" in operations and operations["post"]["tags"] not in ABOUT_PEOPLE
     }
-    # Whether variables fit an algorithm is told by the data model alone, and what a trained model
-    # predicts for given values by its result and these.
-    without_data = {"/algorithms/fitting", "/experiments/{identity}/predictions"}
+    # Whether variables fit an algorithm is told by the data model alone, what a trained model
+    # predicts for given values by its result and these, and a comment is what a person wrote.
+    without_data = {
+        "/algorithms/fitting", "/experiments/{identity}/predictions",
+        "/experiments/{identity}/comments",
+    }  # fmt: skip
     assert writing == {
-        "/experiments", "/experiments/{identity}/cancel", *without_data, *explored(None),
-        *managed(None), *FOR_READERS_OF_RECORDS, *WITHOUT_ANSWERS,
+        "/experiments", "/experiments/{identity}/cancel", "/experiments/{identity}/rerun",
+        *without_data, *explored(None), *managed(None), *FOR_READERS_OF_RECORDS, *WITHOUT_ANSWERS,
     }  # fmt: skip
 
 
@@ -294,16 +297,32 @@ def test_a_patients_code_is_no_variable_and_picks_no_patient(
     assert client.post(f"{API}/explore/describe", json=question["/explore/describe"]).is_error
 
 
+def test_what_was_refused_is_refused_when_it_runs_again(
+    client: TestClient, planted: Planted
+) -> None:
+    request = request_of(registry()["describe"], few(planted))
+    first = ended(client, client.post(f"{API}/experiments", json=request).headers["Location"])
+    before = rows(client)
+    again = client.post(f"{API}/experiments/{first['id']}/rerun").headers["Location"]
+    assert ended(client, again)["state"] == first["state"] == "refused"
+    assert rows(client) > before
+    told = client.get(f"{again}/difference")
+    assert planted.found_in(told.text) == []
+
+
 def test_no_page_of_the_api_shows_a_patient(client: TestClient, planted: Planted) -> None:
     document = client.get("/api/openapi.json").json()
     for filters in (None, few(planted)):
         request = request_of(registry()["describe"], filters)
         ended(client, client.post(f"{API}/experiments", json=request).headers["Location"])
     request = request_of(registry()["linear_regression"])
-    ended(client, client.post(f"{API}/experiments", json=request).headers["Location"])
+    first = ended(client, client.post(f"{API}/experiments", json=request).headers["Location"])
+    # An experiment that was run again has a page of what has changed.
+    ended(client, client.post(f"{API}/experiments/{first['id']}/rerun").headers["Location"])
     experiments = client.get(f"{API}/experiments?limit=500").json()["items"]
     assert {"done", "refused"} <= {item["state"] for item in experiments}
     trained = next(item for item in experiments if item["algorithm"] == "linear_regression")
+    assert trained["origin"] == first["id"]
     seen_in_the_inbox(client)
     looked = 0
     for path, operations in document["paths"].items():
