@@ -405,7 +405,11 @@ def _best(cohort: Cohort, state: MixedState, method: Method) -> tuple[MixedState
     start = np.array([1.0]) if q == 1 else np.array([1.0, 0.0, 0.5])
     records = cohort.size.records
     found = optimize.minimize(
-        both, start, jac=True, method="BFGS", options={"gtol": _RESTING, "maxiter": _ROUNDS}
+        both,
+        start,
+        jac=True,
+        method="BFGS",
+        options={"gtol": _RESTING * records, "maxiter": _ROUNDS},
     )
     if not np.abs(found.jac).max() <= 1e-6 * records:
         raise CannotCompute(
