@@ -226,8 +226,10 @@ def _numbered(condition: Sql) -> Sql:
 
 def _asked(query: str, source: str, record: pa.Table, parameters: Sequence[object]) -> pa.Array:
     """The one column of a query of DuckDB over those of the records that are held."""
-    connection = duckdb.connect()
+    # Patients' records are asked in memory alone, and nothing else can be reached.
+    connection = duckdb.connect(config={"temp_directory": ""})
     try:
+        connection.execute("SET enable_external_access = false")
         connection.register("record", record)
         text = query.format(source=f"(FROM {source} WHERE held)")
         table = connection.sql(text, params=list(parameters)).to_arrow_table()
