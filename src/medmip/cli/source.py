@@ -16,7 +16,14 @@ from medmip.cli.import_report import (
     progress,
     report_json,
 )
-from medmip.cli.options import HomeOption, JsonOption, opened
+from medmip.cli.options import (
+    HomeOption,
+    JsonOption,
+    QuarantineOption,
+    SmallChangeOption,
+    SyntheticOption,
+    opened,
+)
 
 if TYPE_CHECKING:
     from medmip.store.sources import Source
@@ -70,20 +77,10 @@ def check(
 @source_app.command()
 def publish(
     name: _Name,
-    quarantine: Annotated[
-        bool, typer.Option("--quarantine", help="Set bad rows aside and publish the others.")
-    ] = False,
-    allow_small_change: Annotated[
-        bool,
-        typer.Option(
-            "--allow-small-change",
-            help="Publish although few patients differ from an earlier version.",
-        ),
-    ] = False,
+    quarantine: QuarantineOption = False,
+    allow_small_change: SmallChangeOption = False,
     report: _ReportFile = None,
-    synthetic: Annotated[
-        bool, typer.Option("--synthetic", help="The patients are invented; users are told.")
-    ] = False,
+    synthetic: SyntheticOption = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
