@@ -13,7 +13,7 @@ from medmip.federation.admission import open_invitation
 from medmip.federation.clock import now
 from medmip.federation.enrolment import decided, enrol
 from medmip.federation.hub_folder import HubFolder, HubSettings
-from medmip.federation.hub_service import HubService
+from medmip.federation.hub_service import Begin, HubService
 from medmip.federation.invitation import Invitation
 from medmip.federation.membership import Membership
 from medmip.federation.site_folder import SiteFolder
@@ -51,8 +51,8 @@ def made_hub(place: Path, federation: str = "test") -> Hub:
 
 
 @asynccontextmanager
-async def running(hub: Hub) -> AsyncIterator[HubService]:
-    async with HubService(hub.folder, hub.state) as service:
+async def running(hub: Hub, begin: Begin | None = None) -> AsyncIterator[HubService]:
+    async with HubService(hub.folder, hub.state, begin) as service:
         await service.link.client(within=20)
         yield service
 

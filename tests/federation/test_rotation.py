@@ -2,61 +2,100 @@
 
 import asyncio
 import os
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from nats.errors import Error as NatsError
-
+from medmip.catalogue.home import Home
+from medmip.experiments.service import ExperimentService
+from medmip.federation.client import FederationClient
 from medmip.federation.clock import now
+from medmip.federation.coordinator import Coordinator, Peer, Timing
 from medmip.federation.desk_messages import Hello
 from medmip.federation.hub_service import HubService
-from medmip.federation.identity import Identity
+from medmip.federation.messages import Outcome, Problem
 from medmip.federation.site_folder import SiteFolder, Standing
 from medmip.federation.site_link import SiteLink, rotate, say
-from medmip.federation.subjects import to_site
+from medmip.federation.site_service import SiteService
+from medmip.federation.sites import directory_of
 from tests.federation.members import Hub, joined, made_hub, running
 
 
-async def answering(client) -> None:
-    async def answer(message) -> None:
-        await message.respond(message.data)
+@dataclass
+class Pair:
+    """A hub and its one site, both running, and what the hub asks it with."""
 
-    node = client.options["name"]
-    await client.subscribe(to_site(node, "ask"), queue=node, cb=answer)
+    hub: Hub
+    service: HubService
+    coordinator: Coordinator
+    folder: SiteFolder
+    site: SiteLink
 
+    @property
+    def peer(self) -> Peer:
+        (found,) = self.coordinator.peers()
+        return found
 
-async def flow(service: HubService, node: str, stop: asyncio.Event) -> tuple[int, list[str]]:
-    """Requests one after another until stopped: how many were answered, and what went wrong."""
-    answered, lost = 0, []
-    while not stop.is_set():
-        client = await service.link.client()
-        try:
-            reply = await client.ask_site(node, "ask", str(answered).encode(), timeout=10)
-            assert reply.data == str(answered).encode()
-            answered += 1
-        except NatsError as error:
-            lost.append(type(error).__name__)
-        await asyncio.sleep(0.002)
-    return answered, lost
+    async def asked(self) -> Outcome:
+        """What the site offers, fetched as the hub fetches it."""
+        question = self.coordinator.ask(self.peer, "offer", b"", deadline=20)
+        return await asyncio.wrap_future(question)
 
 
-def rotated(hub: Hub, place: Path, change) -> tuple[int, list[str], SiteFolder]:
-    async def go() -> tuple[int, list[str], SiteFolder]:
-        async with running(hub) as service:
-            folder = await joined(hub, place, "North")
-            async with SiteLink(folder, answering) as site:
-                await site.link.client(within=20)
-                stop = asyncio.Event()
-                flowing = asyncio.create_task(flow(service, folder.membership.node, stop))
-                await asyncio.sleep(0.5)
-                await change(folder, service, site)
-                await asyncio.sleep(0.5)
-                stop.set()
-                return *(await flowing), folder
+@asynccontextmanager
+async def pair(place: Path, offer: Callable[[], bytes] = lambda: b"offered") -> AsyncIterator[Pair]:
+    hub = made_hub(place / "hub")
+    # A question is asked once: an answer that were lost would not come a second time.
+    once = Timing(again=60.0)
+    coordinator = Coordinator("test", lambda: directory_of(hub.membership), once)
+    async with running(hub, coordinator.begin) as service:
+        folder = await joined(hub, place, "North")
+        site = SiteService(folder, ExperimentService(Home(place / "North")).house())
+        site.agent._offer = offer
+        async with site:
+            made = Pair(hub, service, coordinator, folder, site.link)
+            await until(lambda: made.peer.offer)
+            yield made
+
+
+def rotated(
+    place: Path, change: Callable[[Pair], Awaitable[None]]
+) -> tuple[int, list[Problem | None], Pair]:
+    """How many requests were answered while the change came, and what went wrong."""
+
+    async def flow(made: Pair, stop: asyncio.Event) -> tuple[int, list[Problem | None]]:
+        lost: list[Problem | None] = []
+        answered = 0
+        while not stop.is_set():
+            outcome = await made.asked()
+            if outcome.problem is None and outcome.content == b"offered":
+                answered += 1
+            else:
+                lost.append(outcome.problem)
+            await asyncio.sleep(0.002)
+        return answered, lost
+
+    async def go() -> tuple[int, list[Problem | None], Pair]:
+        async with pair(place) as made:
+            stop = asyncio.Event()
+            flowing = asyncio.create_task(flow(made, stop))
+            await asyncio.sleep(0.5)
+            await change(made)
+            await asyncio.sleep(0.5)
+            stop.set()
+            return *(await flowing), made
 
     return asyncio.run(go())
 
 
-async def until(condition) -> None:
+async def silent(_: FederationClient) -> None:
+    """What a site hears that hears nothing."""
+
+
+async def until(condition: Callable[[], object]) -> None:
     for _ in range(600):
         if condition():
             return
@@ -65,64 +104,53 @@ async def until(condition) -> None:
 
 
 def test_a_site_rotates_while_requests_flow(tmp_path: Path) -> None:
-    hub = made_hub(tmp_path / "hub")
     keys: list[object] = []
 
-    async def change(folder: SiteFolder, _: HubService, site: SiteLink) -> None:
-        keys.append(folder.identity.public)
-        former = await site.link.client()
-        await rotate(folder, now())
-        await until(lambda: site.link._client is not former and former.is_closed)
+    async def change(made: Pair) -> None:
+        keys.append(made.folder.identity.public)
+        former = await made.site.link.client()
+        await rotate(made.folder, now())
+        await until(lambda: made.site.link._client is not former and former.is_closed)
 
-    answered, lost, folder = rotated(hub, tmp_path, change)
+    answered, lost, made = rotated(tmp_path, change)
     assert lost == []
     assert answered > 50
-    record = hub.membership.site("North")
-    assert record.key == folder.identity.public != keys[0]
+    record = made.hub.membership.site("North")
+    assert record.key == made.folder.identity.public != keys[0]
     assert record.former_key == keys[0]
 
 
 def test_the_hub_rotates_while_requests_flow(tmp_path: Path) -> None:
-    hub = made_hub(tmp_path / "hub")
     known: list[object] = []
 
-    async def change(folder: SiteFolder, service: HubService, site: SiteLink) -> None:
-        known.append(folder.membership.hub)
-        former = await service.link.client()
-        hub.folder.rotate(now())
-        await until(lambda: service.link._client is not former and former.is_closed)
-        stranger = Identity.made().public
-        assert await site.knows(hub.folder.identity.public)
-        assert not await site.knows(stranger)
+    async def change(made: Pair) -> None:
+        known.append(made.folder.membership.hub)
+        former = await made.service.link.client()
+        made.hub.folder.rotate(now())
+        await until(lambda: made.service.link._client is not former and former.is_closed)
 
-    answered, lost, folder = rotated(hub, tmp_path, change)
+    answered, lost, made = rotated(tmp_path, change)
     assert lost == []
     assert answered > 50
-    assert folder.membership.hub == hub.folder.identity.public != known[0]
+    assert made.folder.membership.hub == made.hub.folder.identity.public != known[0]
 
 
 def test_an_answer_outlives_a_change_of_who_may_connect(tmp_path: Path) -> None:
-    hub = made_hub(tmp_path / "hub")
+    slowly, begun = threading.Event(), threading.Event()
 
-    async def slow(client) -> None:
-        async def answer(message) -> None:
-            await asyncio.sleep(2)
-            await message.respond(b"at last")
-
-        node = client.options["name"]
-        await client.subscribe(to_site(node, "ask"), queue=node, cb=answer)
+    def slow() -> bytes:
+        if slowly.is_set():
+            begun.set()
+            time.sleep(2)
+        return b"at last"
 
     async def go() -> bytes:
-        async with running(hub) as service:
-            folder = await joined(hub, tmp_path, "North")
-            async with SiteLink(folder, slow) as site:
-                await site.link.client(within=20)
-                client = await service.link.client()
-                node = folder.membership.node
-                answer = asyncio.create_task(client.ask_site(node, "ask", b"", timeout=20))
-                await asyncio.sleep(0.3)
-                hub.invitation("South")
-                return (await answer).data
+        async with pair(tmp_path, slow) as made:
+            slowly.set()
+            answer = asyncio.create_task(made.asked())
+            await until(begun.is_set)
+            made.hub.invitation("South")
+            return (await answer).content
 
     assert asyncio.run(go()) == b"at last"
 
@@ -139,7 +167,7 @@ def test_a_rotation_that_was_cut_short_is_brought_to_its_end(tmp_path: Path) -> 
             following = folder.identity
             os.replace(folder.identity_key, folder.next_key)
             former.write(folder.identity_key)
-            async with SiteLink(folder, answering) as site:
+            async with SiteLink(folder, silent) as site:
                 client = await site.link.client(within=20)
                 assert client.identity.public == following.public
                 assert (await say(folder, client, Hello())).welcome.name == "North"
@@ -154,7 +182,7 @@ def test_a_revoked_site_knows_it_and_a_link_takes_no_rest(tmp_path: Path) -> Non
     async def go() -> None:
         async with running(hub):
             folder = await joined(hub, tmp_path, "North")
-            async with SiteLink(folder, answering) as site:
+            async with SiteLink(folder, silent) as site:
                 client = await site.link.client(within=20)
                 hub.membership.revoke("North", now())
                 await until(lambda: client.is_closed)

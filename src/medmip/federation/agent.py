@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -30,6 +30,7 @@ from medmip.federation.messages import (
     Problem,
     Sharing,
     Sum,
+    UnknownSigner,
     Verb,
     digest,
     problem_of,
@@ -48,6 +49,8 @@ ASKED: tuple[Verb, ...] = ("open", "share", "fold", "secure", "close", "preview"
 """What a hub asks a site."""
 MOST_QUESTIONS = 500
 """Questions at work or waiting; a hub asks again what was left out."""
+FOLLOW_EVERY = 1.0
+"""Seconds between questions for the hub's present key."""
 WORKERS = 4
 ANSWERS_KEPT = 100
 """Runs whose last answer is kept, for a hub that asks again."""
@@ -77,7 +80,8 @@ class _Answer:
 class Agent:
     """Serves one hub over the site's connection, in whose event loop it lives.
 
-    keys are those that speak for the hub now; offer is what the site offers, as it travels.
+    keys are those that speak for the hub now, and follow asks it for newer ones; offer is what the
+    site offers, as it travels.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Agent:
         federation: str,
         node: str,
         keys: Callable[[], Sequence[PublicIdentity]],
+        follow: Callable[[], Awaitable[None]],
         runs: SiteRuns,
         offer: Callable[[], bytes],
         software: str,
@@ -95,6 +100,9 @@ class Agent:
         self._client: FederationClient | None = None
         self._federation = federation
         self._me = node
+        self._follow = follow
+        self._catching_up: asyncio.Task[None] | None = None
+        self._followed_at = 0.0
         self._runs = runs
         self._offer = offer
         self._software = software
@@ -149,7 +157,7 @@ class Agent:
             content = self._assembly.complete(message.data)
             if content is None:
                 return
-            question = self._door.opened(content)
+            question = await self._opened(content)
         except (Malformed, NotAuthentic) as error:
             self.counts.malformed += 1
             log.warning("message not accepted", reason=error.what, bytes=len(message.data))
@@ -161,6 +169,26 @@ class Agent:
             await self._reply(message.reply, header, encoded(Outcome(), Outcome))
             return
         await self._reply(message.reply, header, await self._once(question))
+
+    async def _opened(self, content: bytes) -> Message:
+        try:
+            return self._door.opened(content)
+        except UnknownSigner:
+            # The hub may have changed its key a moment ago.
+            if self._catching_up is None:
+                self._catching_up = asyncio.create_task(self._followed())
+            await asyncio.shield(self._catching_up)
+            return self._door.opened(content)
+
+    async def _followed(self) -> None:
+        try:
+            # What nobody signed must not make a site ask more often than this.
+            await asyncio.sleep(self._followed_at + FOLLOW_EVERY - time.monotonic())
+            await self._follow()
+        except (MipError, OSError, NatsError) as error:
+            log.warning("the hub's key could not be asked for", reason=type(error).__name__)
+        finally:
+            self._followed_at, self._catching_up = time.monotonic(), None
 
     async def _once(self, question: Message) -> bytes:
         """The outcome of a question, as it travels; of one that came before, the former one."""

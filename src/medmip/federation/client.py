@@ -3,16 +3,11 @@
 import asyncio
 import contextlib
 import logging
-import secrets
 
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import NoRespondersError
-from nats.errors import TimeoutError as NatsTimeout
 
 from medmip.federation.identity import Identity
-from medmip.federation.subjects import answer_inbox, to_site
 from medmip.federation.tunnel import Tunnel
 
 REFUSALS = 3
@@ -42,20 +37,10 @@ class FederationClient(Client):
         self.forbidden: str | None = None
         """What the broker last refused to let this client publish or hear."""
         self._refusals = 0
-        self._asker = secrets.token_hex(8)
-        self._hears_answers = False
-        self._asked: dict[str, asyncio.Future[Msg]] = {}
         self._ending: asyncio.Task[None] | None = None
         # nats-py sends a public NKey beside `signature_cb` only where its optional library `nkeys`
         # read the private one from a seed in base32; ours stays in `cryptography`.
         self._public_nkey = identity.public.nkey
-
-    async def retire(self) -> None:
-        """Ends the connection once what was asked over it, and what it heard, is answered."""
-        while self._asked:
-            await asyncio.wait(list(self._asked.values()))
-            await asyncio.sleep(0)
-        await self.drain()
 
     async def close(self) -> None:
         """Ends the connection for good."""
@@ -64,33 +49,6 @@ class FederationClient(Client):
             await asyncio.wait_for(super().close(), CLOSED_WITHIN)
         if self.tunnel is not None:
             await self.tunnel.close()
-
-    async def ask_site(self, node: str, verb: str, content: bytes, timeout: float) -> Msg:  # noqa: ASYNC109
-        """A site's answer to the hub; raises NoRespondersError and TimeoutError of nats-py.
-
-        Unlike that of `request`, the answer survives that the broker reads its configuration again.
-        """
-        reply = f"{answer_inbox(node, self._asker)}.{secrets.token_hex(8)}"
-        answer: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
-        self._asked[reply] = answer
-        try:
-            if not self._hears_answers:
-                self._hears_answers = True
-                await self.subscribe(f"{answer_inbox('*', self._asker)}.*", cb=self._hear_answer)
-            await self.publish(to_site(node, verb), content, reply=reply)
-            message = await asyncio.wait_for(answer, timeout)
-        except TimeoutError:
-            raise NatsTimeout from None
-        finally:
-            del self._asked[reply]
-        if not message.data and (message.headers or {}).get("Status") == "503":
-            raise NoRespondersError
-        return message
-
-    async def _hear_answer(self, message: Msg) -> None:
-        answer = self._asked.get(message.subject)
-        if answer is not None and not answer.done():
-            answer.set_result(message)
 
     async def hears(self, subject: str) -> bool:
         """Whether the broker lets this client subscribe to a subject; it then does no more."""

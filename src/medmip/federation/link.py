@@ -105,7 +105,7 @@ class Link:
         self._there.set()
         log.info("connected", identity=client.identity.public.node)
         if former is not None and not former.is_closed:
-            task = asyncio.create_task(former.retire())
+            task = asyncio.create_task(former.drain())
             self._retiring[task] = former
             task.add_done_callback(self._retired)
 

@@ -38,6 +38,10 @@ class NotAuthentic(MipError):
     status = 403
 
 
+class UnknownSigner(NotAuthentic):
+    """No key that is known to speak for the sender signed a message."""
+
+
 @dataclass(frozen=True)
 class Header:
     """What is signed of a message; body is the SHA-256 of what it carries.
@@ -105,11 +109,13 @@ class Doorkeeper:
         self._seen: OrderedDict[bytes, float] = OrderedDict()
 
     def opened(self, content: bytes, *, once: bool = True) -> Message:
-        """The message; raises Malformed, NotAuthentic. once refuses a message seen before."""
+        """The message; raises Malformed, NotAuthentic, of which UnknownSigner where a newer key may
+        speak for the sender. once refuses a message seen before.
+        """
         envelope = decoded(content, _Envelope)
         signature, signed = envelope.signature, envelope.header
         if not any(key.verifies(signature, signed) for key in self._keys()):
-            raise NotAuthentic("the signature is not the sender's")
+            raise UnknownSigner("the signature is not the sender's")
         header = decoded(envelope.header, Header)
         if (header.federation, header.sender, header.recipient) != self._expected:
             raise NotAuthentic("the message is for or from somebody else")

@@ -16,7 +16,7 @@ from medmip.federation.connection import HubUnreachable, NotAdmitted, admitted, 
 from medmip.federation.desk_call import Word, ask
 from medmip.federation.desk_messages import Hello, Leave, Matter, Renew, Rotate
 from medmip.federation.enrolment import Rejected, look
-from medmip.federation.identity import Identity, PublicIdentity
+from medmip.federation.identity import Identity
 from medmip.federation.link import Ends, Link
 from medmip.federation.site_folder import SiteFolder, Standing
 from medmip.federation.subjects import all_to_site
@@ -66,12 +66,9 @@ class SiteLink:
             await asyncio.gather(self._greeting, return_exceptions=True)
         await self.link.__aexit__()
 
-    async def knows(self, key: PublicIdentity) -> bool:
-        """Whether the hub signs by this key; asks the hub for its succession where it is new."""
-        if key in self._folder.membership.hub_keys(now()):
-            return True
+    async def follow(self) -> None:
+        """Asks the hub for its present key, and takes it up where the known one signed it."""
         await self._hear(await self.link.client())
-        return key == self._folder.membership.hub
 
     async def _connect(self) -> FederationClient:
         folder = self._folder

@@ -30,6 +30,7 @@ class SiteService:
             membership.federation,
             membership.node,
             lambda: folder.membership.hub_keys(now()),
+            self._follow,
             SiteRuns(house, maker),
             house.offer,
             house.software,
@@ -40,6 +41,9 @@ class SiteService:
 
     def _stands(self, standing: Standing) -> None:
         self.house.ledger.note_membership(standing, self._folder.membership.where)
+
+    async def _follow(self) -> None:
+        await self.link.follow()
 
     async def __aenter__(self) -> "SiteService":
         await self.link.__aenter__()
