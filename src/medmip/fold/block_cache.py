@@ -30,9 +30,11 @@ class BlockCache:
             kept = self._kept.get(key)
             if kept is not None:
                 self._kept.move_to_end(key)
-        if kept is not None:
-            yield from kept[1]
-            return
+        return self._loaded(key, expected, load) if kept is None else iter(kept[1])
+
+    def _loaded(
+        self, key: str, expected: int, load: Callable[[], Iterator[Block]]
+    ) -> Iterator[Block]:
         collected: list[Block] | None = [] if expected <= self.capacity else None
         size = 0
         for block in load():

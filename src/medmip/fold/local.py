@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import cache
+from operator import length_hint
 from typing import Any, Generic, TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -62,10 +63,12 @@ class Folding(Generic[S]):
         self._taking, self._adding = threading.Lock(), threading.Condition()
         self._taken = self._added = self._busy = 0
         self._waiting: dict[int, S | None] = {}
-        self._someone_adds = self._exhausted = self._owned = False
+        self._someone_adds = self._owned = False
+        self._exhausted = not length_hint(self._source, 1)
         self._failure: BaseException | None = None
         self.begun_by = threading.get_ident()
-        _helpers().offer(self)
+        if not self._exhausted:
+            _helpers().offer(self)
 
     def total(self) -> S | None:
         """The sum, once all is folded; the calling thread works too. Raises what a kernel does."""
@@ -85,6 +88,8 @@ class Folding(Generic[S]):
 
     def step(self) -> bool:
         """Folds one block; false where there is none left, or the fold has failed."""
+        if self._exhausted:
+            return False
         taken = None
         try:
             taken = self._take()
@@ -97,8 +102,6 @@ class Folding(Generic[S]):
             with self._adding:
                 self._busy -= 1
                 self._adding.notify_all()
-        if taken is None:
-            _helpers().drop(self)
         return taken is not None
 
     def _ended(self) -> bool:
@@ -109,8 +112,11 @@ class Folding(Generic[S]):
             self._busy += 1
         with self._taking:
             block = None if self._failure is not None else next(self._source, None)
-            if block is None:
+            # Blocks in memory tell that none follows; nobody then has to look for it.
+            if block is None or not length_hint(self._source, 1):
                 self._exhausted = True
+                _helpers().drop(self)
+            if block is None:
                 return None
             if self._each is not None:
                 self._each(block)
