@@ -1,7 +1,12 @@
 """One dataset of an audited file made ready: typed, anonymised, written as a snapshot's file."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from medmip.anonymise.generalise import Generalised, carry_out, plan
 from medmip.anonymise.step import Step
@@ -13,7 +18,7 @@ from medmip.ingest.rules import typed
 from medmip.ingest.session import Session, literal
 from medmip.ingest.staging import AT_ONCE, Column
 from medmip.stewardship.policy import DatasetPolicy
-from medmip.store.parquet import COMPRESSION, PATIENT_COLUMN, ROW_GROUP
+from medmip.store.parquet import COMPRESSION, PATIENT_COLUMN, ROW_GROUP, write_batches
 from medmip.store.sql_session import quoted
 
 KEPT = "(FROM cells ANTI JOIN problem USING (k))"
@@ -82,9 +87,9 @@ class _Writer:
         published = ", ".join(filter(None, (made.select, f"{literal(self.code)} AS {DATASET}")))
         file = self.session.work / f"{self.code}.parquet"
         if not self.model.longitudinal:
-            number = f"(row_number() OVER () - 1)::INTEGER AS {PATIENT_COLUMN}"
-            rows = f"SELECT {published}, {number} FROM ({self._typed(made)})"  # noqa: S608
-            self.session.run(_copy(rows, file), made.parameters)
+            rows = f"SELECT {published}, k AS {PATIENT_COLUMN} FROM ({self._typed(made, ', k')})"  # noqa: S608
+            cells = self.session.batches(rows, AT_ONCE, made.parameters)
+            write_batches(numbered(cells, self._problems()), file)
             return file
         patient = made.columns[self.model.patient_column]
         name = quoted(self.model.patient_column)
@@ -136,6 +141,11 @@ class _Writer:
         )
         return True
 
+    def _problems(self) -> NDArray[np.int64]:
+        """The rows that break a rule, by k."""
+        found = self.session.arrow("SELECT DISTINCT k FROM problem WHERE k IS NOT NULL")
+        return np.asarray(found["k"], dtype=np.int64)
+
     def _typed(self, made: Transformation, more: str = "") -> str:
         """The dataset's rows, each cell in its variable's type and dates as they stand there."""
         wanted = [name for name in self.model.all_variables if name in self.columns]
@@ -143,13 +153,17 @@ class _Writer:
             f"{typed(self.columns[name])} AS {quoted(name)}" for name in wanted if name != DATASET
         ]
         cells += [f"{self.columns[name].sql} AS {quoted(RAW + name)}" for name in made.dates]
-        return f"SELECT {', '.join(cells)}{more} FROM {self._rows}"  # noqa: S608
+        rows = self._rows if self.model.longitudinal else self._of_dataset("cells")
+        return f"SELECT {', '.join(cells)}{more} FROM {rows}"  # noqa: S608
 
     @property
     def _rows(self) -> str:
+        return self._of_dataset(KEPT)
+
+    def _of_dataset(self, rows: str) -> str:
         if DATASET not in self.columns:
-            return KEPT
-        return f"(FROM {KEPT} WHERE {self.columns[DATASET].sql} = {literal(self.code)})"
+            return rows
+        return f"(FROM {rows} WHERE {self.columns[DATASET].sql} = {literal(self.code)})"
 
     @property
     def _patient(self) -> str:
@@ -164,6 +178,23 @@ class _Writer:
             return visit.sql
         members = ", ".join(literal(level) for level in levels)
         return f"list_position([{members}], {visit.sql})"
+
+
+def numbered(
+    batches: Iterable[pa.RecordBatch], left_out: NDArray[np.int64]
+) -> Iterator[pa.RecordBatch]:
+    """Rows whose last column is k, with a patient's number from 0 in its place.
+
+    Rows whose k is left out are dropped. A join or a window in SQL would do the same in one thread.
+    """
+    done = 0
+    for batch in batches:
+        place = batch.num_columns - 1
+        broken = np.isin(batch.column(place).to_numpy(), left_out)
+        kept = batch.filter(pa.array(~broken)) if broken.any() else batch
+        number = pa.array(np.arange(done, done + kept.num_rows, dtype=np.int32))
+        done += kept.num_rows
+        yield kept.set_column(place, kept.schema.field(place).with_type(pa.int32()), number)
 
 
 def _copy(rows: str, file: Path, group: int = ROW_GROUP) -> str:

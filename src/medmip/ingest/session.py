@@ -1,5 +1,6 @@
 """One hardened DuckDB of an import: bounded memory, no network, no word of its errors."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,13 @@ from medmip.store.sql_session import literal
 
 __all__ = ["THREADS", "Session", "literal"]
 
+_PARAMETER = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\?""")
+"""A parameter's place, or a text or name, within which there is none."""
+_ENGINE_ERRORS: dict[str, type[duckdb.Error]] = {
+    "Out of Memory Error": duckdb.OutOfMemoryException,
+    "IO Error": duckdb.IOException,
+    "INTERRUPT Error": duckdb.InterruptException,
+}
 THREADS = 2
 """More threads hold more row groups in memory while writing."""
 
@@ -53,6 +61,32 @@ class Session:
         """The whole answer of a query, by columns."""
         with _scrubbed():
             return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
+
+    def batches(
+        self, sql: str, rows: int, parameters: Sequence[object] = ()
+    ) -> Iterator[pa.RecordBatch]:
+        """The answer of a query in its own order, at most so many rows at a time.
+
+        The engine hands out rows as it goes only of a query without parameters, so that each is
+        put into a variable.
+        """
+        names = [f"parameter{place}" for place in range(len(parameters))]
+        left = iter(names)
+        named = _PARAMETER.sub(
+            lambda found: f"getvariable('{next(left)}')" if found[0] == "?" else found[0], sql
+        )
+        with _scrubbed():
+            for name, value in zip(names, parameters, strict=True):
+                self._connection.execute(f"SET VARIABLE {name} = ?", [value])
+            try:
+                yield from self._connection.sql(named).to_arrow_reader(rows)
+            except (pa.ArrowException, OSError) as error:
+                # What Arrow hands on of the engine's error is its text alone.
+                kind = str(error).partition(":")[0]
+                raise _ENGINE_ERRORS.get(kind, duckdb.Error)(kind) from None
+            finally:
+                for name in names:
+                    self._connection.execute(f"RESET VARIABLE {name}")
 
     def number(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """The only value of a query, a whole number; NULL is 0."""

@@ -88,13 +88,16 @@ class StagedFile:
             if rejects
             else "ignore_errors = true"
         )
+        # Buffers of the default size leave too little memory for a second thread to write.
+        alone = self.copy.quoted
+        threads = "parallel = false" if alone else f"buffer_size = {2 * _MAX_LINE}, parallel = true"
         return f"""
             SELECT {cells}
             FROM read_csv(
                 {literal(str(self.file))}, auto_detect = false, header = true, strict_mode = true,
                 delim = {literal(self.dialect.delimiter)}, quote = {quote}, escape = {quote},
                 new_line = '\\n', columns = {{{fields}}}, nullstr = [{codes}], {bad},
-                max_line_size = {_MAX_LINE}, parallel = {str(not self.copy.quoted).lower()}
+                max_line_size = {_MAX_LINE}, {threads}
             )
             """  # noqa: S608
 

@@ -1,6 +1,8 @@
 """The file format of snapshots: how they are written, and what is checked of one."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,26 @@ class Contents:
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a table as a snapshot's file."""
     pq.write_table(table, path, compression=COMPRESSION, row_group_size=ROW_GROUP)
+
+
+def write_batches(batches: Iterator[pa.RecordBatch], path: Path) -> None:
+    """Write rows as they come, one at least, as a snapshot's file; raises OSError.
+
+    Numbers with a fraction have no dictionary: few of their values repeat.
+    """
+    first = next(batches)
+    repeating = [field.name for field in first.schema if not pa.types.is_floating(field.type)]
+    with pq.ParquetWriter(
+        path, first.schema, compression=COMPRESSION, use_dictionary=repeating
+    ) as writer:
+        held = first.schema.empty_table()
+        for batch in chain([first], batches):
+            held = pa.concat_tables([held, pa.Table.from_batches([batch])])
+            while held.num_rows >= ROW_GROUP:
+                writer.write_table(held.slice(0, ROW_GROUP))
+                held = held.slice(ROW_GROUP)
+        if held.num_rows:
+            writer.write_table(held)
 
 
 def contents(path: Path) -> Contents:
