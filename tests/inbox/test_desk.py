@@ -1,6 +1,7 @@
 """What is dropped is seen, told of and published; nothing that was dropped is altered."""
 
 import hashlib
+import os
 import shutil
 import threading
 import time
@@ -234,6 +235,21 @@ def test_what_is_no_table_is_told_so_and_holds_nothing_up(home, desk):
         assert settled(desk, name).trouble is not None
     assert settled(desk, "c.csv").state is ItemState.UNMATCHED
     assert settled(desk, "ward.csv").state is ItemState.READY
+
+
+def test_a_name_that_is_no_text_is_told_so_and_holds_nothing_up(home, desk):
+    nameless = home.inbox / os.fsdecode(b"caf\xe9.csv")
+    nameless.write_text(rows())
+    (home.inbox / "ward.csv").write_text(rows())
+    assert settled(desk, "ward.csv").state is ItemState.READY
+    item = settled(desk, r"caf\xe9.csv")
+    assert (item.state, item.trouble.remedy) == (ItemState.TROUBLED, "Rename it.")
+    assert {kept.name for kept in Records(home).all()} == {"ward.csv", r"caf\xe9.csv"}
+    with pytest.raises(Conflict, match="not text in UTF-8"):
+        desk.look_again(item.name)
+    nameless.rename(home.inbox / "café.csv")
+    assert settled(desk, "café.csv").state is ItemState.READY
+    until(lambda: {item.name for item in desk.items()} == {"ward.csv", "café.csv"})
 
 
 def test_an_item_that_nobody_published_is_forgotten_when_it_goes(home, desk):

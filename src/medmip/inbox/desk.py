@@ -14,7 +14,7 @@ from medmip.catalogue.model_store import ModelStore
 from medmip.errors import Conflict, MipError, NotFound
 from medmip.inbox.arrivals import Arrivals
 from medmip.inbox.item import Choice, Item, ItemState, Obstacle, Order
-from medmip.inbox.listing import Lying, files_of, is_being_written, lying, stamp_of
+from medmip.inbox.listing import Lying, files_of, is_being_written, lying, shown, stamp_of
 from medmip.inbox.look import looked_at
 from medmip.inbox.publishing import BY_ITSELF, may_publish_itself, name_of, publications, publish
 from medmip.inbox.records import Records
@@ -25,6 +25,11 @@ LOOK_EVERY = 0.4
 STILL_TO_PUBLISH = timedelta(seconds=30)
 """Where nobody can tell whether a file is open, as on a network drive, it is not published without
 a click before: its copy may have stalled."""
+NAMELESS = Obstacle(
+    title="The file has no readable name",
+    detail="Its name is not text in UTF-8, as names from a Windows share or an old disk may not be",
+    remedy="Rename it.",
+)
 _MOST_PUBLICATIONS = 50
 _MOVING = (ItemState.ARRIVING, ItemState.LOOKING, ItemState.PUBLISHING)
 log = logger("medmip.inbox")
@@ -169,6 +174,8 @@ class Desk:
 
     def _idle(self, name: str) -> Item:
         item = self.get(name)
+        if item.trouble == NAMELESS:
+            raise Conflict(NAMELESS.detail, remedy=NAMELESS.remedy)
         if item.gone:
             raise Conflict(f"{name} is no longer in the inbox.", remedy="Put it there again.")
         if item.state in _MOVING:
@@ -202,10 +209,10 @@ class Desk:
     def scan(self) -> None:
         """One look at the folder: what is new, changed, whole, or gone."""
         now = time.monotonic()
-        there = {found.path.name: found for found in lying(self.home.inbox)}
+        there = {shown(found.path): found for found in lying(self.home.inbox)}
         with self._lock:
-            for found in there.values():
-                self._note(found, now)
+            for name, found in there.items():
+                self._note(name, found, now)
             for name, item in [*self._items.items()]:
                 if name not in there and not item.gone:
                     self._lose(item)
@@ -217,8 +224,7 @@ class Desk:
                     self._waiting.discard(name)
                     self._publish_itself(waiting)
 
-    def _note(self, found: Lying, now: float) -> None:
-        name = found.path.name
+    def _note(self, name: str, found: Lying, now: float) -> None:
         known = self._items.get(name)
         if (
             known is not None
@@ -228,7 +234,10 @@ class Desk:
             if known.gone:
                 self._keep(known.model_copy(update={"gone": False}))
             return
-        item = _arriving(found, known)
+        item = _arriving(name, found, known)
+        if name != found.path.name:
+            self._keep(item.model_copy(update={"state": ItemState.TROUBLED, "trouble": NAMELESS}))
+            return
         if not self._arrivals.is_whole(name, found, now):
             if known is None or known.state is not ItemState.ARRIVING or known.stamp != found.stamp:
                 # What is arriving is not written down: the next start would look at it anyway.
@@ -338,10 +347,10 @@ class Desk:
             return True
 
 
-def _arriving(found: Lying, known: Item | None) -> Item:
+def _arriving(name: str, found: Lying, known: Item | None) -> Item:
     """An item whose content is new; how it was read and what it became is kept."""
     return Item(
-        name=found.path.name,
+        name=name,
         state=ItemState.ARRIVING,
         size=found.size,
         changed=datetime.fromtimestamp(found.changed, UTC),

@@ -45,6 +45,11 @@ def lying(inbox: Path) -> Iterator[Lying]:
             yield found
 
 
+def shown(path: Path) -> str:
+    """The name of what lies there, which is text even where the file's name is none."""
+    return os.fsencode(path.name).decode("utf-8", "backslashreplace")
+
+
 def stamp_of(path: Path) -> str:
     """The stamp of an item as it is now, empty where it is not there."""
     found = _found(path)

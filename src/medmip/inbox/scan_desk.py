@@ -19,7 +19,7 @@ from medmip.inbox.arrivals import STILL, Arrivals
 from medmip.inbox.listing import Lying
 from medmip.inbox.records import ScanRecords
 from medmip.inbox.scan_item import LOOSE, ScanItem, ScanItemState
-from medmip.inbox.scan_listing import lying_scans, shown
+from medmip.inbox.scan_listing import lying_scans, name_of
 from medmip.logbook import logger
 
 LOOK_EVERY = 0.4
@@ -100,7 +100,7 @@ class ScanDesk:
 
     def _look(self, now: float) -> None:
         inbox = self.home.scan_inbox
-        there = {shown(found.path, inbox): found for found in lying_scans(inbox)}
+        there = {name_of(found.path, inbox): found for found in lying_scans(inbox)}
         with self._lock:
             for name, found in there.items():
                 self._note(name, found, now)
@@ -171,7 +171,7 @@ class ScanDesk:
     def _paths(self, name: str) -> Sequence[Path]:
         inbox = self.home.scan_inbox
         if name != LOOSE:
-            return [path for path in inbox.iterdir() if shown(path, inbox) == name]
+            return [path for path in inbox.iterdir() if name_of(path, inbox) == name]
         return [path for found in lying_scans(inbox) if found.path == inbox for path in found.files]
 
     def _under(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medmip.imaging.intake import NIFTI_ENDINGS, ZIP
-from medmip.inbox.listing import Lying, is_passing, lying_of
+from medmip.inbox.listing import Lying, is_passing, lying_of, shown
 from medmip.inbox.scan_item import LOOSE
 
 
@@ -36,11 +36,9 @@ def lying_scans(inbox: Path) -> Iterator[Lying]:
         yield together
 
 
-def shown(path: Path, inbox: Path) -> str:
-    """The name of what lies there, which is text even where the file's name is none."""
-    if path == inbox:
-        return LOOSE
-    return os.fsencode(path.name).decode("utf-8", "backslashreplace")
+def name_of(path: Path, inbox: Path) -> str:
+    """What lies there is called so; loose files have a name together."""
+    return LOOSE if path == inbox else shown(path)
 
 
 def _found(path: Path, files: list[Path]) -> Lying | None:
