@@ -2,6 +2,7 @@
 
 PORT ?= 8080
 HOME_DIR ?= .home/demo
+ENGINE ?=
 ARGS ?=
 
 SHELL := /bin/sh
@@ -35,8 +36,8 @@ help: ## list the targets
 		| while IFS='|' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
 
 .PHONY: demo
-demo: $(READY)/run $(STATIC) ## start MIP with synthetic data: make demo PORT=8080 HOME_DIR=.home/demo
-	@exec $(BIN)/mip demo --port $(PORT) --home "$(HOME_DIR)"
+demo: $(READY)/run $(STATIC) ## start MIP with synthetic data: make demo PORT=8080 HOME_DIR=.home/demo ENGINE=dask
+	@exec $(BIN)/mip demo --port $(PORT) --home "$(HOME_DIR)" $(if $(ENGINE),--engine $(ENGINE))
 
 .PHONY: test
 test: $(READY)/dev $(STATIC) ## run every test; ARGS="-k name" chooses
@@ -90,7 +91,7 @@ portal: $(STATIC) ## build the web portal into src/medmip/web/static
 
 .PHONY: lock
 lock: $(READY)/uv ## bring constraints.txt up to date with pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --quiet --extra demo --group dev --group node --group bench --universal \
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra demo --extra dask --group dev --group node --group bench --universal \
 		--python-version 3.11 --no-emit-index-url --no-header --no-annotate -o constraints.txt
 
 .PHONY: clean
@@ -116,7 +117,7 @@ $(READY)/uv: | $(BIN)/python
 
 $(READY)/run: pyproject.toml constraints.txt | $(READY)/uv
 	@echo 'Installing what MIP needs to run'
-	@$(call INSTALL,--editable '.[demo]')
+	@$(call INSTALL,--editable '.[demo,dask]')
 	@touch $@
 
 $(READY)/dev: $(READY)/run
