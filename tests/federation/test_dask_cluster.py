@@ -75,16 +75,11 @@ def begun():
     pool.shutdown(wait=False)
 
 
-def test_a_rerun_gives_the_same_bits_whatever_the_workers(cluster, tmp_path):
+def test_a_rerun_gives_the_same_bits(cluster):
     data = columns()
     found = regression(data, cluster)
     assert list(apart(regression(data), found)) == []
     assert regression(data, cluster) == found
-    alone = Cluster(tmp_path / "alone", workers=1)
-    try:
-        assert regression(data, alone) == found
-    finally:
-        alone.close()
 
 
 def test_patients_are_dealt_as_this_process_deals_them(cluster):
@@ -139,21 +134,22 @@ def test_a_worker_killed_in_mid_round_changes_no_bit(cluster, begun):
     assert ended() == expected
 
 
-def test_a_worker_that_does_not_get_on_is_told_by_name(tmp_path, begun):
-    slow = Cluster(tmp_path / "slow", patience=4, workers=1)
+def test_a_worker_that_does_not_get_on_is_told_by_name(cluster, begun, monkeypatch):
+    data = columns(3)
+    expected = regression(data, cluster)
+    hasty = cluster.settings.model_copy(update={"patience": 3})
+    monkeypatch.setattr(cluster.workers, "_settings", hasty)
+    address, process = next(iter(cluster.processes().items()))
+    os.kill(process, signal.SIGSTOP)
     try:
-        assert slow.workers.check()[1] == []
-        ((address, process),) = slow.processes().items()
-        regression(columns(3), slow)
-        os.kill(process, signal.SIGSTOP)
         with pytest.raises(ClusterTrouble) as told:
-            begun(lambda: regression(columns(3), slow))()
-        assert "has not got on for 4 seconds" in str(told.value)
-        assert f"part-00000.parquet at {address}" in str(told.value)
-        os.kill(process, signal.SIGCONT)
-        regression(columns(3), slow)
+            begun(lambda: regression(data, cluster))()
     finally:
-        slow.close()
+        os.kill(process, signal.SIGCONT)
+    assert "has not got on for 3 seconds" in str(told.value)
+    assert f".parquet at {address}" in str(told.value)
+    monkeypatch.undo()
+    assert regression(data, cluster) == expected
 
 
 def test_a_changed_partition_is_refused_by_its_name(cluster):
@@ -228,9 +224,10 @@ def test_what_fails_inside_is_told_by_kind_alone(tmp_path):
     assert any("partition_work" in frame for frame in failure.frames)
 
 
-@pytest.fixture
-def elsewhere(tmp_path):
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
     """A scheduler and a worker of their own, under TLS of one authority; and the settings."""
+    tmp_path = tmp_path_factory.mktemp("elsewhere")
     authority = Authority.made("test", now())
 
     def written(name, authority):
@@ -260,42 +257,40 @@ def elsewhere(tmp_path):
         "scheduler": address,
         "folder": str(tmp_path / "shared"),
         "ca_file": str(tmp_path / "ca.pem"),
+        "certificate_file": str(tmp_path / "node.pem"),
+        "key_file": str(tmp_path / "node.key"),
     }
+    first = Cluster(tmp_path / "first", **settings)
     try:
+        deadline = time.monotonic() + 60
+        while first.workers.check()[1] and time.monotonic() < deadline:
+            time.sleep(0.2)
         yield processes, settings, tmp_path
     finally:
+        first.close()
         for process in processes:
             process.kill()
             process.wait()
 
 
-def test_a_scheduler_elsewhere_takes_mips_certificate_alone_and_its_end_is_told(elsewhere, begun):
-    (scheduler, worker), settings, folder = elsewhere
-    own = {"certificate_file": f"{folder}/node.pem", "key_file": f"{folder}/node.key"}
-    other = {"certificate_file": f"{folder}/stranger.pem", "key_file": f"{folder}/stranger.key"}
-    remote = Cluster(folder / "remote", **settings, **own)
+def test_one_worker_elsewhere_gives_the_same_bits_to_mips_certificate_alone(cluster, elsewhere):
+    _, settings, folder = elsewhere
+    data = columns(7)
+    remote = Cluster(folder / "remote", **settings)
     try:
-        deadline = time.monotonic() + 60
-        while remote.workers.check()[1] and time.monotonic() < deadline:
-            time.sleep(0.2)
-        data = columns(7)
-        found = regression(data, remote)
-        assert list(apart(regression(data), found)) == []
-        stranger = Cluster(folder / "stranger", **settings, **other)
-        with pytest.raises(ClusterTrouble, match="cannot be reached"):
-            stranger.workers.check()
-        stranger.close()
-        worker.send_signal(signal.SIGSTOP)
-        ended = begun(lambda: regression(data, remote))
-        time.sleep(0.5)
-        scheduler.kill()
-        with pytest.raises(ClusterTrouble, match="lost in the middle of a round"):
-            ended()
+        assert regression(data, remote) == regression(data, cluster)
     finally:
         remote.close()
+    other = {
+        "certificate_file": str(folder / "stranger.pem"),
+        "key_file": str(folder / "stranger.key"),
+    }
+    stranger = Cluster(folder / "stranger", **settings | other)
+    with pytest.raises(ClusterTrouble, match="cannot be reached"):
+        stranger.workers.check()
 
 
-def test_a_run_names_its_engine_and_the_doctor_looks_at_the_cluster(home, capsys):
+def test_a_run_names_its_engine_and_the_doctor_looks_at_the_cluster(home, capsys, elsewhere):
 
     rng = np.random.default_rng(8)
     table = pa.table({
@@ -307,7 +302,9 @@ def test_a_run_names_its_engine_and_the_doctor_looks_at_the_cluster(home, capsys
     })  # fmt: skip
     ModelStore(home).add(WARD)
     Datasets(home).publish(table, WARD.key, "north", "f.csv")
-    home.configuration.write_text('[engine]\nkind = "dask"\nworkers = 1\npartition_records = 100\n')
+    _, settings, folder = elsewhere
+    said = "".join(f'{name} = "{value}"\n' for name, value in settings.items())
+    home.configuration.write_text(f'[engine]\nkind = "dask"\npartition_records = 100\n{said}')
     service = ExperimentService(home)
     try:
         done = service.run(
@@ -324,7 +321,26 @@ def test_a_run_names_its_engine_and_the_doctor_looks_at_the_cluster(home, capsys
         service.close()
     assert done.state == "done", done
     assert [used.engine for used in done.provenance.snapshots] == ["dask"]
-    assert len([*home.partitions.glob("*/part-*.parquet")]) == 3
+    assert (
+        len([*(folder / "shared").glob(f"{done.provenance.snapshots[0].hash}-*/part-*.parquet")])
+        == 3
+    )
     with contextlib.suppress(SystemExit):
         main(["doctor", "--home", str(home.path)])
     assert "ok    cluster: workers: 1, with" in capsys.readouterr().out
+
+
+def test_the_end_of_the_scheduler_in_mid_round_ends_the_run_with_the_reason(elsewhere, begun):
+    (scheduler, worker), settings, folder = elsewhere
+    data = columns(7)
+    remote = Cluster(folder / "last", **settings)
+    try:
+        regression(data, remote)
+        worker.send_signal(signal.SIGSTOP)
+        ended = begun(lambda: regression(data, remote))
+        time.sleep(0.5)
+        scheduler.kill()
+        with pytest.raises(ClusterTrouble, match="lost in the middle of a round"):
+            ended()
+    finally:
+        remote.close()

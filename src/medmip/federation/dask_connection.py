@@ -90,7 +90,13 @@ class Connection:
             )
         security = _own_security(now())
         self._cluster = _begun(self._settings.workers, security)
-        client = Client(self._cluster, security=security, set_as_default=False, timeout=_ANSWER)
+        client = Client(
+            self._cluster,
+            security=security,
+            set_as_default=False,
+            timeout=_ANSWER,
+            direct_to_workers=True,
+        )
         client.wait_for_workers(1, timeout=_ANSWER)
         return client
 
