@@ -12,9 +12,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -85,11 +85,13 @@ class DaskCluster:
         self._topic = f"mip-{token_hex(8)}"
         self._lock = threading.Lock()
         self._spread: OrderedDict[str, _Spread] = OrderedDict()
-        self._foldings: dict[str, _ClusterFolding[Any]] = {}
+        # Weak, so that what nobody waits for any more is given up.
+        self._foldings: WeakValueDictionary[str, _ClusterFolding[Any]] = WeakValueDictionary()
         self._heard: Client | None = None
 
     def takes(self, part: Part, question: Question[Any, Any]) -> bool:
-        placed = any(isinstance(snapshot, Placed) for snapshot in part.selection.snapshots)
+        held = part.selection.snapshots
+        placed = not held or any(isinstance(snapshot, Placed) for snapshot in held)
         # Algorithms of other packages are run by this process alone, which enabled them.
         return not placed and name_of(question.kernel) in known_kernels()
 
@@ -104,13 +106,11 @@ class DaskCluster:
             tuple(encoded(change, Change) for change in question.road.adjustments),
         )
         name = f"{self._topic}-{token_hex(8)}"
-        ended = partial(self._foldings.pop, name, None)
-        folding = _ClusterFolding[S](spread, progress, self._settings.patience, ended)
+        folding = _ClusterFolding[S](spread, progress, self._settings.patience)
         self._foldings[name] = folding
         try:
             folding.begin(ask, self._topic, name)
         except Exception as error:  # noqa: BLE001 - of many libraries
-            ended()
             raise _lost(error) from None
         return folding
 
@@ -145,8 +145,11 @@ class DaskCluster:
         with self._lock:
             client = self._listening()
             known = self._spread.get(key)
-            if known is None or not known.holds(client):
-                known = self._spread[key] = self._sent(client, self._pieces(part, key))
+        if known is None or not known.holds(client):
+            # Without the lock: to divide a large dataset takes minutes, and others go on meanwhile.
+            known = self._sent(client, self._pieces(part, key))
+        with self._lock:
+            self._spread[key] = known
             self._spread.move_to_end(key)
             while len(self._spread) > _MOST_COHORTS:
                 self._spread.popitem(last=False)
@@ -251,11 +254,10 @@ def close_cluster(cluster: DaskCluster | None) -> None:
 
 
 class _ClusterFolding(Generic[S]):
-    """A fold that the cluster is at; ended is called when it is over."""
+    """A fold that the cluster is at."""
 
-    def __init__(self, spread: _Spread, progress: Progress, patience: float, ended: Any) -> None:  # noqa: ANN401
+    def __init__(self, spread: _Spread, progress: Progress, patience: float) -> None:
         self._spread, self._progress, self._patience = spread, progress, patience
-        self._ended = ended
         self._over = threading.Event()
         self._hearing = threading.Lock()
         self._heard: dict[int, int] = {}
@@ -289,7 +291,9 @@ class _ClusterFolding(Generic[S]):
                 level.append(key)
         with dask.annotate(workers=Homes(homes), allow_other_workers=True):
             self._root = self._spread.client.get(tasks, level[0], sync=False)
-        self._root.add_done_callback(lambda _: self._over.set())
+        # Of the event alone: the fold may be forgotten before it is over.
+        over = self._over
+        self._root.add_done_callback(lambda _: over.set())
 
     def hear(self, index: int, records: int) -> None:
         """A partition was folded, perhaps once more."""
@@ -308,8 +312,6 @@ class _ClusterFolding(Generic[S]):
         except BaseException:
             self._give_up()
             raise
-        finally:
-            self._ended()
 
     def _tell(self) -> None:
         with self._hearing:
