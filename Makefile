@@ -77,6 +77,10 @@ bench: $(READY)/bench ## measure against other software; ARGS="trees sites" choo
 bench-federation: $(READY)/dev ## measure a federation; ARGS="rounds far" chooses; writes benchmarks/federation.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.federation $(ARGS)
 
+.PHONY: bench-scale
+bench-scale: $(READY)/dev ## measure a cluster; ARGS="--records 10000000" chooses; writes benchmarks/scale.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scale $(ARGS)
+
 .PHONY: validate
 validate: $(READY)/dev ## compare with references, the peer suite and NIST; writes docs/validation.md
 	$(BIN)/python -m benchmarks.validate
