@@ -2,6 +2,7 @@
 
 PORT ?= 8080
 HOME_DIR ?= .home/demo
+ENGINE ?=
 ARGS ?=
 
 SHELL := /bin/sh
@@ -35,8 +36,8 @@ help: ## list the targets
 		| while IFS='|' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
 
 .PHONY: demo
-demo: $(READY)/run $(STATIC) ## start MIP with synthetic data: make demo PORT=8080 HOME_DIR=.home/demo
-	@exec $(BIN)/mip demo --port $(PORT) --home "$(HOME_DIR)"
+demo: $(READY)/run $(STATIC) ## start MIP with synthetic data: make demo PORT=8080 HOME_DIR=.home/demo ENGINE=dask
+	@exec $(BIN)/mip demo --port $(PORT) --home "$(HOME_DIR)" $(if $(ENGINE),--engine $(ENGINE))
 
 .PHONY: test
 test: $(READY)/dev $(STATIC) ## run every test; ARGS="-k name" chooses
@@ -76,6 +77,10 @@ bench: $(READY)/bench ## measure against other software; ARGS="trees sites" choo
 bench-federation: $(READY)/dev ## measure a federation; ARGS="rounds far" chooses; writes benchmarks/federation.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.federation $(ARGS)
 
+.PHONY: bench-scale
+bench-scale: $(READY)/dev ## measure a cluster; ARGS="--records 10000000" chooses; writes benchmarks/scale.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scale $(ARGS)
+
 .PHONY: validate
 validate: $(READY)/dev ## compare with references, the peer suite and NIST; writes docs/validation.md
 	$(BIN)/python -m benchmarks.validate
@@ -90,7 +95,7 @@ portal: $(STATIC) ## build the web portal into src/medmip/web/static
 
 .PHONY: lock
 lock: $(READY)/uv ## bring constraints.txt up to date with pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --quiet --extra demo --group dev --group node --group bench --universal \
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra demo --extra dask --group dev --group node --group bench --universal \
 		--python-version 3.11 --no-emit-index-url --no-header --no-annotate -o constraints.txt
 
 .PHONY: clean
@@ -116,7 +121,7 @@ $(READY)/uv: | $(BIN)/python
 
 $(READY)/run: pyproject.toml constraints.txt | $(READY)/uv
 	@echo 'Installing what MIP needs to run'
-	@$(call INSTALL,--editable '.[demo]')
+	@$(call INSTALL,--editable '.[demo,dask]')
 	@touch $@
 
 $(READY)/dev: $(READY)/run

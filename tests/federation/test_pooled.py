@@ -10,6 +10,7 @@ import pytest
 
 from medmip.algorithms.registry import registry
 from medmip.authoring.check import Trial
+from tests.federation.in_cluster import Cluster
 from tests.store.in_postgres import Database
 
 TOLERANCE = 1e-9
@@ -50,23 +51,32 @@ LOP_SIDED = [slice(0, 3), slice(3, 20), slice(0, 0), slice(20, None)]
 
 @pytest.fixture(scope="module")
 def engines(clinics, tmp_path_factory):
-    """By name, what makes of a site one whose records that engine scans."""
+    """By name, what makes of a site one whose records that engine scans, and among how many."""
     server = clinics("bundled")
     address = f"{server.address} user=postgres"
     database = Database(address, tmp_path_factory.mktemp("registers"))
-    return {"duckdb": lambda site: site, "postgres": database.site}
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        yield {
+            "duckdb": (lambda site: site, PARTS),
+            "postgres": (database.site, PARTS),
+            # Each site's datasets are in three partitions, whose sums are added by a tree.
+            "dask": (cluster.site, (1,)),
+        }
+    finally:
+        cluster.close()
 
 
 @pytest.mark.parametrize("name", sorted(registry()))
 def test_every_algorithm_by_every_engine_over_members_equals_pooled(name, engines):
     trial = Trial.of(registry()[name])
     pooled = trial.run().model_dump()
-    ways = [(engine, str(parts), parts) for engine in engines for parts in PARTS]
+    ways = [(engine, str(parts), parts) for engine, (_, each) in engines.items() for parts in each]
     # Pooled records of snapshots are what all others are held against.
     ways[ways.index(("duckdb", "1", 1))] = ("duckdb", "lop-sided, one empty", LOP_SIDED)
     found = []
     for engine, way, parts in ways:
-        moved = engines[engine]
+        moved, _ = engines[engine]
         result = trial.run(parts=split(trial, parts), moved=moved).model_dump()
         found += [f"{engine}, {way}: {difference}" for difference in apart(pooled, result)][:3]
     assert found == []

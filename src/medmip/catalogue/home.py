@@ -29,6 +29,11 @@ class Home:
         return self.path / "datasets"
 
     @property
+    def partitions(self) -> Path:
+        """Published versions divided for a cluster, unless `mip.toml` names another folder."""
+        return self.path / "partitions"
+
+    @property
     def in_place(self) -> Path:
         """What is known of datasets whose records are analysed in the hospital's own database."""
         return self.path / "in_place"

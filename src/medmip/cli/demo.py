@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from medmip.catalogue.home import Home
 
 FEDERATION = "Demonstration"
+_CLUSTER = b'[engine]\nkind = "dask"\nworkers = 1\npartition_records = 250\n'
+"""Each hospital's own, so small that its few records are divided all the same."""
 _OPEN = b'[login]\nkind = "open"\n'
 """The demonstration asks nobody who they are."""
 _BY_SQL = b'[ldsm]\ndatabase = "embedded"\n'
@@ -26,6 +29,13 @@ _SHOWN_SEARCHES = b"steering_in_clear = true\n"
 """Invented patients have nothing to hide: quantiles of one hospital alone may be searched for."""
 _SOON = 30.0
 """Seconds within which a hospital that is told to stop has stopped."""
+
+
+class EngineKind(StrEnum):
+    """The engines that fold published records."""
+
+    DUCKDB = "duckdb"
+    DASK = "dask"
 
 
 @dataclass(frozen=True)
@@ -53,19 +63,25 @@ def demo(
     alone: Annotated[
         bool, typer.Option("--alone", help="One hospital in one process, without a federation.")
     ] = False,
+    engine: Annotated[
+        EngineKind, typer.Option(help="What folds records: this process, or a cluster.")
+    ] = EngineKind.DUCKDB,
 ) -> None:
     """Serve the portal on synthetic data of three hospitals, which the first start prepares."""
     place = opened(home or Path(".home/demo"))
     check_port("127.0.0.1", port)
+    folding = _CLUSTER if engine is EngineKind.DASK else b""
     if alone:
-        _configure(place, _OPEN + _BY_SQL)
+        _configure(place, _OPEN + _BY_SQL + folding)
+        _check_engine(place, engine)
         prepare_demo(place)
         serve_home(place, "127.0.0.1", port)
         return
     _configure(place, _OPEN)
     homes = [opened(place.path / "hospitals" / hospital.folder) for hospital in HOSPITALS]
     for hospital, own in zip(HOSPITALS, homes, strict=True):
-        _configure(own, _OPEN + (_BY_SQL if hospital is READ_BY_SQL else b""))
+        _configure(own, _OPEN + (_BY_SQL if hospital is READ_BY_SQL else b"") + folding)
+        _check_engine(own, engine)
         prepare_demo(own, hospital.datasets)
         if not own.policy.exists():
             write_atomically(own.policy, _SHOWN_SEARCHES)
@@ -112,6 +128,20 @@ def _configure(place: "Home", text: bytes) -> None:
     """Configures a home of the demonstration, unless it is configured already."""
     if not place.configuration.exists():
         write_atomically(place.configuration, text)
+
+
+def _check_engine(place: "Home", engine: EngineKind) -> None:
+    """Ends where a home was made with another engine."""
+    from medmip.store.engine_settings import engine_settings
+
+    found = engine_settings(place).kind
+    if found != engine:
+        typer.echo(
+            f"{place.path} is configured with the engine {found}. Choose another home, or change "
+            f"[engine] in {place.configuration}.",
+            err=True,
+        )
+        raise typer.Exit(1)
 
 
 def _federate(place: "Home", homes: "list[Home]") -> None:

@@ -31,6 +31,7 @@ def doctor(home: HomeOption = None) -> None:
         *_check_snapshots(place),
         *_check_sources(place),
         *_check_placed(place),
+        *_check_cluster(place),
         _check_ledger(place),
         _check_policy(place),
         _check_portal(),
@@ -151,6 +152,25 @@ def _check_placed(place: "Home") -> list[Check]:
         else:
             found.append((name, True, detail))
     return found
+
+
+def _check_cluster(place: "Home") -> list[Check]:
+    from medmip.federation.dask_cluster import cluster_of
+
+    try:
+        cluster = cluster_of(place)
+        if cluster is None:
+            return []
+        try:
+            workers, wrong = cluster.check()
+        finally:
+            cluster.close()
+    except MipError as error:
+        return [("cluster", False, str(error))]
+    found = f"workers: {len(workers)}"
+    return [
+        ("cluster", not wrong, "; ".join(wrong) or f"{found}, with this version and the partitions")
+    ]
 
 
 def _check_ledger(place: "Home") -> Check:

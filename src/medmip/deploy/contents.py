@@ -45,6 +45,7 @@ PARTS = (
     Part(_named(_HOME.logs), False, "history, not needed to go on"),
     Part("ldsm", False, "copies of published versions; `mip ldsm sync` makes them anew"),
     Part("ldsm-log.json", False, "how far a log was read that is left out as well"),
+    Part(_named(_HOME.partitions), False, "published versions divided for a cluster, made anew"),
     Part(_named(_HOME.received), False, "images not brought in yet, identifiers and all"),
     Part(_named(_HOME.work), False, "temporary files of imports, of data and of scans"),
     Part("serve.lock", False, "held while a server runs"),

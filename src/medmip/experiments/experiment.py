@@ -60,7 +60,7 @@ class SnapshotUsed(BaseModel):
     version: int
     synthetic: bool = False
     site: str = ""
-    engine: Literal["", "duckdb", "postgres"] = ""
+    engine: Literal["", "duckdb", "dask", "postgres"] = ""
 
 
 class SiteUsed(BaseModel):

@@ -171,7 +171,7 @@ class Runner:
                     version=used.version,
                     synthetic=used.synthetic,
                     site=used.site if isinstance(used, Holding) else "",
-                    engine=_engine_of(used),
+                    engine=self._engine_of(used, own),
                 )
                 for used in plan.snapshots
             ),
@@ -180,6 +180,18 @@ class Runner:
             excluded=size.excluded,
             thresholds=tuple(_thresholds(name, policy) for name, policy in policies.items()),
         )
+
+    def _engine_of(
+        self, used: Held, own: Sequence[Snapshot]
+    ) -> Literal["", "duckdb", "dask", "postgres"]:
+        """What scanned a dataset here; a hospital of a federation does not tell."""
+        if isinstance(used, Holding):
+            return ""
+        if isinstance(used, Placed):
+            return "postgres"
+        # Beside records that stay in their database, those of files are read here too.
+        placed = any(isinstance(part, Placed) for part in own)
+        return "duckdb" if placed or self.site(tuple(own)).workers is None else "dask"
 
     def _note(
         self,
@@ -239,13 +251,6 @@ def _without(loss: SiteLost, request: Request, plan: Plan) -> Request:
         raise loss
     data = request.inputdata.model_copy(update={"datasets": left})
     return request.model_copy(update={"inputdata": data})
-
-
-def _engine_of(used: Held) -> Literal["", "duckdb", "postgres"]:
-    """What scanned a dataset here; a hospital of a federation does not tell."""
-    if isinstance(used, Holding):
-        return ""
-    return "postgres" if isinstance(used, Placed) else "duckdb"
 
 
 def _thresholds(site: str, policy: Policy) -> ThresholdsUsed:

@@ -45,6 +45,7 @@ from medmip.experiments.shelf import Shelf
 from medmip.experiments.stars import Stars
 from medmip.experiments.write_up import WriteUp, write_up_of
 from medmip.federation.approvals import Approvals
+from medmip.federation.dask_cluster import close_cluster, cluster_of
 from medmip.federation.desk_messages import software_version
 from medmip.federation.house import House
 from medmip.federation.hub_folder import HubFolder
@@ -116,6 +117,7 @@ class ExperimentService:
         self._engine = Engines(self._files, placed)
         self._cache = BlockCache()
         self._key = site_key(home, "folds")
+        self._cluster = cluster_of(home)
         self._runner = Runner(self._site, self.validator, self.ledger, self.policy, sites)
         self.reader_now: Callable[[str], Reader | None] = lambda _: None
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="experiment")
@@ -134,6 +136,7 @@ class ExperimentService:
         for run in self._runs.values():
             run.stop.set()
         self._workers.shutdown(wait=True, cancel_futures=True)
+        close_cluster(self._cluster)
 
     def shelf_of(self, reader: Reader | None) -> Shelf:
         """The datasets that a reader may analyse; None is who runs this machine, and sees all."""
@@ -161,9 +164,8 @@ class ExperimentService:
         Datasets that reader may not analyse are as little there as those that never were.
         origin is the experiment of which this one asks again.
         """
-        plan = self.validator_of(reader).plan(request)
-        called = name or plan.algorithm.label
-        identity = self.experiments.add(request, called, user, State.QUEUED, origin)
+        label = self.validator_of(reader).plan(request).algorithm.label
+        identity = self.experiments.add(request, name or label, user, State.QUEUED, origin)
         self._enqueue(identity)
         return self.get(identity)
 
@@ -293,6 +295,7 @@ class ExperimentService:
             engine=self._engine,
             cache=self._cache,
             key=self._key,
+            workers=self._cluster,
             policy=self.policy,
             ledger=self.ledger,
             memory=self._memory,
@@ -444,4 +447,4 @@ class ExperimentService:
         log.info("experiment ended", experiment=identity, state=str(state))
 
     def _site(self, snapshots: tuple[Snapshot, ...]) -> Site:
-        return Site(self._engine, self._guard, snapshots, self._cache, self._key)
+        return Site(self._engine, self._guard, snapshots, self._cache, self._key, self._cluster)

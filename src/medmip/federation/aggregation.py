@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from medmip.federation.member import Admitted, Member, Progress, SiteTrouble
+from medmip.federation.member import Admitted, Member, SiteTrouble
 from medmip.federation.question import Question
+from medmip.federation.site import Progress
 from medmip.fold.statistic import Statistic
 
 State = TypeVar("State")

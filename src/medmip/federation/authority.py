@@ -111,7 +111,13 @@ class Authority:
         """The authority's certificate, which every node of the federation holds."""
         return self.certificate.public_bytes(Encoding.PEM)
 
-    def for_server(self, key: bytes, addresses: tuple[Address, ...], now: datetime) -> bytes:
+    def for_server(
+        self,
+        key: bytes,
+        addresses: tuple[Address, ...],
+        now: datetime,
+        life: timedelta = CERTIFICATE_LIFE,
+    ) -> bytes:
         """A certificate (PEM) for a server that is reached at these addresses.
 
         It is a client's too, for servers of one hub that connect to each other.
@@ -124,7 +130,7 @@ class Authority:
         ]
         extension = x509.SubjectAlternativeName(names)
         uses = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
-        return self._leaf("hub", key, uses, now, extension)
+        return self._leaf("hub", key, uses, now, extension, life=life)
 
     def for_client(self, node: str, key: bytes, now: datetime) -> bytes:
         """A certificate (PEM) for a node's TLS key, given by its 32 public bytes."""
@@ -137,6 +143,7 @@ class Authority:
         uses: tuple[x509.ObjectIdentifier, ...],
         now: datetime,
         *extensions: x509.SubjectAlternativeName,
+        life: timedelta = CERTIFICATE_LIFE,
     ) -> bytes:
         try:
             public = Ed25519PublicKey.from_public_bytes(key)
@@ -145,7 +152,7 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.private.public_key())
         builder = (
-            _begun(subject, public, self.certificate.subject, now, CERTIFICATE_LIFE)
+            _begun(subject, public, self.certificate.subject, now, life)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(uses), critical=False)

@@ -17,7 +17,7 @@ from medmip.federation.common_policy import read_common, stricter
 from medmip.federation.offer import Offer, OfferedAlgorithm, OfferedDataset, OfferedModel
 from medmip.federation.offering import Offering, read_offering
 from medmip.federation.request import CohortRequest, Named, meaning
-from medmip.federation.site import Site
+from medmip.federation.site import Site, Workers
 from medmip.federation.site_runs import Opening
 from medmip.federation.specification import CohortSpec
 from medmip.federation.steering import SteeringRule
@@ -36,7 +36,8 @@ class House:
 
     memory is what the guard remembers of earlier cohorts; steering is the rule on searches, one for
     all runs; settings is the file `site.toml`; common is that of the federation's thresholds; opens
-    says whether a dataset's own policy opens it to the researchers of a federation.
+    says whether a dataset's own policy opens it to the researchers of a federation; workers fold
+    what they can, if there are any.
     """
 
     models: ModelStore
@@ -54,6 +55,7 @@ class House:
     software: str
     common: Path
     opens: Callable[[Snapshot], bool]
+    workers: Workers | None = None
     now: Callable[[], datetime] = datetime.now
 
     def __post_init__(self) -> None:
@@ -126,7 +128,7 @@ class House:
                 remedy="Look at the catalogue again: what a site offers may change.",
             )
         guard = Guard(self.effective(), self.ledger, self.memory)
-        return spec, Site(self.engine, guard, held, self.cache, self.key)
+        return spec, Site(self.engine, guard, held, self.cache, self.key, self.workers)
 
     def note(self, access: Access, refusal: Refused) -> None:
         self.ledger.record(

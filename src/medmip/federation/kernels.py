@@ -50,12 +50,12 @@ def name_of(function: Callable[..., object]) -> str:
 @cache
 def kernels_of(algorithm: Algorithm[Any, Any]) -> Mapping[str, Kernel]:
     """Every kernel that an algorithm may run, with those of preparation and validation."""
-    return _reached((algorithm.run,)) | _besides()
+    return kernels_reached((algorithm.run,)) | _besides()
 
 
 @cache
 def _besides() -> dict[str, Kernel]:
-    return _reached((*_PREPARATION, *_VALIDATION))
+    return kernels_reached((*_PREPARATION, *_VALIDATION))
 
 
 def kernels_of_all(algorithms: Iterable[Algorithm[Any, Any]]) -> dict[str, Kernel]:
@@ -87,7 +87,7 @@ def _as_kernel(function: Callable[..., Any]) -> Kernel | None:
     return Kernel(name_of(function), function, hints[parameters[1]], given)
 
 
-def _reached(begun: Iterable[object]) -> dict[str, Kernel]:
+def kernels_reached(begun: Iterable[object]) -> dict[str, Kernel]:
     """Every kernel that code can name, from these functions and classes on."""
     waiting, seen = list(begun), set[int]()
     kept: list[object] = []

@@ -6,14 +6,11 @@ from typing import Protocol, TypeVar
 
 from medmip.errors import MipError
 from medmip.federation.question import Question, Road
-from medmip.federation.site import DatasetCounts, Part
-from medmip.fold.block import Block
+from medmip.federation.site import DatasetCounts, Part, Progress
 from medmip.fold.statistic import Statistic
 
 State = TypeVar("State")
 S = TypeVar("S", bound=Statistic)
-Progress = Callable[[int], None]
-"""Told how many records more have been folded; raises Cancelled to stop."""
 
 
 class SiteTrouble(MipError):
@@ -88,10 +85,10 @@ class LocalMember:
     ) -> Callable[[], Admitted]:
         def admitted() -> Admitted:
             part, policy = self.part, self.part.site.guard.policy
-            size = part.size(road, _each(progress))
+            size = part.size(road, progress)
             self._patients[road.groups] = size.patients
             if size.patients or if_empty:
-                part.admit(road, size.patients, _each(progress))
+                part.admit(road, size.patients, progress)
             counts = size.counts
             return Admitted(
                 None if counts is None else part.released(counts, size.patients),
@@ -106,7 +103,7 @@ class LocalMember:
         return admitted
 
     def fold(self, question: Question[State, S], progress: Progress) -> Callable[[], S | None]:
-        folding = self.part.folding(question, _each(progress))
+        folding = self.part.folding(question, progress)
 
         def summed() -> S | None:
             found = folding.total()
@@ -116,7 +113,3 @@ class LocalMember:
             return self.part.released(found, patients, question.cells)
 
         return summed
-
-
-def _each(progress: Progress) -> Callable[[Block], None]:
-    return lambda block: progress(block.records)

@@ -12,11 +12,12 @@ import numpy as np
 from medmip.federation.coordinator import Coordinator, Peer
 from medmip.federation.kernels import described
 from medmip.federation.masked_round import MaskedSums
-from medmip.federation.member import Admitted, Progress, SiteTrouble
+from medmip.federation.member import Admitted, SiteTrouble
 from medmip.federation.messages import Asking, Outcome, Problem, Sharing, Sum, Verb, digest
 from medmip.federation.observer import Observer, Unobserved
 from medmip.federation.question import Change, Question, Road
 from medmip.federation.secure_messages import Answer, Step, Stepped, Stepping
+from medmip.federation.site import Progress
 from medmip.federation.site_runs import Opening
 from medmip.federation.statistics import checked
 from medmip.federation.wire import Malformed, decoded, decoded_as, encoded

@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 
 from medmip.federation.aggregation import Aggregation, Clear, added
 from medmip.federation.kernels import described
-from medmip.federation.member import Admitted, Member, Progress, SiteTrouble
+from medmip.federation.member import Admitted, Member, SiteTrouble
 from medmip.federation.question import Question
 from medmip.federation.remote import RemoteMember, SiteLost, SiteRestarted
 from medmip.federation.run_keys import FEWEST, OnLoss, RunLabel, TooFewSites
 from medmip.federation.secure_messages import Introduced
 from medmip.federation.secure_party import RemoteParty
 from medmip.federation.secure_sum import SecureSum
+from medmip.federation.site import Progress
 from medmip.federation.statistics import checked
 from medmip.federation.wire import Malformed
 from medmip.fold.statistic import Statistic

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from medmip.federation import remote
 from medmip.federation.masked_round import MaskedSums, Unmasked, Unmasking, Vote
-from medmip.federation.member import Progress, SiteTrouble
+from medmip.federation.member import SiteTrouble
 from medmip.federation.question import Question
 from medmip.federation.remote import RemoteMember
 from medmip.federation.run_keys import KeyAdvert, OnLoss, Roster, RunLabel
@@ -27,6 +27,7 @@ from medmip.federation.secure_messages import (
     Step,
 )
 from medmip.federation.secure_sum import SiteLost
+from medmip.federation.site import Progress
 from medmip.federation.summands import Shapes
 from medmip.fold.statistic import FloatArray
 

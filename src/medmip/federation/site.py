@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Annotated, TypeVar
+from functools import cached_property, partial
+from typing import Annotated, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -22,19 +22,41 @@ from medmip.store.snapshots import Snapshot
 
 State = TypeVar("State")
 S = TypeVar("S", bound=Statistic)
-Each = Callable[[Block], None]
-"""Told of every block before it is folded; raises Cancelled to stop."""
+T_co = TypeVar("T_co", bound=Statistic, covariant=True)
+Progress = Callable[[int], None]
+"""Told how many records more have been folded; raises Cancelled to stop."""
+
+
+class Summing(Protocol[T_co]):
+    """A fold that has begun."""
+
+    def total(self) -> T_co | None:
+        """The sum, once all is folded; None where there is no record."""
+
+
+class Workers(Protocol):
+    """Where a site's published records are folded, if not in this process."""
+
+    def takes(self, part: "Part", question: Question[Any, Any]) -> bool:
+        """Whether they know the kernel, and can read these records."""
+
+    def folding(self, part: "Part", question: Question[State, S], progress: Progress) -> Summing[S]:
+        """The fold of a part's records, begun."""
 
 
 @dataclass
 class Site:
-    """One hospital's data and its guard; key is the secret that its patients are dealt by."""
+    """One hospital's data and its guard; key is the secret that its patients are dealt by.
+
+    workers, if any, fold what they can.
+    """
 
     engine: Engine
     guard: Guard
     snapshots: tuple[Snapshot, ...]
     cache: BlockCache = field(default_factory=BlockCache)
     key: bytes = field(default=b"", repr=False)
+    workers: Workers | None = None
 
 
 @dataclass(frozen=True)
@@ -118,29 +140,34 @@ class Part:
         copies = 1 if self.selection.partition is None else 2
         return size * copies * (2 if self.selection.adjustable else 1)
 
+    @cached_property
+    def cohort(self) -> str:
+        """A name that is equal only for equal blocks of one site."""
+        # Blocks hold each dataset's position in the cohort, so another order needs other blocks.
+        return f"{self.selection.key()}|{self.positions}"
+
     def blocks(self) -> Iterator[Block]:
         """The records, cached where they fit."""
-        # Blocks hold each dataset's position in the cohort, so another order needs other blocks.
         return self.site.cache.blocks(
-            f"{self.selection.key()}|{self.positions}",
+            self.cohort,
             self.expected,
             lambda: encoded_blocks(self.site.engine, self.selection, self.positions, self.site.key),
         )
 
-    def size(self, road: Road, each: Each) -> PartSize:
+    def size(self, road: Road, progress: Progress) -> PartSize:
         """What lies at the end of a road; nothing of it has passed the guard."""
-        counts = self.summed(Question(dataset_counts, self.datasets, road=road), each)
+        counts = self.summed(Question(dataset_counts, self.datasets, road=road), progress)
         patients = 0 if counts is None else int(counts.patients.sum())
         records = 0 if counts is None else int(counts.records.sum())
         return PartSize(
             counts, patients, records, self.selected if road.groups is None else records
         )
 
-    def admit(self, road: Road, patients: int, each: Each) -> None:
+    def admit(self, road: Road, patients: int, progress: Progress) -> None:
         """Asks the guard whether these patients may be analysed; raises Refused."""
 
         def summed(kernel: Callable[[Block, State], S], state: State) -> S | None:
-            return self.summed(Question(kernel, state, road=road), each)
+            return self.summed(Question(kernel, state, road=road), progress)
 
         names = partial(dominated, summed, self.selection.numeric)
         if road.groups is None:
@@ -148,18 +175,17 @@ class Part:
         else:
             self.site.guard.admit_share(self.access, patients, names)
 
-    def summed(self, question: Question[State, S], each: Each) -> S | None:
+    def summed(self, question: Question[State, S], progress: Progress) -> S | None:
         """The sum over its records, None where it has none; it has not passed the guard."""
-        return self.folding(question, each).total()
+        return self.folding(question, progress).total()
 
-    def folding(self, question: Question[State, S], each: Each) -> Folding[S]:
+    def folding(self, question: Question[State, S], progress: Progress) -> Summing[S]:
         """The fold of its records, begun where helpers are free."""
-        blocks = self.blocks()
-        if question.road.groups is not None:
-            groups = question.road.groups
-            blocks = (block for whole in blocks if (block := whole.share(groups)).records)
-        kernel, state = _adjusting(question), question.state
-        return Folding(blocks, lambda block: kernel(block, state), each)
+        workers = self.site.workers
+        if workers is not None and workers.takes(self, question):
+            return workers.folding(self, question, progress)
+        blocks = question.over(self.blocks())
+        return Folding(blocks, question.answer, lambda block: progress(block.records))
 
     def released(self, statistic: S, patients: int, cells: tuple[str, ...] = ()) -> S:
         """The statistic as the guard lets it out; raises Refused."""
@@ -188,19 +214,6 @@ def previewed(site: Site, spec: CohortSpec, access: Access) -> dict[str, int | N
     counts = site.guard.preview(part.access, [size.patients for size in sizes])
     names = [snapshot.dataset for snapshot in part.selection.snapshots]
     return dict(zip(names, counts, strict=True))
-
-
-def _adjusting(question: Question[State, S]) -> Callable[[Block, State], S | None]:
-    """The kernel of adjusted blocks, so that threads share that work; None of no record."""
-    kernel, changes = question.kernel, question.road.adjustments
-    if not changes:
-        return kernel
-
-    def adjusting(raw: Block, state: State) -> S | None:
-        block = raw.adjusted(changes)
-        return kernel(block, state) if block.records else None
-
-    return adjusting
 
 
 def _compared(site: Site, selection: Selection) -> Selection:

@@ -9,14 +9,14 @@ from typing import Any, Protocol
 from medmip.algorithms.declaration import Algorithm
 from medmip.errors import MipError
 from medmip.federation.kernels import Kernel, UnknownKernel, kernels_of_all
-from medmip.federation.member import Admitted, LocalMember, Progress
+from medmip.federation.member import Admitted, LocalMember
 from medmip.federation.messages import Asking, Previewed, Sharing, Sum
 from medmip.federation.peers import SwappedKey
 from medmip.federation.question import Change, Question, Road
 from medmip.federation.request import CohortRequest
 from medmip.federation.run_keys import TooFewSites, Untrustworthy
 from medmip.federation.secure_messages import Answer, Step
-from medmip.federation.site import Part, Site, previewed
+from medmip.federation.site import Part, Progress, Site, previewed
 from medmip.federation.site_masks import MaskMaker, RunMasks
 from medmip.federation.specification import CohortSpec
 from medmip.federation.succession import BrokenSuccession

@@ -19,6 +19,7 @@ from medmip.catalogue.home import PUBLISHED_RECORD, Home, dataset_folder
 from medmip.store.commit import carry_out, commit, is_pending
 from medmip.store.errors import StoreBusy, StoreError, UnknownDataset
 from medmip.store.parquet import Contents, contents, write_table
+from medmip.store.partitions import forget_partitions
 from medmip.store.published import MAPPING_SUFFIX, Published, Snapshot
 
 __all__ = ["Datasets", "Snapshot", "file_hash", "is_dataset_code"]
@@ -44,6 +45,7 @@ class Datasets:
     """
 
     def __init__(self, home: Home, root: Path | None = None) -> None:
+        self._home = home
         self._root = root or home.datasets
 
     def publish(
@@ -167,6 +169,8 @@ class Datasets:
                     remedy="Roll back to another version first, or remove the dataset.",
                 )
             kept = tuple(v for v in published.versions if v.version not in numbers)
+            gone = {v.hash for v in published.versions} - {v.hash for v in kept}
+            forget_partitions(self._home, gone)
             folder = published.current.path.parent
             Published(kept, published.number).write(folder)
             _clean(folder, _kept_files(kept))
@@ -175,7 +179,8 @@ class Datasets:
     def remove(self, model: str, dataset: str) -> None:
         """Unpublish a dataset and delete all its versions; raises UnknownDataset."""
         with self._locked():
-            self._existing(model, dataset)
+            published = self._existing(model, dataset)
+            forget_partitions(self._home, {version.hash for version in published.versions})
             folder = self._folder(model, dataset)
             doomed = self._root / f"{token_hex(8)}{_PARTIAL}"
             folder.rename(doomed)

@@ -1,0 +1,366 @@
+"""A site's records folded by the workers of a cluster; only their sum comes back.
+
+Each partition is folded where its blocks are kept, and sums are added by a tree on the workers,
+whose shape the number of partitions alone decides: a rerun gives the same bits, whichever worker
+does what. The guard is this process's: what comes back has not passed it.
+"""
+
+import contextlib
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from medmip.catalogue.home import Home
+from medmip.federation.dask_connection import ClusterTrouble, Connection
+from medmip.federation.kernels import described, name_of
+from medmip.federation.partition_work import (
+    Ask,
+    Folded,
+    Homes,
+    Piece,
+    about,
+    combined,
+    fold,
+    kept,
+    known_kernels,
+    own_version,
+)
+from medmip.federation.question import Change, Question
+from medmip.federation.site import Part, Progress, Summing
+from medmip.federation.wire import encoded
+from medmip.fold.statistic import IntArray, Statistic
+from medmip.logbook import logger
+from medmip.store.engine import KeyArray, Selection
+from medmip.store.engine_settings import EngineSettings, engine_settings
+from medmip.store.partitions import Partitions
+from medmip.store.placed import Placed
+from medmip.store.snapshots import Snapshot
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+State = TypeVar("State")
+S = TypeVar("S", bound=Statistic)
+log = logger("medmip.federation.dask_cluster")
+_GLANCE = 0.05
+"""Seconds between looks at whether a run was cancelled."""
+_ADDED_AT_ONCE = 4
+_MOST_COHORTS = 32
+"""Cohorts whose pieces the cluster knows; what the others' workers keep is bounded by bytes."""
+_LARGE = 2**16
+"""Bytes of a question that is sent to the cluster once instead of once a partition."""
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """A cohort's pieces as the cluster has them: what stands for each, its file and its home."""
+
+    client: "Client"
+    pieces: tuple["Future", ...]
+    files: tuple[str, ...]
+    homes: tuple[str, ...]
+
+    def holds(self, client: "Client") -> bool:
+        """Whether the cluster still has them."""
+        return self.client is client and all(
+            piece.status in ("pending", "finished") for piece in self.pieces
+        )
+
+
+class DaskCluster:
+    """Folds parts of cohorts on a cluster; implements Workers."""
+
+    def __init__(self, settings: EngineSettings, home: Home) -> None:
+        self._settings = settings
+        self._partitions = Partitions(settings.partitions(home), settings.partition_records)
+        self._connection = Connection(settings)
+        self._topic = f"mip-{token_hex(8)}"
+        self._lock = threading.Lock()
+        self._spread: OrderedDict[str, _Spread] = OrderedDict()
+        # Weak, so that what nobody waits for any more is given up.
+        self._foldings: WeakValueDictionary[str, _ClusterFolding[Any]] = WeakValueDictionary()
+        self._heard: Client | None = None
+
+    def takes(self, part: Part, question: Question[Any, Any]) -> bool:
+        held = part.selection.snapshots
+        placed = not held or any(isinstance(snapshot, Placed) for snapshot in held)
+        # Algorithms of other packages are run by this process alone, which enabled them.
+        return not placed and name_of(question.kernel) in known_kernels()
+
+    def folding(self, part: Part, question: Question[State, S], progress: Progress) -> Summing[S]:
+        spread = self._spread_of(part)
+        kernel = described(question.kernel)
+        ask = Ask(
+            own_version(),
+            kernel.name,
+            encoded(question.state, kernel.state),
+            question.road.groups,
+            tuple(encoded(change, Change) for change in question.road.adjustments),
+        )
+        name = f"{self._topic}-{token_hex(8)}"
+        folding = _ClusterFolding[S](spread, progress, self._settings.patience)
+        self._foldings[name] = folding
+        try:
+            folding.begin(ask, self._topic, name)
+        except Exception as error:  # noqa: BLE001 - of many libraries
+            raise _lost(error) from None
+        return folding
+
+    def check(self) -> tuple[list[str], list[str]]:
+        """The workers' addresses, and what is wrong with them; raises ClusterTrouble."""
+        client = self._connection.client()
+        folder = self._partitions.folder
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        try:
+            found = client.run(about, str(folder), on_error="return")
+        except Exception as error:  # noqa: BLE001 - of many libraries
+            raise _lost(error) from None
+        wrong = [] if found else ["no worker has joined the scheduler"]
+        for address, told in sorted(found.items()):
+            if isinstance(told, Exception):
+                wrong.append(f"{address} cannot run MIP: {type(told).__name__}")
+            elif told[0] != own_version():
+                wrong.append(f"{address} has MIP {told[0]}, not {own_version()}")
+            elif not told[1]:
+                wrong.append(f"{address} does not see {folder}")
+        return sorted(found), wrong
+
+    def close(self) -> None:
+        """Ends the connection, and the cluster where it was begun here."""
+        with self._lock:
+            self._spread.clear()
+        self._connection.close()
+
+    def _spread_of(self, part: Part) -> _Spread:
+        secret = hashlib.sha256(b"cohort" + part.site.key).hexdigest()
+        key = f"{part.cohort}|{secret}"
+        with self._lock:
+            client = self._listening()
+            known = self._spread.get(key)
+        if known is None or not known.holds(client):
+            # Without the lock: to divide a large dataset takes minutes, and others go on meanwhile.
+            known = self._sent(client, self._pieces(part, key))
+        with self._lock:
+            self._spread[key] = known
+            self._spread.move_to_end(key)
+            while len(self._spread) > _MOST_COHORTS:
+                self._spread.popitem(last=False)
+        return known
+
+    def _listening(self) -> "Client":
+        """The client, which hears of records that were folded."""
+        client = self._connection.client()
+        if self._heard is not client:
+            self._spread.clear()
+            client.subscribe_topic(self._topic, self._hear)
+            self._heard = client
+        return client
+
+    def _hear(self, event: tuple[float, Any]) -> None:
+        name, index, records = event[1]
+        folding = self._foldings.get(name)
+        if folding is not None:
+            folding.hear(index, records)
+
+    def _sent(self, client: "Client", pieces: Sequence[Piece]) -> _Spread:
+        """Gives each piece a home among the workers, which it leaves when its home is lost."""
+        try:
+            workers = sorted(client.nthreads())
+        except Exception as error:  # noqa: BLE001 - of many libraries
+            raise _lost(error) from None
+        if not workers:
+            raise ClusterTrouble(
+                "The cluster has no worker", remedy="Start workers, then run it again."
+            )
+        homes = tuple(workers[index % len(workers)] for index in range(len(pieces)))
+        futures = tuple(
+            client.submit(
+                kept,
+                piece,
+                key=f"mip-piece-{token_hex(8)}",
+                workers=[home],
+                allow_other_workers=True,
+            )
+            for piece, home in zip(pieces, homes, strict=True)
+        )
+        return _Spread(client, futures, tuple(piece.part.file for piece in pieces), homes)
+
+    def _pieces(self, part: Part, key: str) -> list[Piece]:
+        pieces = []
+        total = sum(snapshot.records for snapshot in part.selection.snapshots)
+        for snapshot, position in zip(part.selection.snapshots, part.positions, strict=True):
+            own = replace(part.selection, snapshots=(snapshot,))
+            stored = self._partitions.of(snapshot)
+            groups, keys, places = self._beside(part, own, snapshot)
+            told = replace(own, snapshots=(replace(snapshot, source="", applied=""),))
+            for index, held in enumerate(stored):
+                if not held.records:
+                    continue
+                mine = None if places is None else places == index
+                pieces.append(
+                    Piece(
+                        name=hashlib.sha256(f"{key}|{held.sha256}".encode()).hexdigest(),
+                        folder=self._partitions.folder,
+                        part=held,
+                        selection=told,
+                        position=position,
+                        groups=None if groups is None else groups[mine],
+                        keys=None if keys is None else keys[mine],
+                        expected=part.expected * held.records // max(total, 1),
+                        memory=self._settings.memory,
+                    )
+                )
+        return pieces
+
+    def _beside(
+        self, part: Part, own: Selection, snapshot: Snapshot
+    ) -> tuple[IntArray | None, KeyArray | None, IntArray | None]:
+        """Of the records kept of one version: their groups, keys and partitions, (kept,) each."""
+        engine, key = part.site.engine, part.site.key
+        groups = keys = None
+        if own.partition is not None and own.partition.folds:
+            groups = engine.groups(own, key)[0]
+            groups = groups.astype(np.min_scalar_type(own.partition.folds))
+        if own.identity:
+            keys = engine.keys(own, key)[0]
+        if groups is None and keys is None:
+            return None, None, None
+        ((held, patients),) = engine.rows(own)
+        places = self._partitions.places(snapshot)[held]
+        if own.visits is not None and patients is not None:
+            # One record a patient, in the patients' order.
+            places = places[np.unique(patients[held], return_index=True)[1]]
+        return groups, keys, places
+
+
+def cluster_of(home: Home) -> DaskCluster | None:
+    """The cluster that a home's `mip.toml` names, not begun yet; raises SettingsError."""
+    settings = engine_settings(home)
+    return DaskCluster(settings, home) if settings.kind == "dask" else None
+
+
+def close_cluster(cluster: DaskCluster | None) -> None:
+    """Closes a cluster, where there is one."""
+    if cluster is not None:
+        cluster.close()
+
+
+class _ClusterFolding(Generic[S]):
+    """A fold that the cluster is at."""
+
+    def __init__(self, spread: _Spread, progress: Progress, patience: float) -> None:
+        self._spread, self._progress, self._patience = spread, progress, patience
+        self._over = threading.Event()
+        self._hearing = threading.Lock()
+        self._heard: dict[int, int] = {}
+        self._told = 0
+        self._sign = time.monotonic()
+
+    def begin(self, ask: Ask, topic: str, name: str) -> None:
+        """Sends the question, in one message whatever the number of partitions."""
+        import dask  # noqa: PLC0415 - only where there is a cluster
+
+        asked: Any = ask
+        tasks: dict[str, Any] = {}
+        homes: dict[str, str] = {}
+        if len(ask.state) + sum(map(len, ask.adjustments)) > _LARGE:
+            key = f"{name}-ask"
+            tasks[key], homes[key] = (kept, ask), self._spread.homes[0]
+            asked = key
+        level = []
+        for index, piece in enumerate(self._spread.pieces):
+            key = f"{name}-{index}"
+            tasks[key] = (fold, piece, asked, topic, name, index)
+            homes[key] = self._spread.homes[index]
+            level.append(key)
+        while len(level) > 1:
+            below, level = level, []
+            for start in range(0, len(below), _ADDED_AT_ONCE):
+                parts = below[start : start + _ADDED_AT_ONCE]
+                key = f"{parts[0]}+{len(parts)}"
+                tasks[key] = (combined, *parts)
+                homes[key] = homes[parts[0]]
+                level.append(key)
+        with dask.annotate(workers=Homes(homes), allow_other_workers=True):
+            self._root = self._spread.client.get(tasks, level[0], sync=False)
+        # Of the event alone: the fold may be forgotten before it is over.
+        over = self._over
+        self._root.add_done_callback(lambda _: over.set())
+
+    def hear(self, index: int, records: int) -> None:
+        """A partition was folded, perhaps once more."""
+        with self._hearing:
+            self._heard[index] = records
+            self._sign = time.monotonic()
+
+    def total(self) -> S | None:
+        """The sum, once all is folded; raises what a kernel does, ClusterTrouble, Cancelled."""
+        try:
+            while not self._over.wait(_GLANCE):
+                self._tell()
+                if time.monotonic() - self._sign > self._patience:
+                    raise self._slow()
+            return self._answer()
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _tell(self) -> None:
+        with self._hearing:
+            seen = sum(self._heard.values())
+        more, self._told = seen - self._told, seen
+        self._progress(max(more, 0))
+
+    def _answer(self) -> S | None:
+        try:
+            folded: Folded = self._root.result(timeout=self._patience)
+        except Exception as error:  # noqa: BLE001 - of many libraries
+            raise _lost(error) from None
+        if folded.failure is not None:
+            if folded.failure.frames:
+                log.error("partition not folded", frames=folded.failure.frames)
+            raise folded.failure.error()
+        self._progress(max(folded.records - self._told, 0))
+        return cast("S | None", folded.statistic)
+
+    def _slow(self) -> ClusterTrouble:
+        with self._hearing:
+            waited = [
+                f"{file} at {home}"
+                for index, (file, home) in enumerate(
+                    zip(self._spread.files, self._spread.homes, strict=True)
+                )
+                if index not in self._heard
+            ]
+        return ClusterTrouble(
+            f"The cluster has not got on for {self._patience:g} seconds; waited for are "
+            f"{', '.join(waited[:5])}",
+            remedy="Look at these workers; `patience` in mip.toml says how long is waited.",
+        )
+
+    def _give_up(self) -> None:
+        # What a worker is at goes on to the partition's end, and its sum is thrown away.
+        with contextlib.suppress(Exception):
+            self._spread.client.cancel([self._root])
+
+
+def _lost(error: Exception) -> ClusterTrouble:
+    """What a cluster's error is to the person who meets it; its own words may quote what it had."""
+    kind = type(error).__name__
+    if kind == "KilledWorker":
+        return ClusterTrouble(
+            "Several workers in turn died over the same partition",
+            remedy="See whether they have memory enough; smaller partitions need less.",
+        )
+    return ClusterTrouble(
+        f"The cluster was lost in the middle of a round: {kind}",
+        remedy="See that its scheduler and workers run (`mip doctor`), then run it again.",
+    )

@@ -1,0 +1,267 @@
+"""What a worker of a cluster does: it folds partitions by the kernels of MIP's own algorithms.
+
+A question names a kernel; a worker runs what it has installed, as a far site does. What it has read
+it keeps between rounds, so that a worker that takes over another's partition reads it anew.
+Nothing raised here crosses the cluster: its messages could be logged with what they were raised
+of, so a failure is a value like a sum.
+"""
+
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from threadpoolctl import ThreadpoolController
+
+from medmip.algorithms.registry import registry
+from medmip.errors import MipError
+from medmip.federation.desk_messages import software_version
+from medmip.federation.kernels import Kernel, kernels_of_all, kernels_reached
+from medmip.federation.question import Change, Question, Road
+from medmip.federation.site import dataset_counts
+from medmip.federation.wire import concrete, decoded_as
+from medmip.fold.block import Block
+from medmip.fold.block_cache import BlockCache
+from medmip.fold.dominance import dominated
+from medmip.fold.encoding import encoded_blocks
+from medmip.fold.statistic import Statistic
+from medmip.store.duckdb_engine import DuckDBEngine
+from medmip.store.engine import BoolArray, IntArray, KeyArray, Selection, Size
+from medmip.store.partitions import StoredPartition, verified
+
+MEGABYTE = 2**20
+_WHILE = 0.1
+"""Seconds of work on a partition that a person who waits is told of."""
+
+
+class WorkFailed(MipError):
+    """A worker could not fold its partition."""
+
+    title = "A worker of the cluster failed"
+    status = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """What is read of one partition for a cohort.
+
+    name is equal only for equal blocks; folder holds all partitions; selection is of the one
+    version that the partition is of, and position its dataset's place in the cohort; groups and
+    keys are those of its records, (kept,), where the selection has any: the secret that they are
+    made by stays with MIP. expected is about how many bytes its blocks take, memory the megabytes
+    of blocks that a worker keeps.
+    """
+
+    name: str
+    folder: Path
+    part: StoredPartition
+    selection: Selection
+    position: int
+    groups: IntArray | None
+    keys: KeyArray | None
+    expected: int
+    memory: int
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question as it travels: a kernel by its name, its state and adjustments as on the wire."""
+
+    software: str
+    kernel: str
+    state: bytes
+    groups: tuple[int, ...] | None
+    adjustments: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a partition was not folded; kind is the error's class, frames where it was raised."""
+
+    kind: str
+    what: str
+    where: str | None = None
+    remedy: str | None = None
+    frames: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, error: Exception, file: str) -> "Failure":
+        if isinstance(error, MipError):
+            return cls(_kind(type(error)), error.what, error.where, error.remedy)
+        # A foreign message may quote a record, so only its kind and place are told.
+        frames = traceback.extract_tb(error.__traceback__)
+        return cls(
+            "",
+            f"{file} was not folded: {type(error).__name__}",
+            remedy="The administrator finds the place in the log.",
+            frames=tuple(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames),
+        )
+
+    def error(self) -> MipError:
+        """The error as it would have been raised here."""
+        known = {_kind(kind): kind for kind in concrete(MipError)}
+        kind: type[MipError] = known.get(self.kind, WorkFailed)
+        try:
+            return kind(self.what, where=self.where, remedy=self.remedy)
+        except TypeError:
+            return WorkFailed(self.what, where=self.where, remedy=self.remedy)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The sum over some partitions, None where they have no record, or why there is none."""
+
+    statistic: Statistic | None = None
+    records: int = 0
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Homes:
+    """Tells the scheduler the worker that each task is best done by, (key: address)."""
+
+    of: Mapping[str, str]
+
+    def __call__(self, key: str) -> list[str]:
+        return [self.of[key]]
+
+
+def kept(value: Any) -> Any:  # noqa: ANN401 - whatever several tasks need
+    """A task whose result others depend on; the scheduler gives it to another worker if need be."""
+    return value
+
+
+def fold(piece: Piece, ask: Ask, topic: str, question: str, index: int) -> Folded:
+    """The sum over one partition; its records are told under the topic, where it took a while."""
+    from distributed import get_worker  # noqa: PLC0415 - only where there is a cluster
+
+    begun = time.monotonic()
+    try:
+        total, records = _summed(piece, ask)
+    except Exception as error:  # noqa: BLE001 - told as a value
+        return Folded(failure=Failure.of(error, piece.part.file))
+    if time.monotonic() - begun > _WHILE:
+        get_worker().log_event(topic, (question, index, records))
+    return Folded(total, records)
+
+
+def combined(*parts: Folded) -> Folded:
+    """The sum of parts in their order; of failures the first."""
+    total: Statistic | None = None
+    records = 0
+    for part in parts:
+        records += part.records
+        if part.failure is not None:
+            return part
+        if part.statistic is not None:
+            total = part.statistic if total is None else total + part.statistic
+    return Folded(total, records)
+
+
+def about(folder: str) -> tuple[str, bool]:
+    """The version of MIP that a worker has, and whether it sees the folder of partitions.
+
+    It has loaded what it needs to fold afterwards.
+    """
+    known_kernels()
+    return own_version(), Path(folder).is_dir()
+
+
+@cache
+def own_version() -> str:
+    """The version of MIP that runs here, looked up once."""
+    return software_version()
+
+
+@cache
+def known_kernels() -> Mapping[str, Kernel]:
+    """The kernels of MIP's own algorithms, and those that a site's guard asks."""
+    return kernels_of_all(registry().values()) | kernels_reached((dominated, dataset_counts))
+
+
+def _summed(piece: Piece, ask: Ask) -> tuple[Statistic | None, int]:
+    if ask.software != own_version():
+        raise WorkFailed(
+            f"A worker has MIP {own_version()}, and {ask.software} asks it",
+            remedy="Install the same version on all.",
+        )
+    kernel = known_kernels().get(ask.kernel)
+    if kernel is None:
+        raise WorkFailed(f"A worker knows no kernel {ask.kernel[:200]}")
+    question: Question[Any, Statistic] = Question(
+        kernel.function,
+        decoded_as(ask.state, kernel.state),
+        road=Road(ask.groups, tuple(_change(content) for content in ask.adjustments)),
+    )
+    total: Statistic | None = None
+    records = 0
+    for block in question.over(_blocks(piece)):
+        part = question.answer(block)
+        records += block.records
+        if part is not None:
+            total = part if total is None else total + part
+    return total, records
+
+
+def _blocks(piece: Piece) -> Iterator[Block]:
+    cache = _cache()
+    cache.capacity = piece.memory * MEGABYTE
+    return cache.blocks(piece.name, piece.expected, lambda: _read(piece))
+
+
+def _read(piece: Piece) -> Iterator[Block]:
+    (snapshot,) = piece.selection.snapshots
+    own = replace(snapshot, path=verified(piece.folder, piece.part), records=piece.part.records)
+    selection = replace(piece.selection, snapshots=(own,))
+    return encoded_blocks(_Given(piece), selection, (piece.position,))
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Scans a partition, whose groups and keys are given."""
+
+    piece: Piece
+
+    def scan(self, selection: Selection) -> Iterator[tuple[int, pa.RecordBatch]]:
+        return _engine(self.piece.folder).scan(selection)
+
+    def sizes(self, selection: Selection) -> tuple[Size, ...]:
+        return _engine(self.piece.folder).sizes(selection)
+
+    def rows(self, selection: Selection) -> tuple[tuple[BoolArray, IntArray | None], ...]:
+        return _engine(self.piece.folder).rows(selection)
+
+    def groups(self, _selection: Selection, _key: bytes) -> tuple[IntArray, ...]:
+        assert self.piece.groups is not None
+        return (self.piece.groups,)
+
+    def keys(self, _selection: Selection, _key: bytes) -> tuple[KeyArray, ...]:
+        assert self.piece.keys is not None
+        return (self.piece.keys,)
+
+
+@cache
+def _engine(folder: Path) -> DuckDBEngine:
+    # A worker's threads are the cluster's affair.
+    return DuckDBEngine(folder, threads=1)
+
+
+@cache
+def _cache() -> BlockCache:
+    ThreadpoolController().limit(limits=1, user_api="blas")
+    return BlockCache()
+
+
+@lru_cache(maxsize=256)
+def _change(content: bytes) -> Change:
+    """The adjustment of these bytes; the same object each time, so that blocks know it."""
+    found: Change = decoded_as(content, Change)
+    return found
+
+
+def _kind(error: type[MipError]) -> str:
+    return f"{error.__module__}:{error.__qualname__}"

@@ -1,0 +1,29 @@
+"""A cluster of worker processes on this machine: for whatever holds of every engine."""
+
+import os
+from dataclasses import replace
+
+from medmip.catalogue.home import Home
+from medmip.federation.dask_cluster import DaskCluster
+from medmip.store.engine_settings import EngineSettings
+
+
+class Cluster:
+    """Two workers of one thread each, for which a few hundred records are many."""
+
+    def __init__(self, home, partition_records=200, **settings):
+        self.home = Home(home).prepare()
+        said = {"kind": "dask", "partition_records": partition_records} | settings
+        self.settings = EngineSettings(**said)
+        self.workers = DaskCluster(self.settings, self.home)
+
+    def site(self, site):
+        """A site whose records are folded here."""
+        return replace(site, workers=self.workers)
+
+    def processes(self):
+        """The workers' process numbers by address."""
+        return self.workers._connection.client().run(os.getpid)
+
+    def close(self):
+        self.workers.close()
