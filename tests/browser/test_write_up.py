@@ -48,7 +48,8 @@ def test_methods_and_code_are_copied_by_keyboard(
         ("Methods", "We analysed "),
         ("HTTP", f"curl -s {experiment.partition('/experiments')[0]}/api/v1/experiments "),
         ("Shell", "mip run linear_regression "),
-        ("Python", "from medmip.catalogue.home import Home"),
+        ("Python", "import medmip"),
+        ("Python on the server", "from medmip.catalogue.home import Home"),
     ):
         page.get_by_role("button", name=f"Copy: {name}", exact=True).focus()
         page.keyboard.press("Enter")

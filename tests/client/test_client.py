@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import httpx
 import pandas as pd
 import pytest
 
@@ -118,6 +119,24 @@ def test_problems_are_told_with_field_and_remedy(mip: Mip) -> None:
     with pytest.raises(Refused, match="fewer than 10 patients") as refused:
         mip.run("linear_regression", cohort=few, y="lefthippocampus", x="gender", progress=False)
     assert mip.experiment(refused.value.experiment).state == "refused"
+
+
+def test_the_code_of_an_experiment_asks_for_the_same(
+    mip: Mip, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {"y": "lefthippocampus", "x": ["subjectageyears"], "progress": False}
+    cohort = mip.cohort().where("gender", "==", "F")
+    first = mip.run("linear_regression", cohort=cohort, parameters={"confidence": 0.9}, **asked)
+    key = {"Authorization": f"Bearer {house.token}"}
+    place = f"{house.address}/api/v1/experiments/{first.experiment}/write-up"
+    code = httpx.get(place, headers=key, trust_env=False).json()["code"]["client"]
+    assert house.token not in code
+    monkeypatch.setenv("MIP_TOKEN", house.token)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    names["mip"].close()
+    assert names["result"].experiment != first.experiment
+    assert names["result"].data == first.data
 
 
 def test_a_cancelled_run_has_no_result(mip: Mip) -> None:

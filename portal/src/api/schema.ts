@@ -4915,9 +4915,13 @@ export interface components {
         };
         /**
          * RequestCode
-         * @description The same request in three languages; none of them holds a secret.
+         * @description The same request in several languages; none of them holds a secret.
+         *
+         *     client is Python by the client of a portal, python by the package on the server's own machine.
          */
         RequestCode: {
+            /** Client */
+            client: string;
             /** Curl */
             curl: string;
             /** Python */

@@ -10,7 +10,7 @@ import { texts } from '../texts/en';
 import { asPaper } from './paper';
 
 const t = texts.writeUp;
-const LANGUAGES = ['curl', 'shell', 'python'] as const;
+const LANGUAGES = ['client', 'shell', 'curl', 'python'] as const;
 
 /** A paper's paragraph on an experiment, code that asks for it again, and its report. */
 export function WriteUp({ id }: { id: string }) {
