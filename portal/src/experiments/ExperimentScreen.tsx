@@ -4,6 +4,7 @@ import { Fragment } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 
 import { api, type Experiment } from '../api/client';
+import { CohortOf } from '../cohort/CohortOf';
 import { useVisit } from '../people/Gate';
 import { Answers } from '../results/Answers';
 import { WriteUp } from '../results/WriteUp';
@@ -120,6 +121,7 @@ export function ExperimentScreen() {
               <Tabs.List aria-label={w.tabs} mb="lg">
                 <Tabs.Tab value="results">{w.results}</Tabs.Tab>
                 {experiment.origin && <Tabs.Tab value="difference">{texts.experiments.difference.tab}</Tabs.Tab>}
+                <Tabs.Tab value="cohort">{texts.cohort.tab}</Tabs.Tab>
                 <Tabs.Tab value="write-up">{w.title}</Tabs.Tab>
               </Tabs.List>
               <Tabs.Panel value="results">
@@ -127,6 +129,9 @@ export function ExperimentScreen() {
               </Tabs.Panel>
               <Tabs.Panel value="difference">
                 <DifferenceView id={id} />
+              </Tabs.Panel>
+              <Tabs.Panel value="cohort">
+                <CohortOf experiment={experiment} />
               </Tabs.Panel>
               <Tabs.Panel value="write-up">
                 <WriteUp id={id} />

@@ -1,3 +1,4 @@
+import { cohortTexts } from './cohort';
 import { experimentTexts } from './experiments';
 import { homeTexts } from './home';
 import { inboxTexts } from './inbox';
@@ -7,6 +8,7 @@ import { writeUpTexts } from './write-up';
 
 /** Every text that a person reads in the portal. */
 export const texts = {
+  cohort: cohortTexts,
   experiments: experimentTexts,
   home: homeTexts,
   inbox: inboxTexts,

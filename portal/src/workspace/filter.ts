@@ -91,7 +91,9 @@ export function fromDocument(document: unknown): RuleGroup | null {
 }
 
 /** The builder offers lists of levels only; one level is a list of one. */
-function levelsAsList({ field, operator, value }: Rule): Rule {
+function levelsAsList({ field, operator, value: said }: Omit<Rule, 'value'> & { value?: RuleValue }): Rule {
+  // A rule of a script may leave the value out where the operator takes none.
+  const value = said ?? null;
   if (typeof value === 'string' && operator === 'equal') return { field, operator: 'in', value: [value] };
   if (typeof value === 'string' && operator === 'not_equal') return { field, operator: 'not_in', value: [value] };
   return { field, operator, value };

@@ -1,0 +1,4 @@
+/** A whole number as people write it. */
+export function number(value: number): string {
+  return value.toLocaleString('en');
+}
