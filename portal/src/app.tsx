@@ -8,6 +8,7 @@ import { DatasetsPage } from './datasets/DatasetsPage';
 import { ExperimentList } from './experiments/ExperimentList';
 import { ExperimentScreen } from './experiments/ExperimentScreen';
 import { FederationPage, hasDuties, useFederation } from './federation/FederationPage';
+import { HelpPage } from './help/HelpPage';
 import { InboxPage } from './inbox/InboxPage';
 import { ItemPage } from './inbox/ItemPage';
 import { Gate, useVisit } from './people/Gate';
@@ -48,6 +49,7 @@ export function App() {
             <Route path="/inbox" element={<InboxPage />} />
             <Route path="/inbox/:name" element={<ItemPage />} />
             <Route path="/scans" element={<ScansPage />} />
+            <Route path="/help" element={<HelpPage />} />
             <Route path="/profile" element={<ProfilePage />} />
             <Route path="/people" element={<PeoplePage />} />
             <Route path="*" element={<NotFound />} />
@@ -85,6 +87,7 @@ function Header() {
                   key={to}
                   to={to}
                   end={to === '/'}
+                  data-tour={to === '/experiments' ? 'experiments' : undefined}
                   style={({ isActive }) => ({
                     color: 'white',
                     textDecoration: 'none',
@@ -100,6 +103,11 @@ function Header() {
           </nav>
         </Group>
         <Group gap="xs" wrap="nowrap">
+          {visit?.step === 'in' && (
+            <Anchor component={Link} to="/help" c="white" fz="sm">
+              {texts.help.title}
+            </Anchor>
+          )}
           <Anchor href="/api/docs" c="white" fz="sm">
             {texts.nav.api}
           </Anchor>

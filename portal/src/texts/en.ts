@@ -1,5 +1,6 @@
 import { cohortTexts } from './cohort';
 import { experimentTexts } from './experiments';
+import { helpTexts } from './help';
 import { homeTexts } from './home';
 import { inboxTexts } from './inbox';
 import { scansTexts } from './scans';
@@ -10,6 +11,7 @@ import { writeUpTexts } from './write-up';
 export const texts = {
   cohort: cohortTexts,
   experiments: experimentTexts,
+  help: helpTexts,
   home: homeTexts,
   inbox: inboxTexts,
   scans: scansTexts,

@@ -1,6 +1,7 @@
 import { Stack, Text, Title } from '@mantine/core';
 
 import type { DatasetEntry } from '../api/client';
+import { TourOffer } from '../help/Tour';
 import { texts } from '../texts/en';
 import { HomeNews } from './HomeNews';
 
@@ -19,6 +20,7 @@ export function Welcome({ datasets, variables }: { datasets: DatasetEntry[]; var
           {t.welcomeHint(patients.toLocaleString('en'), datasets.length, variables)}
         </Text>
       </div>
+      <TourOffer />
       <ol className="steps">
         {t.steps.map(([title, text]) => (
           <li key={title}>

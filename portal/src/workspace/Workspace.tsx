@@ -88,7 +88,7 @@ export function Workspace() {
             allowDeselect={false}
             onChange={(model) => change({ model, datasets: null, variable: null, y: [], x: [], filter: null })}
           />
-          <div>
+          <div data-tour="datasets">
             <Text size="sm" fw={500} mb={4}>
               {t.datasets}
             </Text>
@@ -136,18 +136,20 @@ export function Workspace() {
           {tree.isPending && <Loading lines={10} />}
           <ProblemAlert error={tree.error} onRetry={() => void tree.refetch()} />
           {tree.data && (
-            <VariableTree
-              key={tree.data.key}
-              model={tree.data}
-              present={present}
-              chosen={selection.variable}
-              onChoose={(code) => change({ model: key ?? null, variable: code })}
-              onUse={give}
-            />
+            <Stack gap="sm" data-tour="variables">
+              <VariableTree
+                key={tree.data.key}
+                model={tree.data}
+                present={present}
+                chosen={selection.variable}
+                onChoose={(code) => change({ model: key ?? null, variable: code })}
+                onUse={give}
+              />
+            </Stack>
           )}
         </Stack>
       </section>
-      <section className="column" aria-label={t.distribution}>
+      <section className="column" aria-label={t.distribution} data-tour="variable">
         {tree.data && variable ? (
           <VariableCard
             key={variable.code}
@@ -162,7 +164,7 @@ export function Workspace() {
           tree.data && <Welcome datasets={chosen} variables={usable.size} />
         )}
       </section>
-      <section className="column side panel" aria-label={texts.analysis.title}>
+      <section className="column side panel" aria-label={texts.analysis.title} data-tour="analysis">
         <AnalysisPanel
           selection={here}
           datasets={codes}
