@@ -18,7 +18,8 @@ import { ScansPage } from './scans/ScansPage';
 import { Empty } from './shared/Empty';
 import { ErrorBoundary } from './shared/ErrorBoundary';
 import { Icon } from './shared/Icon';
-import { texts } from './texts/en';
+import { type Language, LANGUAGES, prefer } from './texts/language';
+import { language, texts } from './texts/texts';
 import { Workspace } from './workspace/Workspace';
 
 export function App() {
@@ -112,6 +113,7 @@ function Header() {
             {texts.nav.api}
           </Anchor>
           {visit?.step === 'in' && visit.kind !== 'open' && <Who visit={visit} />}
+          <LanguageChoice />
           <ActionIcon
             variant="subtle"
             color="gray.0"
@@ -123,6 +125,27 @@ function Header() {
         </Group>
       </Group>
     </Box>
+  );
+}
+
+/** The language of the portal; the page is loaded anew in it, and what was chosen stays. */
+function LanguageChoice() {
+  return (
+    <select
+      className="language"
+      aria-label={texts.language}
+      value={language}
+      onChange={(event) => {
+        prefer(event.currentTarget.value as Language);
+        window.location.reload();
+      }}
+    >
+      {Object.entries(LANGUAGES).map(([code, name]) => (
+        <option key={code} value={code} lang={code}>
+          {name}
+        </option>
+      ))}
+    </select>
   );
 }
 

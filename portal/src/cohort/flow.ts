@@ -1,6 +1,6 @@
 import type { CohortFlow, Experiment } from '../api/client';
 import { number } from '../shared/number';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 const t = texts.cohort;
 

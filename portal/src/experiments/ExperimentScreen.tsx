@@ -14,7 +14,7 @@ import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { save } from '../shared/save';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 import { reopen } from '../workspace/selection';
 import { Comments } from './Comments';
 import { DifferenceView } from './DifferenceView';
@@ -74,7 +74,7 @@ export function ExperimentScreen() {
       <Group gap="sm" mb="lg">
         <StateBadge state={state ?? experiment.state} />
         <Text size="sm" c="dimmed">
-          {new Date(experiment.created).toLocaleString('en-GB')}
+          {new Date(experiment.created).toLocaleString(locale)}
           {typeof experiment.duration === 'number' && ` · ${t.seconds(experiment.duration)}`}
           {!experiment.mine && ` · ${texts.experiments.by(experiment.user)}`}
         </Text>
@@ -250,7 +250,7 @@ function Actions({
 }
 
 function Provenance({ provenance }: { provenance: NonNullable<Experiment['provenance']> }) {
-  const number = (value: number) => value.toLocaleString('en');
+  const number = (value: number) => value.toLocaleString(locale);
   return (
     <Card withBorder>
       <Title order={2} className="eyebrow">

@@ -5,7 +5,7 @@ import { Link, useNavigate } from 'react-router';
 import { api, type Experiment } from '../api/client';
 import { Icon } from '../shared/Icon';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 const t = texts.experiments.again;
 

@@ -4,7 +4,7 @@ import userEvent from '@testing-library/user-event';
 import { MemoryRouter } from 'react-router';
 import { beforeEach, expect, test } from 'vitest';
 
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { HelpPage } from './HelpPage';
 import { pages } from './pages';
 import { TourOffer } from './Tour';

@@ -3,7 +3,7 @@ import { lazy, Suspense, useState } from 'react';
 import { useNavigate, useSearchParams } from 'react-router';
 
 import { Loading } from '../shared/Loading';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { beginTour } from './tour-state';
 
 const t = texts.help;

@@ -1,7 +1,7 @@
 import { Button, Group, Paper, Text } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
 
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { isNew, rememberTour, takeBeginning } from './tour-state';
 
 const t = texts.help.tour;

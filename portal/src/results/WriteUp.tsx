@@ -6,7 +6,7 @@ import { Icon } from '../shared/Icon';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { save } from '../shared/save';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { asPaper } from './paper';
 
 const t = texts.writeUp;

@@ -7,8 +7,8 @@ import { scansTexts } from './scans';
 import { stewardshipTexts } from './stewardship';
 import { writeUpTexts } from './write-up';
 
-/** Every text that a person reads in the portal. */
-export const texts = {
+/** Every text that a person reads in the portal, in English. */
+export const english = {
   cohort: cohortTexts,
   experiments: experimentTexts,
   help: helpTexts,
@@ -20,6 +20,7 @@ export const texts = {
   brand: 'MIP',
   brandLong: 'Medical Informatics Platform',
   skip: 'Skip to content',
+  language: 'Language',
   nav: { workspace: 'Explore & analyse', experiments: 'Experiments', datasets: 'Data', inbox: 'Import', scans: 'Scans', api: 'API' },
   theme: 'Switch between light and dark',
   synthetic: 'synthetic',
@@ -241,6 +242,9 @@ export const texts = {
     tabs: 'Analyses',
   },
   filter: {
+    and: ' and ',
+    or: ' or ',
+    not: 'not',
     title: 'Filter',
     intro: 'Only records that satisfy these rules are analysed. A missing value satisfies no comparison.',
     empty: 'There is no rule yet: everybody in the chosen datasets is analysed.',

@@ -4,7 +4,7 @@ import { useState } from 'react';
 import type { Variable } from '../api/client';
 import { FlowNow } from '../cohort/CohortOf';
 import { Icon } from '../shared/Icon';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { CohortCounter } from './CohortCounter';
 import { rangeOf } from './variables';
 import {

@@ -2,7 +2,7 @@ import { Stack, Text, Title } from '@mantine/core';
 
 import type { DatasetEntry } from '../api/client';
 import { TourOffer } from '../help/Tour';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 import { HomeNews } from './HomeNews';
 
 const t = texts.workspace;
@@ -17,7 +17,7 @@ export function Welcome({ datasets, variables }: { datasets: DatasetEntry[]; var
           {t.welcome}
         </Title>
         <Text c="dimmed" mt={4}>
-          {t.welcomeHint(patients.toLocaleString('en'), datasets.length, variables)}
+          {t.welcomeHint(patients.toLocaleString(locale), datasets.length, variables)}
         </Text>
       </div>
       <TourOffer />

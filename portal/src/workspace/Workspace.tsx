@@ -6,7 +6,7 @@ import { api } from '../api/client';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 import { AnalysisPanel } from './AnalysisPanel';
 import { emptyFilter, isNominal, isNumeric, newRule, toDocument } from './filter';
 import { FilterBuilder } from './FilterBuilder';
@@ -124,7 +124,7 @@ export function Workspace() {
                       {dataset.synthetic && <SyntheticBadge />}
                       <Text span size="xs" c="dimmed">
                         {dataset.site && `${dataset.site} · `}
-                        {dataset.patients.toLocaleString('en')} {t.patients}
+                        {dataset.patients.toLocaleString(locale)} {t.patients}
                       </Text>
                     </Group>
                   }
