@@ -16,7 +16,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STATIC := src/medmip/web/static/index.html
-PORTAL_SOURCES := $(shell find portal -name node_modules -prune -o -type f -print 2>/dev/null)
+# The portal shows pages of the documentation.
+PORTAL_SOURCES := $(wildcard docs/*.md) $(shell find portal -name node_modules -prune -o -type f -print 2>/dev/null)
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 # The first Python on the path that is new enough; `make PYTHON=/some/python3` chooses another.

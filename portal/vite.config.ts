@@ -25,5 +25,6 @@ function swaggerFiles(): Plugin {
 export default defineConfig({
   plugins: [react(), swaggerFiles()],
   build: { outDir: out, emptyOutDir: true, chunkSizeWarningLimit: 1200 },
-  server: { proxy: { '/api': 'http://127.0.0.1:8080' } },
+  // Pages of the documentation are shown in the portal.
+  server: { fs: { allow: ['..'] }, proxy: { '/api': 'http://127.0.0.1:8080' } },
 });

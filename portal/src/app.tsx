@@ -8,6 +8,7 @@ import { DatasetsPage } from './datasets/DatasetsPage';
 import { ExperimentList } from './experiments/ExperimentList';
 import { ExperimentScreen } from './experiments/ExperimentScreen';
 import { FederationPage, hasDuties, useFederation } from './federation/FederationPage';
+import { HelpPage } from './help/HelpPage';
 import { InboxPage } from './inbox/InboxPage';
 import { ItemPage } from './inbox/ItemPage';
 import { Gate, useVisit } from './people/Gate';
@@ -17,7 +18,8 @@ import { ScansPage } from './scans/ScansPage';
 import { Empty } from './shared/Empty';
 import { ErrorBoundary } from './shared/ErrorBoundary';
 import { Icon } from './shared/Icon';
-import { texts } from './texts/en';
+import { type Language, LANGUAGES, prefer } from './texts/language';
+import { language, texts } from './texts/texts';
 import { Workspace } from './workspace/Workspace';
 
 export function App() {
@@ -48,6 +50,7 @@ export function App() {
             <Route path="/inbox" element={<InboxPage />} />
             <Route path="/inbox/:name" element={<ItemPage />} />
             <Route path="/scans" element={<ScansPage />} />
+            <Route path="/help" element={<HelpPage />} />
             <Route path="/profile" element={<ProfilePage />} />
             <Route path="/people" element={<PeoplePage />} />
             <Route path="*" element={<NotFound />} />
@@ -85,6 +88,7 @@ function Header() {
                   key={to}
                   to={to}
                   end={to === '/'}
+                  data-tour={to === '/experiments' ? 'experiments' : undefined}
                   style={({ isActive }) => ({
                     color: 'white',
                     textDecoration: 'none',
@@ -100,10 +104,16 @@ function Header() {
           </nav>
         </Group>
         <Group gap="xs" wrap="nowrap">
+          {visit?.step === 'in' && (
+            <Anchor component={Link} to="/help" c="white" fz="sm">
+              {texts.help.title}
+            </Anchor>
+          )}
           <Anchor href="/api/docs" c="white" fz="sm">
             {texts.nav.api}
           </Anchor>
           {visit?.step === 'in' && visit.kind !== 'open' && <Who visit={visit} />}
+          <LanguageChoice />
           <ActionIcon
             variant="subtle"
             color="gray.0"
@@ -115,6 +125,27 @@ function Header() {
         </Group>
       </Group>
     </Box>
+  );
+}
+
+/** The language of the portal; the page is loaded anew in it, and what was chosen stays. */
+function LanguageChoice() {
+  return (
+    <select
+      className="language"
+      aria-label={texts.language}
+      value={language}
+      onChange={(event) => {
+        prefer(event.currentTarget.value as Language);
+        window.location.reload();
+      }}
+    >
+      {Object.entries(LANGUAGES).map(([code, name]) => (
+        <option key={code} value={code} lang={code}>
+          {name}
+        </option>
+      ))}
+    </select>
   );
 }
 

@@ -1,6 +1,6 @@
 import { createTheme, type CSSVariablesResolver, type MantineColorsTuple, Modal, TableScrollContainer } from '@mantine/core';
 
-import { texts } from './texts/en';
+import { texts } from './texts/texts';
 
 const teal: MantineColorsTuple = [
   '#e6f5f6', '#d2e8ea', '#a3d0d5', '#70b7bf', '#48a2ac', '#2e95a1', '#1d8f9c', '#0b7c88', '#0b5d6b', '#004e5a',

@@ -40,6 +40,7 @@ def test_methods_and_code_are_copied_by_keyboard(
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("tab", name="Results").focus()
     page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
     methods = page.get_by_role("region", name="Methods", exact=True)
     expect(methods).to_contain_text("The outcome was Left hippocampus (cm³).")
     expect(methods).to_contain_text("4-fold cross-validation [2]")
@@ -48,7 +49,8 @@ def test_methods_and_code_are_copied_by_keyboard(
         ("Methods", "We analysed "),
         ("HTTP", f"curl -s {experiment.partition('/experiments')[0]}/api/v1/experiments "),
         ("Shell", "mip run linear_regression "),
-        ("Python", "from medmip.catalogue.home import Home"),
+        ("Python", "import medmip"),
+        ("Python on the server", "from medmip.catalogue.home import Home"),
     ):
         page.get_by_role("button", name=f"Copy: {name}", exact=True).focus()
         page.keyboard.press("Enter")
@@ -80,6 +82,11 @@ def test_methods_and_code_are_accessible(
     if scheme == "dark":
         page.get_by_role("button", name="Switch between light and dark").click()
         expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+    page.get_by_role("tab", name="Participants").click()
+    flow = page.get_by_role("list", name="How the cohort came about")
+    expect(flow.get_by_role("listitem").last).to_contain_text("Analysed")
+    assert violations(page) == ""
+    picture(f"22-participants-{scheme}")
     page.get_by_role("tab", name="Methods and code").click()
     expect(page.get_by_role("region", name="Python", exact=True)).to_be_visible()
     page.evaluate("window.scrollTo(0, 350)")

@@ -21,6 +21,8 @@ from medmip.algorithms.views import Chart, Format, facts, table
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
+from medmip.client.connection import Connection
+from medmip.client.run import Run
 from medmip.errors import Conflict
 from medmip.experiments.experiment import (
     Experiment,
@@ -444,6 +446,24 @@ def test_python_makes_the_request(request: Request) -> None:
     assert made["request"] == request
 
 
+@given(requests())
+def test_client_sends_the_request(request: Request) -> None:
+    sent: list[dict[str, Any]] = []
+
+    def post(_: Connection, __: str, body: dict[str, Any]) -> dict[str, str]:
+        sent.append(body)
+        return {"id": "1"}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIP_TOKEN", "mip_secret")
+        patch.setattr(Connection, "post", post)
+        patch.setattr(Run, "wait", lambda *_, **__: None)
+        exec(code(request).client, {})
+    (body,) = sent
+    assert body.pop("name") == ""
+    assert Request.model_validate(body) == request
+
+
 ECHO = """#!{python}
 import json, sys
 given = {{"argv": sys.argv[1:], "input": "" if sys.stdin.isatty() else sys.stdin.read()}}
@@ -490,6 +510,9 @@ def test_shell_keeps_every_word_whole(nasty: str, echo: Path) -> None:
 
 def test_code_holds_no_secret_and_names_its_place() -> None:
     request = Request.model_validate(SEVERAL[0])
-    assert "$MIP_TOKEN" in code_of(request, token=True, federated=False).curl
-    assert "MIP_TOKEN" not in code_of(request, token=False, federated=False).curl
+    known = code_of(request, token=True, federated=False)
+    assert "$MIP_TOKEN" in known.curl
+    assert 'token=os.environ["MIP_TOKEN"]' in known.client
+    unknown = code_of(request, token=False, federated=False)
+    assert "MIP_TOKEN" not in unknown.curl + unknown.client
     assert "sites_of(home, connected)" in code_of(request, token=False, federated=True).python

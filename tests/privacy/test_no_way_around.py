@@ -190,6 +190,7 @@ def explored(filters: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
         "/explore/histogram": cohort | {"variable": NUMERIC[0], "group_by": "gender"},
         "/explore/describe": cohort | {"variables": [*NUMERIC, *NOMINAL]},
         "/explore/count": cohort,
+        "/explore/flow": cohort | {"complete": list(NUMERIC)},
     }
 
 
@@ -266,9 +267,14 @@ def test_exploring_shows_no_patient_and_no_five_of_them(
     between = rows(client)
     assert between > before
     small = client.post(API + path, json=explored(few(planted))[path])
-    assert rows(client) == between + 1
+    # A flow asks the guard at every step: all patients, the rule, a value of every variable.
+    assert rows(client) == between + (3 if path == "/explore/flow" else 1)
     assert planted.found_in(small.text) == []
-    if path == "/explore/count":
+    if path == "/explore/flow":
+        everybody, *narrowed = small.json()["steps"]
+        assert everybody["patients"] == len(DATASETS) * PATIENTS
+        assert [(step["patients"], step["excluded"]) for step in narrowed] == [(None, None)] * 2
+    elif path == "/explore/count":
         assert small.json()["patients"] is None
         assert all(not part["patients"] for part in small.json()["datasets"])
     else:

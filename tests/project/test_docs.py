@@ -112,7 +112,7 @@ def written_commands() -> list[tuple[str, str]]:
         for block in FENCE.findall(page.read_text()):
             for line in block.replace("\\\n", " ").splitlines():
                 said = line.removeprefix("$ ").split("  #")[0].strip()
-                if re.match(r"(\.venv/bin/)?mip ", said) and "…" not in said:
+                if re.match(r"(\.venv/bin/)?mip [a-z-]", said) and "…" not in said:
                     found.append((page.name, said))
     return found
 

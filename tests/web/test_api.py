@@ -4,6 +4,7 @@ import json
 import shlex
 import threading
 import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -386,3 +387,47 @@ def test_only_what_has_a_result_is_written_up(client: TestClient) -> None:
     for part in ("write-up", "report"):
         assert client.get(f"{refused}/{part}").status_code == 409
         assert client.get(f"{API}/experiments/none/{part}").status_code == 404
+
+
+def test_flow_tells_step_by_step_whom_a_filter_leaves_out(client: TestClient) -> None:
+    rules = [
+        {"field": "subjectageyears", "operator": "greater_or_equal", "value": 60},
+        {"field": "gender", "operator": "equal", "value": "F"},
+    ]
+    question: dict[str, Any] = {
+        "data_model": "dementia:1.0",
+        "datasets": [DATASET],
+        "filters": {"condition": "AND", "rules": rules},
+        "complete": ["lefthippocampus"],
+    }
+    flow = client.post("/api/v1/explore/flow", json=question).json()
+    assert [step["words"] for step in flow["steps"]] == [
+        "",
+        "Age is at least 60",
+        "Sex is Female",
+        "A value of Left hippocampus",
+    ]
+    numbers = [step["patients"] for step in flow["steps"]]
+    assert numbers == sorted(numbers, reverse=True)
+    assert all(number % flow["minimum"] == 0 for number in numbers)
+    told = [before - after for before, after in pairwise(numbers)]
+    assert [step["excluded"] for step in flow["steps"]] == [None, *told]
+    counted = client.post(
+        "/api/v1/explore/count",
+        json={name: question[name] for name in question if name != "complete"},
+    )
+    assert counted.json()["patients"] == numbers[2]
+
+
+def test_flow_takes_a_filter_of_alternatives_as_one_step(client: TestClient) -> None:
+    rules = [
+        {"field": "gender", "operator": "equal", "value": "F"},
+        {"field": "subjectageyears", "operator": "greater", "value": 88},
+    ]
+    either = {"condition": "OR", "rules": rules}
+    question = {"data_model": "dementia:1.0", "datasets": [DATASET], "filters": either}
+    steps = client.post("/api/v1/explore/flow", json=question).json()["steps"]
+    assert [step["words"] for step in steps[1:]] == ["Sex is Female or Age is greater than 88"]
+    unknown = client.post("/api/v1/explore/flow", json=question | {"complete": ["nothing"]})
+    assert unknown.status_code == 422
+    assert unknown.json()["errors"][0]["path"] == "complete[0]"

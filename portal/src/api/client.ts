@@ -29,6 +29,7 @@ export type Outcome = Schemas['Outcome'];
 export type TableView = Schemas['Table'];
 export type ChartView = Schemas['Chart'];
 export type CohortCount = Schemas['CohortCount'];
+export type CohortFlow = Schemas['CohortFlow'];
 export type SiteEntry = Schemas['SiteEntry'];
 export type Visit = Schemas['Visit'];
 export type Person = Schemas['Person'];
@@ -100,6 +101,7 @@ export const api = {
   describe: (question: Schemas['ExploreDescribe']) =>
     call<Outcome>('POST', '/explore/describe', question),
   count: (question: Schemas['ExploreCount']) => call<CohortCount>('POST', '/explore/count', question),
+  flow: (question: Schemas['ExploreFlow']) => call<CohortFlow>('POST', '/explore/flow', question),
   create: (request: Request & { name: string }) => call<Experiment>('POST', '/experiments', request),
   /** A page of experiments; wishes that are empty narrow nothing. */
   experiments: (wishes: Record<string, string>, limit: number, offset: number) => {

@@ -549,6 +549,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/explore/flow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Flow
+         * @description How a cohort comes about: about how many patients each rule of a filter leaves.
+         */
+        post: operations["exploreFlow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/explore/histogram": {
         parameters: {
             query?: never;
@@ -2308,6 +2328,20 @@ export interface components {
             suppressed: boolean;
         };
         /**
+         * CohortFlow
+         * @description The steps from all patients of the datasets to the cohort, rounded down to the minimum.
+         *
+         *     complete tells whether the last step asks for a value of every variable.
+         */
+        CohortFlow: {
+            /** Complete */
+            complete: boolean;
+            /** Minimum */
+            minimum: number;
+            /** Steps */
+            steps: components["schemas"]["medmip__experiments__cohort_flow__Step"][];
+        };
+        /**
          * Colleague
          * @description Somebody by the account's name, and by the name that others see.
          */
@@ -3004,6 +3038,39 @@ export interface components {
              *     ]
              */
             variables: string[];
+        };
+        /**
+         * ExploreFlow
+         * @description The same, step by step; complete are variables that every record has to have.
+         */
+        ExploreFlow: {
+            /**
+             * Complete
+             * @default []
+             * @example [
+             *       "lefthippocampus"
+             *     ]
+             */
+            complete: string[];
+            /**
+             * Data Model
+             * @example dementia:1.0
+             */
+            data_model: string;
+            /**
+             * Datasets
+             * @example [
+             *       "edsd-synthetic"
+             *     ]
+             */
+            datasets: string[];
+            /**
+             * Filters
+             * @example null
+             */
+            filters?: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * ExploreHistogram
@@ -4915,9 +4982,13 @@ export interface components {
         };
         /**
          * RequestCode
-         * @description The same request in three languages; none of them holds a secret.
+         * @description The same request in several languages; none of them holds a secret.
+         *
+         *     client is Python by the client of a portal, python by the package on the server's own machine.
          */
         RequestCode: {
+            /** Client */
+            client: string;
             /** Curl */
             curl: string;
             /** Python */
@@ -6100,6 +6171,21 @@ export interface components {
             column: string | null;
             /** Done */
             done: string;
+        };
+        /**
+         * Step
+         * @description About how many patients are left after a rule; null where fewer than the minimum.
+         *
+         *     words tell the rule, and are empty for the beginning. excluded is the difference to the step
+         *     before, of the numbers that are told; null where one of them is not.
+         */
+        medmip__experiments__cohort_flow__Step: {
+            /** Excluded */
+            excluded: number | null;
+            /** Patients */
+            patients: number | null;
+            /** Words */
+            words: string;
         };
         /**
          * SiteState
@@ -8701,6 +8787,84 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Outcome"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    exploreFlow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExploreFlow"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CohortFlow"];
                 };
             };
             /** @description Bad Request */

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'react';
 import type { ChartView } from '../api/client';
 import { Icon } from '../shared/Icon';
 import { save } from '../shared/save';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { chartTheme, inScheme } from './chart-theme';
 
 interface Picture {

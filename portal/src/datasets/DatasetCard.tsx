@@ -5,7 +5,7 @@ import { dataApi, type CardEntry } from '../api/data';
 import { Section } from '../inbox/Section';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 const t = texts.stewardship.card;
 

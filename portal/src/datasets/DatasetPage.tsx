@@ -8,7 +8,7 @@ import { Section } from '../inbox/Section';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 import { DatasetCard } from './DatasetCard';
 import { DiffSection } from './DiffSection';
 import { PolicyEditor } from './PolicyEditor';
@@ -97,9 +97,9 @@ function Versions({ model, dataset, versions }: { model: string; dataset: string
             {versions.toReversed().map((one) => (
               <Table.Tr key={one.version}>
                 <Table.Td ta="right">{one.version}</Table.Td>
-                <Table.Td>{new Date(one.published).toLocaleString('en-GB')}</Table.Td>
-                <Table.Td ta="right">{one.patients.toLocaleString('en')}</Table.Td>
-                <Table.Td ta="right">{one.records.toLocaleString('en')}</Table.Td>
+                <Table.Td>{new Date(one.published).toLocaleString(locale)}</Table.Td>
+                <Table.Td ta="right">{one.patients.toLocaleString(locale)}</Table.Td>
+                <Table.Td ta="right">{one.records.toLocaleString(locale)}</Table.Td>
                 <Table.Td ta="right">{one.variables}</Table.Td>
                 <Table.Td>{one.source}</Table.Td>
                 <Table.Td>

@@ -9,7 +9,7 @@ import { Empty } from '../shared/Empty';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 import { Hospitals } from './Hospitals';
 
 const t = texts.datasets;
@@ -68,11 +68,11 @@ export function DatasetsPage() {
                   </Text>
                 </Table.Td>
                 <Table.Td>{dataset.model}</Table.Td>
-                <Table.Td ta="right">{dataset.patients.toLocaleString('en')}</Table.Td>
-                <Table.Td ta="right">{dataset.records.toLocaleString('en')}</Table.Td>
+                <Table.Td ta="right">{dataset.patients.toLocaleString(locale)}</Table.Td>
+                <Table.Td ta="right">{dataset.records.toLocaleString(locale)}</Table.Td>
                 <Table.Td ta="right">{dataset.variables.length}</Table.Td>
                 <Table.Td ta="right">{dataset.version}</Table.Td>
-                <Table.Td>{new Date(dataset.published).toLocaleString('en-GB')}</Table.Td>
+                <Table.Td>{new Date(dataset.published).toLocaleString(locale)}</Table.Td>
                 <Table.Td>
                   <Code title={dataset.hash}>{dataset.hash.slice(0, 12)}</Code>
                 </Table.Td>

@@ -6,7 +6,7 @@ import { dataApi, type Diff, type VersionEntry } from '../api/data';
 import { Section } from '../inbox/Section';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 
 const t = texts.stewardship.diff;
 const MOST_MOVED = 10;
@@ -43,7 +43,7 @@ export function DiffSection({ model, dataset, versions }: { model: string; datas
 
 function Changes({ diff }: { diff: Diff }) {
   const told = (count: Diff['added']) =>
-    count === null ? t.notComparable : count.told === null ? t.fewer(count.minimum) : count.told.toLocaleString('en');
+    count === null ? t.notComparable : count.told === null ? t.fewer(count.minimum) : count.told.toLocaleString(locale);
   return (
     <>
       <dl className="facts">

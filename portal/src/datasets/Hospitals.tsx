@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 
 import { api, type SiteEntry } from '../api/client';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { VariableSearch } from './VariableSearch';
 
 const t = texts.hospitals;

@@ -6,7 +6,7 @@ import { ApiError } from '../api/client';
 import { dataApi, type PolicyFile } from '../api/data';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 const t = texts.stewardship.policy;
 

@@ -1,7 +1,7 @@
 import { List, Stack, Table, Text, Title } from '@mantine/core';
 
 import type { QualityReport, Told } from '../api/data';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 
 const t = texts.inbox.quality;
 
@@ -13,7 +13,7 @@ export function QualityView({ report }: { report: QualityReport }) {
       <Title order={3} fz="h5">
         {report.dataset}: {blocked ? t.unfit : t.fit}
       </Title>
-      <Text size="sm">{t.patients(report.patients.toLocaleString('en'))}</Text>
+      <Text size="sm">{t.patients(report.patients.toLocaleString(locale))}</Text>
       {report.findings.length === 0 ? (
         <Text size="sm">{t.none}</Text>
       ) : (
@@ -55,7 +55,7 @@ export function QualityView({ report }: { report: QualityReport }) {
 
 function middle(variable: QualityReport['variables'][number]): string {
   if (variable.quartiles) {
-    const [low, half, high] = variable.quartiles.map((one) => Number(one.toPrecision(4)).toLocaleString('en'));
+    const [low, half, high] = variable.quartiles.map((one) => Number(one.toPrecision(4)).toLocaleString(locale));
     return `${half} (${low} – ${high})`;
   }
   return Object.entries(variable.levels)
@@ -65,5 +65,5 @@ function middle(variable: QualityReport['variables'][number]): string {
 
 /** A number as it may be told. */
 export function told(count: Told): string {
-  return count.told === null ? `<${count.minimum}` : count.told.toLocaleString('en');
+  return count.told === null ? `<${count.minimum}` : count.told.toLocaleString(locale);
 }

@@ -6,7 +6,7 @@ import { api, type Comment } from '../api/client';
 import { useVisit } from '../people/Gate';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 
 const t = texts.experiments.talk;
 const LONGEST = 4000;
@@ -47,7 +47,7 @@ export function Comments({ id }: { id: string }) {
       )}
       <ol className="remarks">
         {query.data?.map((comment) => {
-          const at = new Date(comment.at).toLocaleString('en-GB');
+          const at = new Date(comment.at).toLocaleString(locale);
           return (
             <li key={comment.id}>
               <Group gap="xs" justify="space-between" wrap="nowrap" align="baseline">

@@ -6,7 +6,7 @@ import { shownValue } from '../results/format';
 import { formatOf } from '../results/ResultTable';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 
 const t = texts.experiments.difference;
 /** Columns beyond which the two values stand below each other. */
@@ -21,7 +21,7 @@ export function DifferenceView({ id }: { id: string }) {
   const found = query.data;
   const moved = found.tables.filter((table) => table.changed > 0);
   const same = found.tables.filter((table) => table.changed === 0);
-  const at = (moment: string) => new Date(moment).toLocaleString('en-GB');
+  const at = (moment: string) => new Date(moment).toLocaleString(locale);
   return (
     <Stack gap="xl">
       <div>
@@ -53,7 +53,7 @@ export function DifferenceView({ id }: { id: string }) {
 
 /** Which versions of which datasets, how many patients, which software. */
 function Data({ found: { before, after, datasets } }: { found: Difference }) {
-  const count = (value: number | undefined) => value?.toLocaleString('en') ?? '';
+  const count = (value: number | undefined) => value?.toLocaleString(locale) ?? '';
   const facts = [
     [t.patients, count(before.provenance?.patients), count(after.provenance?.patients)],
     [t.records, count(before.provenance?.records), count(after.provenance?.records)],

@@ -7,7 +7,7 @@ import { api, type InputData, type ListedExperiment } from '../api/client';
 import { Empty } from '../shared/Empty';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { allVariables } from '../workspace/variables';
 import { ExperimentRow } from './ExperimentRow';
 import { ListFilters } from './ListFilters';

@@ -3,7 +3,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 
 import { api, type Experiment } from '../api/client';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 /** The experiment's name; its author edits it in place: Enter keeps it, Escape lets it be. */
 export function ExperimentName({ experiment }: { experiment: Experiment }) {

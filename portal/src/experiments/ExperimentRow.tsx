@@ -4,7 +4,7 @@ import { Link } from 'react-router';
 import type { ListedExperiment } from '../api/client';
 import { Icon } from '../shared/Icon';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 import { StarButton } from './StarButton';
 import { StateBadge } from './StateBadge';
 import { TagBadges } from './Tags';
@@ -66,7 +66,7 @@ export function ExperimentRow({
         <StateBadge state={item.state} />
       </Table.Td>
       <Table.Td className="roomy whole">
-        {new Date(item.created).toLocaleString('en-GB', { dateStyle: 'short', timeStyle: 'short' })}
+        {new Date(item.created).toLocaleString(locale, { dateStyle: 'short', timeStyle: 'short' })}
       </Table.Td>
       <Table.Td className="roomy whole">{typeof item.duration === 'number' ? t.seconds(item.duration) : ''}</Table.Td>
       <Table.Td>

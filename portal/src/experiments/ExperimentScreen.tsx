@@ -4,6 +4,7 @@ import { Fragment } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 
 import { api, type Experiment } from '../api/client';
+import { CohortOf } from '../cohort/CohortOf';
 import { useVisit } from '../people/Gate';
 import { Answers } from '../results/Answers';
 import { WriteUp } from '../results/WriteUp';
@@ -13,7 +14,7 @@ import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { save } from '../shared/save';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 import { reopen } from '../workspace/selection';
 import { Comments } from './Comments';
 import { DifferenceView } from './DifferenceView';
@@ -73,7 +74,7 @@ export function ExperimentScreen() {
       <Group gap="sm" mb="lg">
         <StateBadge state={state ?? experiment.state} />
         <Text size="sm" c="dimmed">
-          {new Date(experiment.created).toLocaleString('en-GB')}
+          {new Date(experiment.created).toLocaleString(locale)}
           {typeof experiment.duration === 'number' && ` · ${t.seconds(experiment.duration)}`}
           {!experiment.mine && ` · ${texts.experiments.by(experiment.user)}`}
         </Text>
@@ -120,6 +121,7 @@ export function ExperimentScreen() {
               <Tabs.List aria-label={w.tabs} mb="lg">
                 <Tabs.Tab value="results">{w.results}</Tabs.Tab>
                 {experiment.origin && <Tabs.Tab value="difference">{texts.experiments.difference.tab}</Tabs.Tab>}
+                <Tabs.Tab value="cohort">{texts.cohort.tab}</Tabs.Tab>
                 <Tabs.Tab value="write-up">{w.title}</Tabs.Tab>
               </Tabs.List>
               <Tabs.Panel value="results">
@@ -127,6 +129,9 @@ export function ExperimentScreen() {
               </Tabs.Panel>
               <Tabs.Panel value="difference">
                 <DifferenceView id={id} />
+              </Tabs.Panel>
+              <Tabs.Panel value="cohort">
+                <CohortOf experiment={experiment} />
               </Tabs.Panel>
               <Tabs.Panel value="write-up">
                 <WriteUp id={id} />
@@ -245,7 +250,7 @@ function Actions({
 }
 
 function Provenance({ provenance }: { provenance: NonNullable<Experiment['provenance']> }) {
-  const number = (value: number) => value.toLocaleString('en');
+  const number = (value: number) => value.toLocaleString(locale);
   return (
     <Card withBorder>
       <Title order={2} className="eyebrow">

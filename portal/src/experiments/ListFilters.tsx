@@ -6,7 +6,7 @@ import { useState } from 'react';
 import { api } from '../api/client';
 import { useVisit } from '../people/Gate';
 import { Icon } from '../shared/Icon';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import type { Wish, Wishes } from './wishes';
 
 const t = texts.experiments.filters;

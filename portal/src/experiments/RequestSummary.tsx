@@ -4,7 +4,7 @@ import { Fragment } from 'react';
 
 import { type Analysis, api, type Request, type Variable } from '../api/client';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { fromDocument, inWords } from '../workspace/filter';
 import { preparationInWords } from '../workspace/PreparationField';
 import { validationInWords } from '../workspace/ValidationField';

@@ -5,7 +5,7 @@ import { Link, useNavigate } from 'react-router';
 import { api, type Experiment } from '../api/client';
 import { Icon } from '../shared/Icon';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 const t = texts.experiments.again;
 
@@ -38,8 +38,8 @@ export function RunAgainButton({ again }: { again: ReturnType<typeof useRunAgain
   );
 }
 
-/** Whether the datasets have moved since an experiment ran, and where it comes from itself. */
-export function DataNow({ experiment, again }: { experiment: Experiment; again: ReturnType<typeof useRunAgain> }) {
+/** In words, how the datasets have moved since an experiment ran; undefined until it is known. */
+export function useMoved(experiment: Experiment): string[] | undefined {
   const model = experiment.request.inputdata.data_model;
   const present = useQuery({
     queryKey: ['datasets', model],
@@ -47,11 +47,19 @@ export function DataNow({ experiment, again }: { experiment: Experiment; again: 
     enabled: Boolean(experiment.provenance),
     retry: false,
   });
-  const moved = (experiment.provenance?.snapshots ?? []).flatMap((used) => {
-    const now = present.data?.find(({ code, site }) => code === used.dataset && site === used.site);
-    if (!present.data || now?.hash === used.hash) return [];
-    return [now ? t.version(used.dataset, used.version, now.version) : t.gone(used.dataset)];
-  });
+  return (
+    present.data &&
+    (experiment.provenance?.snapshots ?? []).flatMap((used) => {
+      const now = present.data.find(({ code, site }) => code === used.dataset && site === used.site);
+      if (now?.hash === used.hash) return [];
+      return [now ? t.version(used.dataset, used.version, now.version) : t.gone(used.dataset)];
+    })
+  );
+}
+
+/** Whether the datasets have moved since an experiment ran, and where it comes from itself. */
+export function DataNow({ experiment, again }: { experiment: Experiment; again: ReturnType<typeof useRunAgain> }) {
+  const moved = useMoved(experiment) ?? [];
   return (
     <>
       {experiment.origin && (

@@ -6,7 +6,7 @@ import { useState } from 'react';
 import { api, type Colleague, type Experiment } from '../api/client';
 import { Icon } from '../shared/Icon';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 const t = texts.experiments.sharing;
 

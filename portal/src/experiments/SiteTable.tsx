@@ -1,7 +1,7 @@
 import { Badge, Card, Table, Text, Title } from '@mantine/core';
 
 import type { Summary } from '../api/client';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 
 const t = texts.progress;
 const COLORS = { asked: 'blue', answered: 'teal', waiting: 'orange', lost: 'red', refused: 'orange', failed: 'red' } as const;
@@ -37,7 +37,7 @@ export function SiteTable({ sites }: { sites: readonly Site[] }) {
               <Table.Td ta="right">{t.answered(site.answered, site.asked)}</Table.Td>
               <Table.Td>
                 {site.released.map((part) => (
-                  <Text size="sm" key={`${part.what}${part.masked}`} title={new Date(part.last).toLocaleString('en-GB')}>
+                  <Text size="sm" key={`${part.what}${part.masked}`} title={new Date(part.last).toLocaleString(locale)}>
                     {t.released(spoken(part.what), part.times, part.masked)}
                   </Text>
                 ))}

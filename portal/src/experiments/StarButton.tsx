@@ -3,7 +3,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 
 import { api } from '../api/client';
 import { Icon } from '../shared/Icon';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 const t = texts.experiments;
 

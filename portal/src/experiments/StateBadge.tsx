@@ -1,7 +1,7 @@
 import { Badge } from '@mantine/core';
 
 import type { State } from '../api/client';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 const colours: Record<State, string> = {
   queued: 'gray',

@@ -3,7 +3,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 
 import { api, type Experiment } from '../api/client';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 const t = texts.experiments.tags;
 const MOST = 20;

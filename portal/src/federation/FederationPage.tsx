@@ -6,7 +6,7 @@ import { useVisit } from '../people/Gate';
 import { Empty } from '../shared/Empty';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { Members } from './Members';
 import { Requests } from './Requests';
 

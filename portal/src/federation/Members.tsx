@@ -5,7 +5,7 @@ import { useState } from 'react';
 import { api, type MemberEntry } from '../api/client';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 
 const t = texts.federation;
 const COLORS = { invited: 'gray', waiting: 'orange', member: 'teal', rejected: 'red', revoked: 'red', left: 'gray' } as const;
@@ -120,8 +120,8 @@ function Listing({ members }: { members: MemberEntry[] }) {
 }
 
 function heard(member: MemberEntry): string {
-  if (member.until) return t.until(new Date(member.until).toLocaleString('en-GB'));
-  return member.seen ? new Date(member.seen).toLocaleString('en-GB') : t.never;
+  if (member.until) return t.until(new Date(member.until).toLocaleString(locale));
+  return member.seen ? new Date(member.seen).toLocaleString(locale) : t.never;
 }
 
 /** Puts a hospital out, in two clicks: what it takes back is a new invitation. */
@@ -177,7 +177,7 @@ function Invitation() {
           </Group>
           {token && (
             <>
-              <Text size="sm">{t.token(token.name, new Date(token.expires).toLocaleString('en-GB'))}</Text>
+              <Text size="sm">{t.token(token.name, new Date(token.expires).toLocaleString(locale))}</Text>
               <Code block style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>
                 {`mip site join ${token.token}`}
               </Code>

@@ -4,7 +4,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { api, type AskedRequest } from '../api/client';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 
 const t = texts.federation;
 const COLORS = { waiting: 'orange', granted: 'teal', denied: 'red' } as const;
@@ -81,11 +81,11 @@ function Asked({ request }: { request: AskedRequest }) {
               </>
             )}
             <dt>{t.asked}</dt>
-            <dd>{new Date(request.asked).toLocaleString('en-GB')}</dd>
+            <dd>{new Date(request.asked).toLocaleString(locale)}</dd>
             {request.answered && (
               <>
                 <dt>{t.answered}</dt>
-                <dd>{t.byWhen(request.by, new Date(request.answered).toLocaleString('en-GB'))}</dd>
+                <dd>{t.byWhen(request.by, new Date(request.answered).toLocaleString(locale))}</dd>
               </>
             )}
           </dl>

@@ -4,7 +4,7 @@ import { useState } from 'react';
 
 import { dataApi } from '../api/data';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 const t = texts.inbox.ask;
 

@@ -1,7 +1,7 @@
 import { Stack, Table, Text, Title } from '@mantine/core';
 
 import type { Coverage } from '../api/data';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 import { ProblemTable } from './ProblemsSection';
 
 const t = texts.inbox.coverage;
@@ -32,9 +32,9 @@ export function CoverageView({ coverage }: { coverage: Coverage }) {
             {coverage.variables.map((variable) => (
               <Table.Tr key={variable.code}>
                 <Table.Td>{variable.label}</Table.Td>
-                <Table.Td ta="right">{variable.filled.toLocaleString('en')}</Table.Td>
-                <Table.Td ta="right">{variable.missing.toLocaleString('en')}</Table.Td>
-                <Table.Td ta="right">{variable.rejected.toLocaleString('en')}</Table.Td>
+                <Table.Td ta="right">{variable.filled.toLocaleString(locale)}</Table.Td>
+                <Table.Td ta="right">{variable.missing.toLocaleString(locale)}</Table.Td>
+                <Table.Td ta="right">{variable.rejected.toLocaleString(locale)}</Table.Td>
                 <Table.Td>
                   {variable.hidden > 0
                     ? t.hidden(variable.hidden)

@@ -5,7 +5,7 @@ import { useState } from 'react';
 import { api } from '../api/client';
 import { dataApi, type ColumnDecision, type InboxEntry } from '../api/data';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { allVariables } from '../workspace/variables';
 import { isMoving } from './item';
 import { Section } from './Section';

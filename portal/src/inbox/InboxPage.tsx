@@ -6,7 +6,7 @@ import { dataApi, type InboxEntry } from '../api/data';
 import { Empty } from '../shared/Empty';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 import { AskFiles } from './AskFiles';
 import { ItemBadge } from './ItemBadge';
 import { kindOf, problemsOf, rowsOf } from './item';
@@ -65,7 +65,7 @@ function Files({ items }: { items: InboxEntry[] }) {
             <Table.Td>
               <ItemBadge item={item} />
             </Table.Td>
-            <Table.Td ta="right">{item.tables.length > 0 ? rowsOf(item).toLocaleString('en') : ''}</Table.Td>
+            <Table.Td ta="right">{item.tables.length > 0 ? rowsOf(item).toLocaleString(locale) : ''}</Table.Td>
             <Table.Td>
               {item.choice ? item.choice.model : <Text span size="sm" c="dimmed">{t.notChosen}</Text>}
               {item.choice && (

@@ -1,7 +1,7 @@
 import { Badge, Group } from '@mantine/core';
 
 import type { InboxEntry, ItemState } from '../api/data';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 const t = texts.inbox;
 const colours: Record<ItemState, string> = {

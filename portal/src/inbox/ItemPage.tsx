@@ -6,7 +6,7 @@ import { dataApi, type InboxEntry } from '../api/data';
 import { PolicyEditor } from '../datasets/PolicyEditor';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 import { IdentifiersSection } from './IdentifiersSection';
 import { isMoving } from './item';
 import { ItemBadge } from './ItemBadge';
@@ -60,7 +60,7 @@ function Item({ item }: { item: InboxEntry }) {
             <ItemBadge item={item} />
           </Group>
           <Text size="sm" c="dimmed">
-            {t.bytes(item.size)}, {t.changed(new Date(item.changed).toLocaleString('en-GB'))}
+            {t.bytes(item.size)}, {t.changed(new Date(item.changed).toLocaleString(locale))}
           </Text>
         </div>
         {!item.gone && (
@@ -144,7 +144,7 @@ function FileSection({ item }: { item: InboxEntry }) {
                         <Table.Tr key={index}>
                           <Table.Td>{column.name}</Table.Td>
                           <Table.Td>{t.file.kinds[column.kind] ?? column.kind}</Table.Td>
-                          <Table.Td ta="right">{column.filled.toLocaleString('en')}</Table.Td>
+                          <Table.Td ta="right">{column.filled.toLocaleString(locale)}</Table.Td>
                         </Table.Tr>
                       ))}
                     </Table.Tbody>

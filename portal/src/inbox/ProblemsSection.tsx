@@ -1,7 +1,7 @@
 import { Anchor, Table, Text } from '@mantine/core';
 
 import { dataApi, type FileProblem, type InboxEntry } from '../api/data';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { Section } from './Section';
 
 const t = texts.inbox.problems;

@@ -4,7 +4,7 @@ import { useState } from 'react';
 
 import { dataApi, type InboxEntry } from '../api/data';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 import { isMoving } from './item';
 import { Section } from './Section';
 
@@ -61,7 +61,7 @@ export function PublishSection({ item }: { item: InboxEntry }) {
                   one.dataset,
                   one.version,
                   one.patients,
-                  new Date(one.at).toLocaleString('en-GB'),
+                  new Date(one.at).toLocaleString(locale),
                   one.user === 'inbox' ? t.itself : one.user,
                 )}
               </List.Item>

@@ -4,7 +4,7 @@ import { useMutation } from '@tanstack/react-query';
 import { dataApi, type InboxEntry } from '../api/data';
 import { QualityView } from '../datasets/QualityView';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { isMoving } from './item';
 import { Section } from './Section';
 

@@ -6,7 +6,7 @@ import { api } from '../api/client';
 import { dataApi, type Choice, type InboxEntry, type ReadingOptions, type Suggestion } from '../api/data';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { CoverageView } from './CoverageView';
 import { firstChoice, isMoving } from './item';
 import { Section } from './Section';

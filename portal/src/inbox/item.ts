@@ -1,5 +1,5 @@
 import type { Choice, InboxEntry, ReadingOptions } from '../api/data';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 
 const t = texts.inbox;
 
@@ -36,7 +36,7 @@ export function kindOf(item: InboxEntry): string {
 export function problemsOf(item: InboxEntry): string {
   if (item.trouble) return item.trouble.detail;
   const count = item.problems.reduce((sum, problem) => sum + problem.count, 0);
-  return count > 0 ? count.toLocaleString('en') : '';
+  return count > 0 ? count.toLocaleString(locale) : '';
 }
 
 /** A dataset's code made of a file's name. */

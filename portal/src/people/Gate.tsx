@@ -6,7 +6,7 @@ import { useLocation } from 'react-router';
 import { api, type Visit } from '../api/client';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { SecondFactor } from './SecondFactor';
 
 const t = texts.people;

@@ -5,7 +5,7 @@ import { useState } from 'react';
 import { api, type Admission, type Person, type Role } from '../api/client';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 import { useVisit } from './Gate';
 
 const t = texts.people;
@@ -106,7 +106,7 @@ function Users({ users }: { users: Person[] }) {
                 />
               </Table.Td>
               <Table.Td>{person.second_factor ? texts.yes : texts.no}</Table.Td>
-              <Table.Td>{person.seen ? new Date(person.seen).toLocaleString('en-GB') : t.never}</Table.Td>
+              <Table.Td>{person.seen ? new Date(person.seen).toLocaleString(locale) : t.never}</Table.Td>
               <Table.Td>
                 <Button
                   size="compact-sm"

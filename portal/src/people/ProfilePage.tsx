@@ -5,12 +5,12 @@ import { useState } from 'react';
 import { api, type Right, type Visit } from '../api/client';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 import { useVisit } from './Gate';
 import { SecondFactor } from './SecondFactor';
 
 const t = texts.people;
-const when = (moment: string) => new Date(moment).toLocaleString('en-GB');
+const when = (moment: string) => new Date(moment).toLocaleString(locale);
 
 /** One's own account. */
 export function ProfilePage() {

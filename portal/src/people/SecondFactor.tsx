@@ -4,7 +4,7 @@ import { useState } from 'react';
 
 import { api, type Visit } from '../api/client';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 const t = texts.people.factor;
 

@@ -1,7 +1,7 @@
 import { Tabs } from '@mantine/core';
 
 import type { Outcome } from '../api/client';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { Views } from './Views';
 
 /** A result: of several analyses the comparison, then each one's own views. */

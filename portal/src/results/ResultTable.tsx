@@ -4,7 +4,7 @@ import { useState } from 'react';
 import type { TableView } from '../api/client';
 import { Icon } from '../shared/Icon';
 import { save } from '../shared/save';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { shownValue } from './format';
 import { type Order, ordered, pressed } from './order';
 import { asCsv, asJson, asTsv } from './table-file';

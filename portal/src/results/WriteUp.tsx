@@ -6,11 +6,11 @@ import { Icon } from '../shared/Icon';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { save } from '../shared/save';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { asPaper } from './paper';
 
 const t = texts.writeUp;
-const LANGUAGES = ['curl', 'shell', 'python'] as const;
+const LANGUAGES = ['client', 'shell', 'curl', 'python'] as const;
 
 /** A paper's paragraph on an experiment, code that asks for it again, and its report. */
 export function WriteUp({ id }: { id: string }) {

@@ -1,5 +1,5 @@
 import type { Methods } from '../api/client';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 /** The paragraph with its numbered references, as it is pasted into a paper. */
 export function asPaper({ paragraph, references }: Methods): string {

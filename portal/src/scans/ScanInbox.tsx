@@ -1,7 +1,7 @@
 import { Badge, Table, Text, Title } from '@mantine/core';
 
 import type { ScanItem, ScanItemState, Verdict } from '../api/scans';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 const t = texts.scans;
 const LOOSE = '.';

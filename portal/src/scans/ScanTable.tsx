@@ -1,7 +1,7 @@
 import { Badge, Code, Table, Text, Title } from '@mantine/core';
 
 import type { ScanRecord, Verdict } from '../api/scans';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 const t = texts.scans;
 const colours: Record<Verdict, string> = { taken: 'teal', 'left out': 'gray', refused: 'red' };

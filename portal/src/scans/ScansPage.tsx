@@ -6,7 +6,7 @@ import { scansApi, type Verdict } from '../api/scans';
 import { Empty } from '../shared/Empty';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { ScanInbox } from './ScanInbox';
 import { ScanTable } from './ScanTable';
 

@@ -1,6 +1,6 @@
 import { Component, type ReactNode } from 'react';
 
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { ProblemAlert } from './ProblemAlert';
 
 interface Props {

@@ -1,6 +1,6 @@
 import { Skeleton, Stack } from '@mantine/core';
 
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 /** The shape of what is on its way. */
 export function Loading({ lines = 6 }: { lines?: number }) {

@@ -1,7 +1,7 @@
 import { Alert, Button, List, Text } from '@mantine/core';
 
 import { ApiError } from '../api/client';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 interface Shown {
   title: string;

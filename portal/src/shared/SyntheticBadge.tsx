@@ -1,6 +1,6 @@
 import { Badge } from '@mantine/core';
 
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 /** Marks invented data wherever it is named. */
 export function SyntheticBadge() {

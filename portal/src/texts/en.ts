@@ -1,13 +1,19 @@
+import { cohortTexts } from './cohort';
 import { experimentTexts } from './experiments';
+import { filterTexts } from './filter';
+import { helpTexts } from './help';
 import { homeTexts } from './home';
 import { inboxTexts } from './inbox';
 import { scansTexts } from './scans';
 import { stewardshipTexts } from './stewardship';
 import { writeUpTexts } from './write-up';
 
-/** Every text that a person reads in the portal. */
-export const texts = {
+/** Every text that a person reads in the portal, in English. */
+export const english = {
+  cohort: cohortTexts,
   experiments: experimentTexts,
+  filter: filterTexts,
+  help: helpTexts,
   home: homeTexts,
   inbox: inboxTexts,
   scans: scansTexts,
@@ -16,6 +22,7 @@ export const texts = {
   brand: 'MIP',
   brandLong: 'Medical Informatics Platform',
   skip: 'Skip to content',
+  language: 'Language',
   nav: { workspace: 'Explore & analyse', experiments: 'Experiments', datasets: 'Data', inbox: 'Import', scans: 'Scans', api: 'API' },
   theme: 'Switch between light and dark',
   synthetic: 'synthetic',
@@ -235,40 +242,6 @@ export const texts = {
     add: 'Choose an algorithm',
     remove: (label: string) => `Do not compare with ${label}`,
     tabs: 'Analyses',
-  },
-  filter: {
-    title: 'Filter',
-    intro: 'Only records that satisfy these rules are analysed. A missing value satisfies no comparison.',
-    empty: 'There is no rule yet: everybody in the chosen datasets is analysed.',
-    reads: 'Kept:',
-    joined: 'How the rules are joined',
-    joints: { AND: 'all of', OR: 'any of', 'NOT AND': 'not all of', 'NOT OR': 'none of' },
-    addRule: 'Add rule',
-    addGroup: 'Add group',
-    removeRule: 'Remove this rule',
-    removeGroup: 'Remove this group',
-    variable: 'Variable',
-    operator: 'Operator',
-    value: 'Value',
-    from: 'from',
-    to: 'to',
-    apply: 'Apply',
-    cancel: 'Cancel',
-    incomplete: 'Some rules still lack a value.',
-    operators: {
-      equal: 'is',
-      not_equal: 'is not',
-      less: 'is less than',
-      less_or_equal: 'is at most',
-      greater: 'is more than',
-      greater_or_equal: 'is at least',
-      between: 'is between',
-      not_between: 'is not between',
-      in: 'is one of',
-      not_in: 'is none of',
-      is_null: 'is missing',
-      is_not_null: 'is known',
-    },
   },
   experiment: {
     states: {

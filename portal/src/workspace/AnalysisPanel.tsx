@@ -7,7 +7,7 @@ import { api, ApiError, type Variable } from '../api/client';
 import { Icon } from '../shared/Icon';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { CohortCounter } from './CohortCounter';
 import { comparable, CompareField } from './CompareField';
 import { inWords, toDocument } from './filter';

@@ -3,7 +3,7 @@ import { useDebouncedValue } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 
 import { api } from '../api/client';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 /** About how many patients a filter chooses, told while it is being built. */
 export function CohortCounter({

@@ -1,7 +1,7 @@
 import { Accordion, CloseButton, Group, Select, Stack, Text } from '@mantine/core';
 
 import type { AlgorithmEntry, Analysis, Variable } from '../api/client';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { type Grid, GridField } from './GridField';
 import { ParameterForm } from './ParameterForm';
 import { placesOf } from './roles';

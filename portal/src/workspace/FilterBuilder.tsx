@@ -2,8 +2,9 @@ import { ActionIcon, Button, Group, Modal, MultiSelect, NumberInput, Select, Sta
 import { useState } from 'react';
 
 import type { Variable } from '../api/client';
+import { FlowNow } from '../cohort/CohortOf';
 import { Icon } from '../shared/Icon';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { CohortCounter } from './CohortCounter';
 import { rangeOf } from './variables';
 import {
@@ -40,6 +41,7 @@ export function FilterBuilder({ opened, ...props }: Props & { opened: boolean })
 
 function FilterForm({ initial, model, known, onApply, onClose }: Props) {
   const [draft, setDraft] = useState<RuleGroup>(initial ?? emptyFilter);
+  const [stepwise, setStepwise] = useState(false);
   const complete = draft.rules.length === 0 || isComplete(draft);
   return (
     <Stack>
@@ -57,6 +59,9 @@ function FilterForm({ initial, model, known, onApply, onClose }: Props) {
           {texts.filter.reads} <b>{inWords(draft, known.variables)}</b>
         </Text>
       )}
+      {stepwise && complete && (
+        <FlowNow question={{ data_model: model, datasets: known.datasets, filters: toDocument(draft), complete: [] }} />
+      )}
       <Group justify="space-between">
         {complete ? (
           <CohortCounter model={model} datasets={known.datasets} filters={toDocument(draft)} />
@@ -66,6 +71,9 @@ function FilterForm({ initial, model, known, onApply, onClose }: Props) {
           </Text>
         )}
         <Group>
+          <Button variant="subtle" aria-expanded={stepwise} onClick={() => setStepwise(!stepwise)}>
+            {stepwise ? texts.cohort.hide : texts.cohort.show}
+          </Button>
           <Button variant="default" onClick={onClose}>
             {texts.filter.cancel}
           </Button>

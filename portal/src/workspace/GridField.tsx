@@ -1,7 +1,7 @@
 import { CloseButton, Group, Select, Stack, TagsInput, Text } from '@mantine/core';
 
 import type { AlgorithmEntry } from '../api/client';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { type Property, resolved, type Schema } from './ParameterForm';
 
 const t = texts.grid;

@@ -9,7 +9,7 @@ import { useVisit } from '../people/Gate';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 
 const t = texts.home;
 const RECENT = 5;
@@ -71,7 +71,7 @@ function News() {
           </Group>
           <Text size="xs" c="dimmed">
             {dataset.site && `${dataset.site} · `}
-            {t.at(new Date(dataset.published).toLocaleDateString('en-GB'), dataset.patients.toLocaleString('en'))}
+            {t.at(new Date(dataset.published).toLocaleDateString(locale), dataset.patients.toLocaleString(locale))}
           </Text>
         </div>
       ))}

@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { api, type Preparation, type Variable } from '../api/client';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { ParameterForm, resolved, type Schema } from './ParameterForm';
 import type { Places } from './roles';
 

@@ -2,7 +2,7 @@ import { Group, Pill, Select, Text } from '@mantine/core';
 import { useRef } from 'react';
 
 import type { Variable } from '../api/client';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { isNominal, isNumeric } from './filter';
 import { byRole, placed, type Role } from './roles';
 

@@ -1,7 +1,7 @@
 import { NumberInput, Select, Stack } from '@mantine/core';
 
 import type { Validation } from '../api/client';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 
 const t = texts.validation;
 const FOLDS = { kind: 'folds', folds: 5, seed: 1 } as const;

@@ -9,7 +9,7 @@ import { Icon } from '../shared/Icon';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { isNominal, isNumeric } from './filter';
 import { allVariables, pathTo, rangeOf } from './variables';
 

@@ -3,7 +3,7 @@ import { type KeyboardEvent, useMemo, useRef, useState } from 'react';
 
 import type { ModelTree } from '../api/client';
 import { Icon } from '../shared/Icon';
-import { texts } from '../texts/en';
+import { texts } from '../texts/texts';
 import { isNominal, isNumeric } from './filter';
 import { groupsAround, type Node, variablesUnder, visibleNodes } from './variables';
 

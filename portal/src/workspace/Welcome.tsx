@@ -1,7 +1,8 @@
 import { Stack, Text, Title } from '@mantine/core';
 
 import type { DatasetEntry } from '../api/client';
-import { texts } from '../texts/en';
+import { TourOffer } from '../help/Tour';
+import { locale, texts } from '../texts/texts';
 import { HomeNews } from './HomeNews';
 
 const t = texts.workspace;
@@ -16,9 +17,10 @@ export function Welcome({ datasets, variables }: { datasets: DatasetEntry[]; var
           {t.welcome}
         </Title>
         <Text c="dimmed" mt={4}>
-          {t.welcomeHint(patients.toLocaleString('en'), datasets.length, variables)}
+          {t.welcomeHint(patients.toLocaleString(locale), datasets.length, variables)}
         </Text>
       </div>
+      <TourOffer />
       <ol className="steps">
         {t.steps.map(([title, text]) => (
           <li key={title}>

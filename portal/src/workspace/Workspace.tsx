@@ -6,7 +6,7 @@ import { api } from '../api/client';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 import { AnalysisPanel } from './AnalysisPanel';
 import { emptyFilter, isNominal, isNumeric, newRule, toDocument } from './filter';
 import { FilterBuilder } from './FilterBuilder';
@@ -88,7 +88,7 @@ export function Workspace() {
             allowDeselect={false}
             onChange={(model) => change({ model, datasets: null, variable: null, y: [], x: [], filter: null })}
           />
-          <div>
+          <div data-tour="datasets">
             <Text size="sm" fw={500} mb={4}>
               {t.datasets}
             </Text>
@@ -124,7 +124,7 @@ export function Workspace() {
                       {dataset.synthetic && <SyntheticBadge />}
                       <Text span size="xs" c="dimmed">
                         {dataset.site && `${dataset.site} · `}
-                        {dataset.patients.toLocaleString('en')} {t.patients}
+                        {dataset.patients.toLocaleString(locale)} {t.patients}
                       </Text>
                     </Group>
                   }
@@ -136,18 +136,20 @@ export function Workspace() {
           {tree.isPending && <Loading lines={10} />}
           <ProblemAlert error={tree.error} onRetry={() => void tree.refetch()} />
           {tree.data && (
-            <VariableTree
-              key={tree.data.key}
-              model={tree.data}
-              present={present}
-              chosen={selection.variable}
-              onChoose={(code) => change({ model: key ?? null, variable: code })}
-              onUse={give}
-            />
+            <Stack gap="sm" data-tour="variables">
+              <VariableTree
+                key={tree.data.key}
+                model={tree.data}
+                present={present}
+                chosen={selection.variable}
+                onChoose={(code) => change({ model: key ?? null, variable: code })}
+                onUse={give}
+              />
+            </Stack>
           )}
         </Stack>
       </section>
-      <section className="column" aria-label={t.distribution}>
+      <section className="column" aria-label={t.distribution} data-tour="variable">
         {tree.data && variable ? (
           <VariableCard
             key={variable.code}
@@ -162,7 +164,7 @@ export function Workspace() {
           tree.data && <Welcome datasets={chosen} variables={usable.size} />
         )}
       </section>
-      <section className="column side panel" aria-label={texts.analysis.title}>
+      <section className="column side panel" aria-label={texts.analysis.title} data-tour="analysis">
         <AnalysisPanel
           selection={here}
           datasets={codes}

@@ -46,6 +46,13 @@ describe('filters', () => {
     expect(toDocument(fromDocument(written))).toMatchObject({ condition: 'OR', not: true });
   });
 
+  it('written without a value where none is taken are told all the same', () => {
+    const written = { condition: 'AND', rules: [{ field: 'sex', operator: 'is_not_null' }] };
+    const filter = fromDocument(written);
+    expect(filter?.rules[0]).toEqual({ field: 'sex', operator: 'is_not_null', value: null });
+    expect(filter && inWords(filter, known)).toBe('Sex is known');
+  });
+
   it('are complete once every rule has its value', () => {
     expect(isComplete(nested)).toBe(true);
     expect(isComplete({ condition: 'AND', rules: [newRule(age)] })).toBe(false);

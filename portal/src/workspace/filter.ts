@@ -1,5 +1,5 @@
 import type { Variable } from '../api/client';
-import { texts } from '../texts/en';
+import { locale, texts } from '../texts/texts';
 
 export type Operator = keyof typeof texts.filter.operators;
 export type RuleValue = string | number | (string | number)[] | null;
@@ -91,7 +91,9 @@ export function fromDocument(document: unknown): RuleGroup | null {
 }
 
 /** The builder offers lists of levels only; one level is a list of one. */
-function levelsAsList({ field, operator, value }: Rule): Rule {
+function levelsAsList({ field, operator, value: said }: Omit<Rule, 'value'> & { value?: RuleValue }): Rule {
+  // A rule of a script may leave the value out where the operator takes none.
+  const value = said ?? null;
   if (typeof value === 'string' && operator === 'equal') return { field, operator: 'in', value: [value] };
   if (typeof value === 'string' && operator === 'not_equal') return { field, operator: 'not_in', value: [value] };
   return { field, operator, value };
@@ -101,17 +103,17 @@ function levelsAsList({ field, operator, value }: Rule): Rule {
 export function inWords(filter: RuleGroup, variables: ReadonlyMap<string, Variable>): string {
   const words = filter.rules
     .map((part) => (isGroup(part) ? `(${inWords(part, variables)})` : ruleInWords(part, variables.get(part.field))))
-    .join(filter.condition === 'AND' ? ' and ' : ' or ');
-  return filter.not ? `not (${words})` : words;
+    .join(filter.condition === 'AND' ? texts.filter.and : texts.filter.or);
+  return filter.not ? `${texts.filter.not} (${words})` : words;
 }
 
 function ruleInWords({ field, operator, value }: Rule, variable: Variable | undefined): string {
   const levels = new Map(variable?.enumerations.map((level) => [level.code, level.label]));
   const values = (Array.isArray(value) ? value : value === null ? [] : [value]).map((one) =>
-    typeof one === 'string' ? levels.get(one) || one : one.toLocaleString('en'),
+    typeof one === 'string' ? levels.get(one) || one : one.toLocaleString(locale),
   );
   const verb = texts.filter.operators[values.length === 1 && operator === 'in' ? 'equal' : operator];
-  const joined = values.join(operator.includes('between') ? ' and ' : ', ');
+  const joined = values.join(operator.includes('between') ? texts.filter.and : ', ');
   const numeric = variable && isNumeric(variable) && values.length > 0;
   return `${variable?.label || field} ${verb} ${joined} ${numeric ? variable.units : ''}`.trim().replace(/ +/g, ' ');
 }

@@ -33,7 +33,10 @@ figure { margin: 1.8rem 0; } figcaption h3, figcaption h4 { font-size: 1rem; mar
 svg { max-width: 100%; height: auto; }
 pre { font: 12.5px/1.5 ui-monospace, monospace; background: #f3f6f8; padding: .8rem 1rem;
   white-space: pre-wrap; overflow-wrap: anywhere; }
-@media print { h2, h3, h4 { break-after: avoid; } figure, tr { break-inside: avoid; }
+@page { margin: 16mm 14mm; }
+@media print { body { margin: 0; padding: 0; max-width: none; font-size: 11pt; }
+  thead { display: table-header-group; } pre { background: none; border: 1px solid #d8dfe7; }
+  h2, h3, h4 { break-after: avoid; } figure, tr { break-inside: avoid; }
   .wide { overflow: visible; } }
 """
 _STYLE_HASH = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -80,7 +83,13 @@ def _body(experiment: Experiment, written: WriteUp, model: DataModel | None) -> 
     yield from _rests_on(provenance, model)
     yield "<h2>Code that asks for it again</h2>"
     code = written.code
-    for name, text in (("HTTP", code.curl), ("Shell", code.shell), ("Python", code.python)):
+    languages = {
+        "HTTP": code.curl,
+        "Shell": code.shell,
+        "Python": code.client,
+        "Python on the server": code.python,
+    }
+    for name, text in languages.items():
         yield f"<h3>{name}</h3><pre>{escape(text)}</pre>"
 
 

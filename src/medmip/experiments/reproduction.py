@@ -1,4 +1,4 @@
-"""Code that asks for an experiment again: over HTTP, from a shell, in Python."""
+"""Code that asks for an experiment again: over HTTP, from a shell, in Python there or here."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -47,12 +47,16 @@ _JSON = _Language({None: "null", True: "true", False: "false"}, "  ", "")
 
 
 class RequestCode(BaseModel):
-    """The same request in three languages; none of them holds a secret."""
+    """The same request in several languages; none of them holds a secret.
+
+    client is Python by the client of a portal, python by the package on the server's own machine.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     curl: str
     shell: str
+    client: str
     python: str
 
 
@@ -67,6 +71,7 @@ def code_of(
     return RequestCode(
         curl=_curl(request, address, token=token),
         shell=_shell(request),
+        client=_client(request, address, token=token),
         python=_python(request, federated=federated),
     )
 
@@ -170,6 +175,35 @@ def _option(value: object) -> str:
         except json.JSONDecodeError:
             return value
     return json.dumps(value, ensure_ascii=False)
+
+
+def _client(request: Request, address: str, *, token: bool) -> str:
+    document = document_of(request)
+    data = document.pop("inputdata")
+    place = _literal(address.rstrip("/"), 1)
+    known = ', token=os.environ["MIP_TOKEN"]' if token else ""
+    cohort = {"model": data["data_model"], "datasets": data["datasets"]}
+    if "filters" in data:
+        cohort["filters"] = data["filters"]
+    asked = {
+        "algorithm": document.pop("algorithm"),
+        "cohort": None,
+        **{name: data[name] for name in ("y", "x") if name in data},
+        **document,
+    }
+    arguments = "".join(
+        f"    {name}={'cohort' if name == 'cohort' else _literal(value, 2)},\n"
+        for name, value in asked.items()
+    )
+    imports = "import os\n\nimport medmip" if token else "import medmip"
+    return f"""{imports}
+
+mip = medmip.connect({place}{known})
+cohort = {_call("mip.cohort", cohort, 1)}
+result = mip.run(
+{arguments})
+result
+"""
 
 
 def _python(request: Request, *, federated: bool) -> str:

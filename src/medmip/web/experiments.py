@@ -14,6 +14,7 @@ from medmip.accounts.dataset_reader import reader_of
 from medmip.accounts.person import Caller
 from medmip.accounts.role import Right
 from medmip.errors import NotFound
+from medmip.experiments.cohort_flow import CohortFlow, flow_of, told_together
 from medmip.experiments.experiment import Outcome, State, Summary
 from medmip.experiments.listing import Wanted, Whose
 from medmip.experiments.prediction import ModelFormat
@@ -31,6 +32,7 @@ from medmip.web.schemas import (
     ExperimentPage,
     ExploreCount,
     ExploreDescribe,
+    ExploreFlow,
     ExploreHistogram,
     NewExperiment,
     NewRecords,
@@ -282,12 +284,10 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
         """About how many patients a filter chooses, rounded down to the policy's minimum."""
         data = InputData(**question.model_dump())
         told = service.preview(data, caller.name, reader=reader_of(caller))
-        numbers = [number for number in told.values() if number is not None]
-        total = sum(numbers)
-        hidden = total == 0 and len(numbers) < len(told)
+        total = told_together(told)
         return CohortCount(
-            patients=None if hidden else total,
-            suppressed=hidden,
+            patients=total,
+            suppressed=total is None,
             minimum=service.policy.minimum_cell,
             rounded_to=service.policy.minimum_cell,
             datasets=[
@@ -295,6 +295,17 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
                 for code, number in told.items()
             ],
         )
+
+    @routes.post(
+        "/explore/flow",
+        operation_id="exploreFlow",
+        tags=["explore"],
+        responses=problem_responses(422),
+    )
+    def flow(question: ExploreFlow, caller: Explorer) -> CohortFlow:
+        """How a cohort comes about: about how many patients each rule of a filter leaves."""
+        data = InputData(**question.model_dump(exclude={"complete"}))
+        return flow_of(service, data, question.complete, caller.name, reader=reader_of(caller))
 
     return routes
 

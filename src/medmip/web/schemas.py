@@ -388,6 +388,12 @@ class ExploreCount(BaseModel):
     filters: dict[str, Any] | None = Field(None, examples=[None])
 
 
+class ExploreFlow(ExploreCount):
+    """The same, step by step; complete are variables that every record has to have."""
+
+    complete: tuple[str, ...] = Field((), examples=[["lefthippocampus"]], max_length=100)
+
+
 class DatasetCount(BaseModel):
     """About how many patients one dataset has in a cohort; null where suppressed."""
 

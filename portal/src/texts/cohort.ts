@@ -1,0 +1,23 @@
+/** What a reader is told about how a cohort came about. */
+export const cohortTexts = {
+  tab: 'Participants',
+  title: 'How the cohort came about',
+  hint: 'Numbers before the analysis are rounded down, so that none tells of a few patients.',
+  moved: 'The datasets have moved since this ran: the rules are counted in their present versions.',
+  show: 'Step by step',
+  hide: 'Hide the steps',
+  assessed: 'In the chosen datasets',
+  left: 'Left',
+  analysed: 'Analysed',
+  excluded: 'Left out',
+  missing: 'without a value in every variable',
+  unlike: (rule: string) => `where this does not hold: ${rule}`,
+  about: (patients: string) => `about ${patients} patients`,
+  few: (minimum: number) => `fewer than ${minimum} patients`,
+  unclear: 'few or none',
+  hidden: 'not told',
+  patients: (patients: string) => `${patients} patients`,
+  records: (records: string) => `${records} records`,
+  svg: 'SVG',
+  save: 'Save the flow chart as SVG',
+};

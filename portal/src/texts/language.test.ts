@@ -1,0 +1,56 @@
+import { afterEach, expect, test, vi } from 'vitest';
+
+import { german } from './de';
+import { english } from './en';
+import { french } from './fr';
+import { prefer, preferred, TRANSLATED, TRANSLATED_OF_HELP, TRANSLATED_OF_PEOPLE } from './language';
+import { language, locale, speak, texts } from './texts';
+
+/** Every text by its place: words, lists by their length, and functions by their arguments. */
+function placesOf(part: unknown, place = ''): string[] {
+  if (typeof part === 'function') return [`${place}(${part.length})`];
+  if (typeof part !== 'object' || part === null) return [place];
+  return Object.entries(part).flatMap(([name, inner]) => placesOf(inner, `${place}.${name}`));
+}
+
+function only(part: object, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(part).filter(([name]) => names.includes(name)));
+}
+
+const wanted = {
+  ...only(english, TRANSLATED),
+  people: only(english.people, TRANSLATED_OF_PEOPLE),
+  help: only(english.help, TRANSLATED_OF_HELP),
+};
+
+afterEach(async () => {
+  localStorage.clear();
+  vi.restoreAllMocks();
+  await speak('en');
+});
+
+test.each([
+  ['de', german],
+  ['fr', french],
+])('no text is missing in %s, and none is empty', (_, translation) => {
+  expect(placesOf(translation).sort()).toEqual(placesOf(wanted).sort());
+  expect(JSON.stringify(translation)).not.toContain('""');
+});
+
+test('a language that is spoken has its dates and numbers, and English where it lacks a text', async () => {
+  await speak('de');
+  expect([language, locale, document.documentElement.lang]).toEqual(['de', 'de', 'de']);
+  expect(texts.nav.datasets).toBe('Daten');
+  expect(texts.people.logOut).toBe('Abmelden');
+  expect(texts.people.tokens).toBe(english.people.tokens);
+  expect(texts.analysis.about(1300)).toBe('etwa 1.300 Patienten');
+});
+
+test('the language is that which was chosen, else the first of the browser’s that there is', () => {
+  vi.spyOn(navigator, 'languages', 'get').mockReturnValue(['it-CH', 'fr-CH', 'de']);
+  expect(preferred()).toBe('fr');
+  prefer('de');
+  expect(preferred()).toBe('de');
+  localStorage.setItem('mip-language', 'constructor');
+  expect(preferred()).toBe('fr');
+});
