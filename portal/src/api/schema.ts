@@ -5494,7 +5494,7 @@ export interface components {
              * @default
              * @enum {string}
              */
-            engine: "" | "duckdb" | "postgres";
+            engine: "" | "duckdb" | "dask" | "postgres";
             /** Hash */
             hash: string;
             /**
