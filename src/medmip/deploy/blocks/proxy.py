@@ -1,22 +1,30 @@
 """nginx before the portal: TLS 1.3, and nothing else."""
 
+from ipaddress import ip_address
+
 from medmip.deploy.blocks.declaration import CONFIGURATION
 from medmip.deploy.blocks.registry import PORTAL, PORTAL_KEY
 
 CERTIFICATE = f"{CONFIGURATION}/portal.pem"
 
-
-def proxy(name: str, *, secrets: str = f"{CONFIGURATION}/secrets", at: str = CERTIFICATE) -> str:
-    """The site of nginx; name is what people type, another name is refused in the handshake."""
-    return f"""\
-# Written by `mip deploy setup`.
-server_tokens off;
-server {{
+_OTHERS = """\
+server {
   listen 443 ssl default_server;
   listen [::]:443 ssl default_server;
   ssl_reject_handshake on;
   ssl_protocols TLSv1.3;
-}}
+}
+"""
+
+
+def proxy(name: str, *, secrets: str = f"{CONFIGURATION}/secrets", at: str = CERTIFICATE) -> str:
+    """The site of nginx; name is what people type, another name is refused in the handshake."""
+    # A browser that was given a number names nobody in the handshake.
+    others = "" if _is_number(name) else _OTHERS
+    return f"""\
+# Written by `mip deploy setup`.
+server_tokens off;
+{others}\
 server {{
   listen 443 ssl http2;
   listen [::]:443 ssl http2;
@@ -40,3 +48,11 @@ server {{
   }}
 }}
 """
+
+
+def _is_number(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
