@@ -90,7 +90,7 @@ portal: $(STATIC) ## build the web portal into src/medmip/web/static
 
 .PHONY: lock
 lock: $(READY)/uv ## bring constraints.txt up to date with pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --quiet --extra demo --group dev --group node --group bench --universal \
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra demo --extra deploy --group dev --group node --group bench --universal \
 		--python-version 3.11 --no-emit-index-url --no-header --no-annotate -o constraints.txt
 
 .PHONY: clean

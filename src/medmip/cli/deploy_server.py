@@ -1,4 +1,4 @@
-"""`mip deploy configure`: the answers of an installation, from a file or asked one by one."""
+"""`mip deploy configure` and what follows: a server from its answers."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,6 +32,20 @@ def configure(
     for done in installation.configure(text, where):
         typer.echo(done)
     typer.echo("Next: mip deploy setup --plan", err=True)
+
+
+def setup(
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Tell what would change, and change nothing.")
+    ] = False,
+    folder: FolderOption = FOLDER,
+) -> None:
+    """Make the server what its configuration says; a second run changes nothing."""
+    from medmip.deploy.setup import set_up
+
+    done = set_up(installation_at(folder), typer.echo, plan=plan)
+    word = "would be changed" if plan else "changed"
+    typer.echo(f"{done.looked_at} steps looked at, {done.changed} {word}")
 
 
 def installation_at(folder: Path) -> "Installation":

@@ -79,6 +79,7 @@ for command in (requests, agree, decline):
     site_app.command()(command)
 app.add_typer(site_app, name="site")
 deploy_app.command()(deploy_server.configure)
+deploy_app.command()(deploy_server.setup)
 app.add_typer(deploy_app, name="deploy")
 
 

@@ -109,6 +109,8 @@ class Foreign:
 
     unit: str
     ports: tuple[Port, ...] = ()
+    restarts: bool = True
+    """Whether a changed configuration needs a restart; else a reload does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,12 @@ REFERENCE = Block(
     "the data models that MIP ships, and the synthetic datasets where they are asked for",
     needs=(BlockName.ALGORITHM_FACTORY,),
 )
+FEDERATION_HUB = Block(
+    BlockName.FEDERATION_HUB,
+    "the hub of a federation: its broker, which the node runs",
+    needs=(BlockName.ALGORITHM_FACTORY,),
+    ports=(Port(BROKER, "nats-server", Audience.SITES, "sites dial in, mutual TLS 1.3"),),
+)
 ALGORITHM_FACTORY = Block(
     BlockName.ALGORITHM_FACTORY,
     "the node: analyses, API, portal's pages, the inbox",
@@ -127,6 +133,7 @@ WEB_ANALYTICS = Block(
         Foreign(
             "nginx.service",
             (Port(443, "nginx", Audience.PEOPLE, "portal and API, TLS 1.3"),),
+            restarts=False,
         ),
     ),
     secrets=(
@@ -145,23 +152,16 @@ WEB_ANALYTICS = Block(
         ),
     ),
 )
-FEDERATION_HUB = Block(
-    BlockName.FEDERATION_HUB,
-    "the hub of a federation: its broker, which the node runs",
-    needs=(BlockName.ALGORITHM_FACTORY,),
-    ports=(Port(BROKER, "nats-server", Audience.SITES, "sites dial in, mutual TLS 1.3"),),
-)
-
 BLOCKS = (
     INFRASTRUCTURE,
     HOSPITAL_DATABASE,
     REFERENCE,
+    FEDERATION_HUB,
     ALGORITHM_FACTORY,
     DATA_FACTORY,
     WEB_ANALYTICS,
-    FEDERATION_HUB,
 )
-"""In the order in which they are set up."""
+"""In the order in which they are set up: what the node finds in its home stands before it."""
 
 
 def blocks_of(names: Iterable[BlockName]) -> tuple[Block, ...]:
