@@ -2,7 +2,7 @@
 
 Neither Docker nor a systemd of the host is needed: the server has a view of control groups and
 processes of its own, so that killing one process is a power cut and leaves nothing behind. How
-each line came to be is in docs/decisions/0005-a-server-under-nspawn.md.
+each line came to be is in docs/decisions/building-blocks.md.
 """
 
 import contextlib
@@ -141,7 +141,7 @@ class Server:
         ended = subprocess.run(
             [
                 "nsenter", "-t", str(self._leader()), "-m", "-u", "-i", "-n", "-p", "-C", "-r",
-                "-w", "--", "/usr/bin/env", "-i", f"PATH={_PATH}", "HOME=/root", "TERM=dumb",
+                "-w", "--", "/usr/bin/env", "-i", f"PATH={_PATH}", "HOME=/", "TERM=dumb",
                 "LANG=C.UTF-8", *command,
             ],
             capture_output=True,

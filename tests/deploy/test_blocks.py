@@ -24,6 +24,7 @@ from medmip.imaging.settings import imaging_settings
 from medmip.ldsm.settings import ldsm_settings
 from tests.conftest import missing
 from tests.deploy.answered import EVERY_BLOCK, PLAIN, everything, plain
+from tests.project.tree import ROOT
 
 Need = Callable[..., str]
 
@@ -206,3 +207,18 @@ def test_answers_are_taken_whole() -> None:
     assert everything().has(BlockName.FEDERATION_HUB)
     assert not plain().has(BlockName.FEDERATION_HUB)
     assert EVERY_BLOCK.count("[[") == len(everything().imaging.receiver.peers)
+
+
+def test_every_proof_that_the_document_names_is_there() -> None:
+    page = (ROOT / "docs" / "from-mip-2018.md").read_text()
+    sources = {path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    file, absent = "", []
+    for named in re.findall(r"`([^`]*(?:test_\w+\.py)?(?:::test_\w+)?)`", page):
+        part, _, test = named.partition("::")
+        file = part.rsplit("/", 1)[-1] or file
+        if test and f"def {test}(" not in sources.get(file, ""):
+            absent.append(named)
+        if part.startswith("tests/") and not (ROOT / part).exists():
+            absent.append(named)
+    assert absent == []
+    assert page.count("::test_") > 15

@@ -80,6 +80,7 @@ for command in (requests, agree, decline):
 app.add_typer(site_app, name="site")
 deploy_app.command()(deploy_server.configure)
 deploy_app.command()(deploy_server.setup)
+deploy_app.command()(deploy_server.validate)
 app.add_typer(deploy_app, name="deploy")
 
 

@@ -42,6 +42,8 @@ def set_up(installation: Installation, say: Callable[[str], None], *, plan: bool
     goes on.
     """
     answers = installation.answers
+    if answers.server.is_here and os.geteuid() != 0:
+        raise DeployError("Only root sets this server up", remedy="Run it as root, or by sudo.")
     playbook = _playbook()
     # Secrets lie open in here, so that no disk should hold them.
     with (
