@@ -1,4 +1,4 @@
-"""A bare Debian server, from answers to a validated installation, through reboot and power cut.
+"""A bare Debian server, from answers to a validated installation, and through a reboot.
 
 The server has no network but the one of this test; packages and wheels are there beforehand.
 """
@@ -41,7 +41,7 @@ address = "192.0.2.4"
 OPEN = {22, 443}
 """By the answers, from where the outsider is: neither a site nor the archive."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def wheels(folder: Path) -> Path:
