@@ -26,6 +26,8 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	&& { command -v $$python; break; }; done)
 
 # uv resolves in a second; where it cannot be had or cannot reach the registry, pip does the same.
+# In a variable, as a comma within `call` would end an argument.
+EXTRAS := demo,dask
 INSTALL = { [ -x $(BIN)/uv ] && $(BIN)/uv pip install --python $(BIN)/python -c constraints.txt $(1); } \
 	|| { $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' \
 	&& $(BIN)/python -m pip install -c constraints.txt $(1); }
@@ -96,7 +98,7 @@ portal: $(STATIC) ## build the web portal into src/medmip/web/static
 
 .PHONY: lock
 lock: $(READY)/uv ## bring constraints.txt up to date with pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --quiet --extra demo --extra dask --group dev --group node --group bench --universal \
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra demo --extra dask --extra deploy --group dev --group node --group bench --universal \
 		--python-version 3.11 --no-emit-index-url --no-header --no-annotate -o constraints.txt
 
 .PHONY: clean
@@ -122,7 +124,7 @@ $(READY)/uv: | $(BIN)/python
 
 $(READY)/run: pyproject.toml constraints.txt | $(READY)/uv
 	@echo 'Installing what MIP needs to run'
-	@$(call INSTALL,--editable '.[demo,dask]')
+	@$(call INSTALL,--editable '.[$(EXTRAS)]')
 	@touch $@
 
 $(READY)/dev: $(READY)/run

@@ -15,6 +15,8 @@ from medmip.algorithms.declaration import Algorithm
 from medmip.algorithms.registry import registry
 from medmip.algorithms.role import Roles
 from medmip.cli.main import app
+from medmip.deploy.blocks.declaration import BACKUPS
+from medmip.deploy.blocks.registry import BLOCKS
 from medmip.federation.offering import Offering
 from medmip.harmonise.expression import OWN
 from medmip.ingest.dialect import MISSING
@@ -190,6 +192,62 @@ def functions() -> str:
     return _table(("Function", ""), [(f"`{name}`", text) for name, text in OWN.items()])
 
 
+def blocks() -> str:
+    """A row for each building block."""
+    rows: list[tuple[str, ...]] = [
+        (
+            f"`{block.name}`",
+            block.what,
+            ", ".join(
+                f"`{name}`"
+                for name in (
+                    *(service.name for service in block.services),
+                    *(program.unit.removesuffix(".service") for program in block.foreign),
+                )
+            ),
+            ", ".join(f"`{need}`" for need in block.needs),
+        )
+        for block in BLOCKS
+    ]
+    return _table(("Block", "What", "Services", "Needs"), rows)
+
+
+def ports() -> str:
+    """A row for each port of an installation."""
+    rows: list[tuple[str, ...]] = [
+        (str(port.number), f"`{block.name}`", f"`{port.program}`", port.audience.words, port.what)
+        for block in BLOCKS
+        for port in block.every_port
+    ]
+    return _table(("Port", "Block", "Program", "Who may come in", "What"), rows)
+
+
+def folders() -> str:
+    """A row for each folder of an installation, and whether a backup holds it."""
+    rows: list[tuple[str, ...]] = [
+        (
+            f"`{folder.path.format(backups=BACKUPS)}`",
+            f"`{folder.owner}`",
+            f"{folder.mode:o}",
+            "yes" if folder.kept else "no",
+            folder.what,
+        )
+        for block in BLOCKS
+        for folder in block.folders
+    ]
+    return _table(("Folder", "Owner", "Mode", "Backed up", "What"), rows)
+
+
+def secrets() -> str:
+    """A row for each secret of an installation."""
+    rows: list[tuple[str, ...]] = [
+        (f"`{secret.name}`", f"`{block.name}`", secret.what)
+        for block in BLOCKS
+        for secret in block.secrets
+    ]
+    return _table(("Secret", "Block", "What"), rows)
+
+
 def _sentence(title: str, text: str) -> str:
     return f"**{title}.** {text}" if title else text
 
@@ -211,5 +269,18 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     part.__name__: part
-    for part in (algorithms, commands, routes, policy, offering, operators, missing, functions)
+    for part in (
+        algorithms,
+        commands,
+        routes,
+        policy,
+        offering,
+        operators,
+        missing,
+        functions,
+        blocks,
+        ports,
+        folders,
+        secrets,
+    )
 }

@@ -1,4 +1,4 @@
-"""`mip deploy`: back an installation up, prove a backup, restore it."""
+"""`mip deploy`: back an installation up, prove a backup, restore it; `deploy_server` has more."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from medmip.catalogue.home import Home
 
 deploy_app = typer.Typer(
-    name="deploy", help="Back up, prove a backup, restore.", no_args_is_help=True
+    name="deploy",
+    help="Configure and set up a server; back up, prove a backup, restore.",
+    no_args_is_help=True,
 )
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")]
 IdentityOption = Annotated[

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import typer
 
-from medmip.cli import data_stewardship
+from medmip.cli import data_stewardship, deploy_server
 from medmip.cli.algorithm import algorithm_app
 from medmip.cli.audit import audit_app
 from medmip.cli.data import data_app
@@ -78,6 +78,9 @@ hub_app.command("runs")(hub_runs)
 for command in (requests, agree, decline):
     site_app.command()(command)
 app.add_typer(site_app, name="site")
+deploy_app.command()(deploy_server.configure)
+deploy_app.command()(deploy_server.setup)
+deploy_app.command()(deploy_server.validate)
 app.add_typer(deploy_app, name="deploy")
 
 

@@ -1,0 +1,151 @@
+"""`mip deploy configure` and what follows: a server from its answers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medmip.cli.options import JsonOption
+from medmip.errors import MipError
+
+if TYPE_CHECKING:
+    from medmip.deploy.installation import Installation
+
+FolderOption = Annotated[
+    Path, typer.Option("--folder", help="The configuration folder of the installation.")
+]
+FOLDER = Path("/etc/mip/installation")
+
+
+def configure(
+    answers: Annotated[
+        Path | None, typer.Option(help="A TOML file of answers; else they are asked for.")
+    ] = None,
+    folder: FolderOption = FOLDER,
+) -> None:
+    """Take the answers of an installation, check them all, make the secrets that are missing.
+
+    Run it again to change an answer: no secret that is there is made anew.
+    """
+    text = _asked() if answers is None else _read(answers)
+    installation = installation_at(folder)
+    where = "the answers" if answers is None else answers.name
+    for done in installation.configure(text, where):
+        typer.echo(done)
+    typer.echo("Next: mip deploy setup --plan", err=True)
+
+
+def setup(
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Tell what would change, and change nothing.")
+    ] = False,
+    folder: FolderOption = FOLDER,
+) -> None:
+    """Make the server what its configuration says; a second run changes nothing."""
+    from medmip.deploy.setup import set_up
+
+    done = set_up(installation_at(folder), typer.echo, plan=plan)
+    word = "would be changed" if plan else "changed"
+    typer.echo(f"{done.looked_at} steps looked at, {done.changed} {word}")
+
+
+def validate(
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write the report into this file as a page.")
+    ] = None,
+    as_json: JsonOption = False,
+    folder: FolderOption = FOLDER,
+) -> None:
+    """Judge this server, as root: each point, and what to do; exit 1 where one fails."""
+    from importlib.metadata import version
+
+    from medmip.catalogue.atomic_file import write_atomically
+    from medmip.deploy.validation import validate as judged
+
+    report = judged(installation_at(folder), version("medmip"))
+    if html is not None:
+        write_atomically(html, report.as_html().encode())
+    if as_json:
+        typer.echo(report.as_json(), nl=False)
+    else:
+        for check in report.checks:
+            typer.echo(f"{'ok  ' if check.passed else 'FAIL'}  {check.name}: {check.found}")
+            if not check.passed:
+                typer.echo(f"      {check.remedy}")
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+def installation_at(folder: Path) -> "Installation":
+    """The installation whose configuration is in this folder."""
+    from medmip.deploy.installation import Installation
+
+    return Installation(folder.expanduser().absolute())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MipError(
+            f"The answers cannot be read: {type(error).__name__}", where=str(path)
+        ) from None
+
+
+def _asked() -> str:
+    """The answers that somebody gives at the terminal, as TOML."""
+    import tomlkit
+
+    from medmip.deploy.blocks.declaration import BlockName
+    from medmip.deploy.blocks.registry import BLOCKS
+
+    given: dict[str, object] = {
+        "name": typer.prompt("The name that people will type, such as mip.hospital.example"),
+    }
+    typer.echo("Building blocks:")
+    for block in BLOCKS:
+        typer.echo(f"  {block.name}: {block.what}")
+    usual = "hospital-database reference web-analytics"
+    blocks = typer.prompt("Which blocks, with blanks between", default=usual).split()
+    given["blocks"] = blocks
+    typer.echo("Backups and secrets are encrypted to public keys (age1… or ssh-ed25519 …).")
+    typer.echo("`mip deploy keys --out FILE`, on another machine, makes one.")
+    recipients = [typer.prompt("A public key")]
+    while more := typer.prompt("A further public key, or nothing", default="", show_default=False):
+        recipients.append(more)
+    given["recipients"] = recipients
+    given["server"] = {
+        "host": typer.prompt("The server: localhost, or a host", default="localhost")
+    }
+    given["who"] = {
+        "maintainers": typer.prompt(
+            "Networks that maintain the server over SSH, such as 10.1.2.0/24"
+        ).split(),
+        "people": typer.prompt(
+            "Networks that may use the portal", default="0.0.0.0/0 ::/0"
+        ).split(),
+    }
+    if typer.confirm("Does the hospital give a certificate for that name?", default=False):
+        given["certificate"] = {
+            "kind": "files",
+            "chain": typer.prompt("The file of the certificate and its chain, PEM"),
+            "key": typer.prompt("The file of its private key, PEM"),
+        }
+    given["login"] = _asked_login()
+    if BlockName.FEDERATION_HUB in blocks:
+        given["federation"] = {"name": typer.prompt("The federation's name")}
+    return tomlkit.dumps(given)
+
+
+def _asked_login() -> dict[str, object]:
+    if not typer.confirm("Do people log in by an OpenID provider?", default=False):
+        return {"kind": "local"}
+    oidc = {
+        "issuer": typer.prompt("The provider's address (issuer)"),
+        "client_id": typer.prompt("The client's name there"),
+    }
+    if secret := typer.prompt(
+        "The file that holds the client's secret, or nothing", default="", show_default=False
+    ):
+        oidc["client_secret_file"] = secret
+    return {"kind": "oidc", "oidc": oidc}

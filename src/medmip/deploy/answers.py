@@ -1,0 +1,181 @@
+"""What the administrator answers of an installation: the typed form of the answers file."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    ValidationError,
+    model_validator,
+)
+
+from medmip.accounts.settings import Login
+from medmip.deploy.blocks.declaration import BACKUPS, Audience, Block, BlockName
+from medmip.deploy.blocks.registry import DICOM, blocks_of
+from medmip.deploy.encryption import recipient
+from medmip.deploy.errors import DeployError
+from medmip.errors import FieldProblem, MipError
+from medmip.imaging.settings import ImagingSettings
+
+ANYWHERE = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
+Networks: TypeAlias = tuple[IPvAnyNetwork, ...]
+
+
+def _is_recipient(text: str) -> str:
+    try:
+        recipient(text)
+    except MipError as error:
+        raise ValueError(error.what) from None
+    return text.strip()
+
+
+Recipient = Annotated[str, AfterValidator(_is_recipient)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Server(_Part):
+    """Where MIP is installed: this machine (`localhost`), or one that is reached over SSH."""
+
+    host: str = Field("localhost", pattern=r"^[A-Za-z0-9.:-]+$")
+    user: str = Field("root", pattern=r"^[a-z_][a-z0-9_-]*$")
+
+    @property
+    def is_here(self) -> bool:
+        return self.host == "localhost"
+
+
+class Who(_Part):
+    """Which networks (CIDR) may come in: people by 443, maintainers by 22, sites at a hub."""
+
+    maintainers: Networks = Field(min_length=1)
+    people: Networks = ANYWHERE
+    sites: Networks = ANYWHERE
+
+
+class Certificate(_Part):
+    """The portal's certificate: of an authority of our own, or from files of the hospital."""
+
+    kind: Literal["own", "files"] = "own"
+    chain: str = ""
+    key: str = ""
+
+    @model_validator(mode="after")
+    def _files_are_named(self) -> "Certificate":
+        if (self.kind == "files") != bool(self.chain and self.key):
+            raise ValueError("kind = 'files' names chain and key; kind = 'own' names neither")
+        return self
+
+
+class Backups(_Part):
+    """Where backups go, how many stay there."""
+
+    to: str = Field(BACKUPS, pattern=r"^/[^\s%]+$")
+    keep: int = Field(14, ge=0)
+
+
+class Federation(_Part):
+    """The federation whose hub this node is."""
+
+    name: str = Field("MIP", min_length=1, max_length=80)
+
+
+class Answers(_Part):
+    """The answers to `mip deploy configure`.
+
+    name is what people type to reach the portal; recipients are the public keys (age or
+    ssh-ed25519) that read backups and secrets; wheels is a folder of wheels on this machine to
+    install from, without which pip asks its index; settings are further sections of `mip.toml`.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)
+    recipients: tuple[Recipient, ...] = Field(min_length=1)
+    blocks: tuple[BlockName, ...] = Field(
+        (
+            BlockName.HOSPITAL_DATABASE,
+            BlockName.REFERENCE,
+            BlockName.ALGORITHM_FACTORY,
+            BlockName.WEB_ANALYTICS,
+        ),
+        min_length=1,
+    )
+    server: Server = Server()
+    who: Who
+    certificate: Certificate = Certificate()
+    login: Login = Login()
+    backup: Backups = Backups()
+    federation: Federation = Federation()
+    imaging: ImagingSettings = ImagingSettings()
+    demo: bool = False
+    wheels: str = ""
+    settings: dict[str, dict[str, Any]] = {}
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> "Answers":
+        if self.login.kind == "open":
+            raise ValueError("login.kind = 'open' lets everybody in; choose local or oidc")
+        if other := sorted(self.settings.keys() - {"sources"}):
+            raise ValueError(f"settings may hold sources, not {other[0]}: it is answered apart")
+        if self.imaging.receiver.port != DICOM:
+            raise ValueError(f"imaging.receiver.port is {DICOM} in an installation")
+        return self
+
+    @property
+    def every_block(self) -> tuple[Block, ...]:
+        """The blocks that were asked for, and those that they need."""
+        return blocks_of(self.blocks)
+
+    def has(self, name: BlockName) -> bool:
+        return any(block.name == name for block in self.every_block)
+
+    @property
+    def networks(self) -> Mapping[Audience, Sequence[IPv4Network | IPv6Network]]:
+        """Who may come in, by audience."""
+        return {
+            Audience.MAINTAINERS: self.who.maintainers,
+            Audience.PEOPLE: self.who.people,
+            Audience.SITES: self.who.sites,
+            Audience.SCANNERS: [peer.address for peer in self.imaging.receiver.peers],
+        }
+
+
+def parsed(text: str, where: str) -> Answers:
+    """The answers of a TOML text; raises DeployError that names every field that is wrong."""
+    try:
+        return Answers.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise DeployError(f"It is not TOML: {error}", where=where) from None
+    except ValidationError as error:
+        # What was given is left out: it may be a secret in the wrong place.
+        problems = tuple(
+            FieldProblem(
+                ".".join(map(str, part["loc"])) or "answers",
+                part["msg"].removeprefix("Value error, "),
+            )
+            for part in error.errors(include_input=False)
+        )
+        raise DeployError(
+            "These answers cannot be used:",
+            where=where,
+            fields=problems,
+            remedy="docs/operations.md lists what may be answered.",
+        ) from None
+
+
+def read(path: Path) -> Answers:
+    """The answers of a file; raises DeployError."""
+    try:
+        return parsed(path.read_text(encoding="utf-8"), path.name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeployError(
+            f"The answers cannot be read: {type(error).__name__}", where=str(path)
+        ) from None

@@ -1,0 +1,1 @@
+"""The building blocks of an installation, declared once; units, firewall and tables of it."""

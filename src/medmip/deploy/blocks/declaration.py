@@ -1,0 +1,136 @@
+"""What a building block is made of: services, ports, folders, secrets, packages."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+USER = "mip"
+"""The account that every service of ours runs as; the home belongs to it alone."""
+PROGRAM = "/opt/mip"
+"""The virtual environment that the installed program lives in."""
+HOME = "/var/lib/mip"
+CONFIGURATION = "/etc/mip"
+BACKUPS = "/var/backups/mip"
+"""Where backups go unless the answers say otherwise; `{backups}` in the table."""
+
+
+class BlockName(StrEnum):
+    """The building blocks, by the names that MIP's first deployment gave them."""
+
+    INFRASTRUCTURE = "infrastructure"
+    HOSPITAL_DATABASE = "hospital-database"
+    REFERENCE = "reference"
+    ALGORITHM_FACTORY = "algorithm-factory"
+    DATA_FACTORY = "data-factory"
+    WEB_ANALYTICS = "web-analytics"
+    FEDERATION_HUB = "federation-hub"
+
+
+class Audience(StrEnum):
+    """Who may come in by a port; its value is the name of a set of addresses in the firewall."""
+
+    NOBODY = "nobody"
+    MAINTAINERS = "maintainers"
+    PEOPLE = "people"
+    SITES = "sites"
+    SCANNERS = "scanners"
+
+    @property
+    def words(self) -> str:
+        """As a table tells it."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Audience.NOBODY: "this machine alone",
+    Audience.MAINTAINERS: "networks of maintainers",
+    Audience.PEOPLE: "networks of people",
+    Audience.SITES: "networks of the federation's sites",
+    Audience.SCANNERS: "addresses of scanners and archives",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A TCP port that is listened at, by which program, and who may come in by it."""
+
+    number: int
+    program: str
+    audience: Audience
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder or file that belongs to a block; mode is of the folder, kept says of backups."""
+
+    path: str
+    owner: str
+    mode: int
+    kept: bool
+    what: str
+    stays: bool = False
+    """Whether the removal of the block leaves it, since it holds what cannot be made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret: how it comes to be, where it lies on the server, and for whom."""
+
+    name: str
+    path: str
+    owner: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A program of ours under systemd.
+
+    arguments are those of `mip`, where `{name}` stands for the address that people type. compiles
+    says whether it makes machine code at run time, which forbids W^X; network whether it speaks to
+    other machines. Where when is set the service runs then, by a timer, and ends.
+    """
+
+    name: str
+    title: str
+    arguments: str
+    ports: tuple[Port, ...] = ()
+    writes: tuple[str, ...] = (HOME,)
+    after: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = ()
+    compiles: bool = True
+    network: bool = True
+    when: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A program of the distribution that a block sets up: its unit, packages and ports."""
+
+    unit: str
+    ports: tuple[Port, ...] = ()
+    restarts: bool = True
+    """Whether a changed configuration needs a restart; else a reload does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A building block; needs names the blocks that it cannot be without."""
+
+    name: BlockName
+    what: str
+    needs: tuple[BlockName, ...] = ()
+    packages: tuple[str, ...] = ()
+    services: tuple[Service, ...] = ()
+    foreign: tuple[Foreign, ...] = ()
+    folders: tuple[Folder, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    ports: tuple[Port, ...] = ()
+    """Ports that another block's service listens at because this block is there."""
+
+    @property
+    def every_port(self) -> tuple[Port, ...]:
+        """All ports that are listened at where this block is."""
+        ours = [port for service in self.services for port in service.ports]
+        foreign = [port for program in self.foreign for port in program.ports]
+        return (*self.ports, *ours, *foreign)

@@ -1,0 +1,58 @@
+"""nginx before the portal: TLS 1.3, and nothing else."""
+
+from ipaddress import ip_address
+
+from medmip.deploy.blocks.declaration import CONFIGURATION
+from medmip.deploy.blocks.registry import PORTAL, PORTAL_KEY
+
+CERTIFICATE = f"{CONFIGURATION}/portal.pem"
+
+_OTHERS = """\
+server {
+  listen 443 ssl default_server;
+  listen [::]:443 ssl default_server;
+  ssl_reject_handshake on;
+  ssl_protocols TLSv1.3;
+}
+"""
+
+
+def proxy(name: str, *, secrets: str = f"{CONFIGURATION}/secrets", at: str = CERTIFICATE) -> str:
+    """The site of nginx; name is what people type, another name is refused in the handshake."""
+    # A browser that was given a number names nobody in the handshake.
+    others = "" if _is_number(name) else _OTHERS
+    return f"""\
+# Written by `mip deploy setup`.
+server_tokens off;
+{others}\
+server {{
+  listen 443 ssl http2;
+  listen [::]:443 ssl http2;
+  server_name {name};
+  ssl_certificate {at};
+  ssl_certificate_key {secrets}/{PORTAL_KEY}.pem;
+  ssl_protocols TLSv1.3;
+  ssl_session_tickets off;
+  add_header Strict-Transport-Security "max-age=63072000" always;
+  client_max_body_size 2g;
+  location / {{
+    proxy_pass http://127.0.0.1:{PORTAL};
+    proxy_http_version 1.1;
+    proxy_set_header Host $host;
+    proxy_set_header X-Forwarded-Proto https;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    # Progress is streamed, and an analysis may be silent for long.
+    proxy_buffering off;
+    proxy_request_buffering off;
+    proxy_read_timeout 1h;
+  }}
+}}
+"""
+
+
+def _is_number(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

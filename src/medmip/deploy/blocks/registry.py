@@ -1,0 +1,172 @@
+"""The building blocks there are: the one table of services, ports, folders and secrets."""
+
+from collections.abc import Iterable
+
+from medmip.deploy.blocks.declaration import (
+    CONFIGURATION,
+    HOME,
+    PROGRAM,
+    USER,
+    Audience,
+    Block,
+    BlockName,
+    Folder,
+    Foreign,
+    Port,
+    Secret,
+    Service,
+)
+
+OIDC = "oidc-client-secret"
+PORTAL_KEY = "portal-key"
+AUTHORITY_KEY = "authority-key"
+PORTAL = 8080
+DICOM = 11112
+BROKER = 4222
+
+INFRASTRUCTURE = Block(
+    BlockName.INFRASTRUCTURE,
+    "account, folders, program, firewall, log rotation, security updates, backups",
+    packages=(
+        "ca-certificates",
+        "logrotate",
+        "nftables",
+        "openssh-server",
+        "python3-venv",
+        "unattended-upgrades",
+    ),
+    services=(
+        Service(
+            "mip-backup",
+            "MIP: backup",
+            f"deploy backup --home {HOME}",
+            writes=(HOME, "{backups}"),
+            compiles=False,
+            network=False,
+            when="*-*-* 02:30:00",
+        ),
+    ),
+    foreign=(
+        Foreign(
+            "ssh.service", (Port(22, "sshd", Audience.MAINTAINERS, "the server's maintenance"),)
+        ),
+        Foreign("nftables.service"),
+    ),
+    folders=(
+        Folder(PROGRAM, "root", 0o755, False, "the program; the wheels make it anew"),
+        Folder(CONFIGURATION, "root", 0o755, False, "what `mip deploy setup` wrote"),
+        Folder(f"{CONFIGURATION}/applied", "root", 0o700, False, "what services were started with"),
+        Folder(f"{CONFIGURATION}/secrets", "root", 0o700, False, "secrets, as services need them"),
+        Folder(HOME, USER, 0o700, True, "the home: data, state, keys", stays=True),
+        Folder("{backups}", USER, 0o700, False, "backups, encrypted", stays=True),
+    ),
+)
+HOSPITAL_DATABASE = Block(
+    BlockName.HOSPITAL_DATABASE,
+    "PostgreSQL with published rows, by Unix socket alone",
+    needs=(BlockName.INFRASTRUCTURE,),
+    packages=("postgresql",),
+    foreign=(Foreign("postgresql.service"),),
+    folders=(
+        Folder(
+            "/var/lib/postgresql",
+            "postgres",
+            0o755,
+            False,
+            "copies of published versions; `mip ldsm sync` makes them anew",
+        ),
+    ),
+)
+REFERENCE = Block(
+    BlockName.REFERENCE,
+    "the data models that MIP ships, and the synthetic datasets where they are asked for",
+    needs=(BlockName.ALGORITHM_FACTORY,),
+)
+FEDERATION_HUB = Block(
+    BlockName.FEDERATION_HUB,
+    "the hub of a federation: its broker, which the node runs",
+    needs=(BlockName.ALGORITHM_FACTORY,),
+    ports=(Port(BROKER, "nats-server", Audience.SITES, "sites dial in, mutual TLS 1.3"),),
+)
+ALGORITHM_FACTORY = Block(
+    BlockName.ALGORITHM_FACTORY,
+    "the node: analyses, API, portal's pages, the inbox",
+    needs=(BlockName.INFRASTRUCTURE,),
+    services=(
+        Service(
+            "mip",
+            "MIP: the node",
+            f"serve --home {HOME} --port {PORTAL} --name {{name}}",
+            ports=(Port(PORTAL, "mip", Audience.NOBODY, "portal and API, for the proxy"),),
+            after=("postgresql.service",),
+            credentials=(OIDC,),
+        ),
+    ),
+    secrets=(
+        Secret(
+            OIDC,
+            f"{CONFIGURATION}/secrets/{OIDC}",
+            "root",
+            "what proves MIP to the OpenID provider, where one is used",
+        ),
+    ),
+)
+DATA_FACTORY = Block(
+    BlockName.DATA_FACTORY,
+    "the receiver of images from scanners and archives",
+    needs=(BlockName.ALGORITHM_FACTORY,),
+    services=(
+        Service(
+            "mip-imaging",
+            "MIP: receiver of images",
+            f"imaging listen --home {HOME}",
+            ports=(Port(DICOM, "mip", Audience.SCANNERS, "images by C-STORE"),),
+        ),
+    ),
+)
+WEB_ANALYTICS = Block(
+    BlockName.WEB_ANALYTICS,
+    "the portal over TLS",
+    needs=(BlockName.ALGORITHM_FACTORY,),
+    packages=("nginx-light",),
+    foreign=(
+        Foreign(
+            "nginx.service",
+            (Port(443, "nginx", Audience.PEOPLE, "portal and API, TLS 1.3"),),
+            restarts=False,
+        ),
+    ),
+    secrets=(
+        Secret(
+            PORTAL_KEY,
+            f"{CONFIGURATION}/secrets/{PORTAL_KEY}.pem",
+            "root",
+            "the private key of the portal's certificate",
+        ),
+        Secret(
+            AUTHORITY_KEY,
+            "",
+            "root",
+            "the private key of the authority that vouches for the portal, where it is our own; "
+            "never on the server",
+        ),
+    ),
+)
+BLOCKS = (
+    INFRASTRUCTURE,
+    HOSPITAL_DATABASE,
+    REFERENCE,
+    FEDERATION_HUB,
+    ALGORITHM_FACTORY,
+    DATA_FACTORY,
+    WEB_ANALYTICS,
+)
+"""In the order in which they are set up: what the node finds in its home stands before it."""
+
+
+def blocks_of(names: Iterable[BlockName]) -> tuple[Block, ...]:
+    """The blocks of these names and all that they need, in the order of their set-up."""
+    wanted = set(names)
+    while more := {need for one in BLOCKS if one.name in wanted for need in one.needs} - wanted:
+        wanted |= more
+    return tuple(block for block in BLOCKS if block.name in wanted)

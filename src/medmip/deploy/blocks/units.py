@@ -1,0 +1,95 @@
+"""systemd units of our services, hardened, from the one table."""
+
+from collections.abc import Sequence
+
+from medmip.deploy.blocks.declaration import HOME, PROGRAM, USER, Secret, Service
+
+_HARDENED = """\
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+ProtectSystem=strict
+ProtectHome=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+ProtectProc=invisible
+PrivateTmp=yes
+PrivateDevices=yes
+RemoveIPC=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallErrorNumber=EPERM
+UMask=0077
+LimitCORE=0
+"""
+
+
+def unit(service: Service, name: str, backups: str, secrets: Sequence[Secret] = ()) -> str:
+    """The unit file of a service.
+
+    name is the portal's address, backups the folder of backups, secrets those that are there.
+    """
+    after = " ".join(("network-online.target", *service.after))
+    lines = [
+        "# Written by `mip deploy setup`.",
+        "[Unit]",
+        f"Description={service.title}",
+        f"After={after}",
+        "Wants=network-online.target",
+        "StartLimitIntervalSec=600",
+        "StartLimitBurst=20",
+        "",
+        "[Service]",
+        f"User={USER}",
+        f"Group={USER}",
+        f"Environment=HOME={HOME} MIP_HOME={HOME} PYTHONUNBUFFERED=1",
+        f"WorkingDirectory={HOME}",
+        f"ExecStart={PROGRAM}/bin/mip {service.arguments.format(name=name)}",
+    ]
+    if service.when:
+        lines.append("Type=oneshot")
+    else:
+        # A node that is killed comes back by itself, slower each time it is killed again.
+        lines += ["Restart=always", "RestartSec=2", "TimeoutStopSec=30"]
+    lines += [
+        f"LoadCredential={secret.name}:{secret.path}"
+        for secret in secrets
+        if secret.name in service.credentials
+    ]
+    lines += [f"ReadWritePaths={path.format(backups=backups)}" for path in service.writes]
+    lines.append(_HARDENED.rstrip())
+    if service.network:
+        lines.append("RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6")
+    else:
+        lines += ["PrivateNetwork=yes", "RestrictAddressFamilies=AF_UNIX", "IPAddressDeny=any"]
+    if not service.compiles:
+        lines.append("MemoryDenyWriteExecute=yes")
+    if not service.when:
+        lines += ["", "[Install]", "WantedBy=multi-user.target"]
+    return "\n".join(lines) + "\n"
+
+
+def timer(service: Service) -> str:
+    """The timer of a service that runs at times; one that was missed is made up for."""
+    return (
+        "# Written by `mip deploy setup`.\n"
+        "[Unit]\n"
+        f"Description={service.title}, at its time\n"
+        "\n"
+        "[Timer]\n"
+        f"OnCalendar={service.when}\n"
+        "RandomizedDelaySec=10min\n"
+        "Persistent=yes\n"
+        "\n"
+        "[Install]\n"
+        "WantedBy=timers.target\n"
+    )

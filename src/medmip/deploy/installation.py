@@ -1,0 +1,164 @@
+"""The configuration folder: the answers, secrets as files of age, certificates; nothing else."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from medmip.catalogue.atomic_file import alone, write_atomically
+from medmip.deploy import machine, portal_certificate
+from medmip.deploy.answers import Answers, parsed, read
+from medmip.deploy.blocks.registry import AUTHORITY_KEY, OIDC, PORTAL_KEY
+from medmip.deploy.errors import DeployError
+from medmip.deploy.server_files import used_secrets
+from medmip.deploy.vault import IDENTITY, Vault
+
+_README = """\
+The configuration of an installation of MIP, written by `mip deploy configure`.
+
+answers.toml    what was answered: change it, then `mip deploy configure --answers answers.toml`
+secrets/        secrets, each a file of age, readable by the recipients in answers.toml
+portal.pem      the portal's certificate
+authority.pem   the authority that vouches for it, where it is our own: give it to browsers
+identity.txt    what `mip deploy setup` reads the secrets with: in no repository, in no backup
+
+All but identity.txt may be pushed to a private repository.
+"""
+_GIVEN_KEY = "portal-key-given"
+"""The hospital's own key, beside ours, which is there again when the hospital's is not used."""
+_IGNORED = f"{IDENTITY}\n*.partial\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A configuration folder."""
+
+    folder: Path
+
+    @property
+    def answers(self) -> Answers:
+        """What was answered; raises DeployError where nothing was."""
+        if not self._answered.is_file():
+            raise DeployError(
+                "Nothing is configured there",
+                where=str(self.folder),
+                remedy="Run `mip deploy configure`, or name the folder with --folder.",
+            )
+        return read(self._answered)
+
+    @property
+    def vault(self) -> Vault:
+        return Vault(self.folder / "secrets", self.folder / IDENTITY)
+
+    @property
+    def certificate(self) -> Path:
+        return self.folder / "portal.pem"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate of our own authority; missing where the hospital's is used."""
+        return self.folder / "authority.pem"
+
+    @property
+    def _answered(self) -> Path:
+        return self.folder / "answers.toml"
+
+    def secret(self, name: str) -> bytes:
+        """A secret as the server needs it; raises DeployError."""
+        given = name == PORTAL_KEY and self.answers.certificate.kind == "files"
+        return self.vault.read(_GIVEN_KEY if given else name)
+
+    def configure(self, text: str, where: str) -> list[str]:
+        """Takes the answers of a TOML text, and makes the secrets that are missing.
+
+        Every answer is checked, and nothing is written where one cannot be used. After a kill at
+        any moment it can be run again; no secret that is there is made anew. Returns what was
+        done, a sentence each. Raises DeployError that names every answer that is wrong.
+        """
+        answers = parsed(text, where)
+        now = datetime.now(UTC)
+        here = machine.Machine.this() if answers.server.is_here else None
+        if wrong := machine.problems(answers, here, now):
+            raise DeployError(
+                "The machine or the network cannot bear these answers:",
+                where=where,
+                fields=tuple(wrong),
+                remedy="Nothing was written. Change them, or what they ask for, and run it again.",
+            )
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        with alone(self.folder):
+            return self._taken(answers, text, now)
+
+    def _taken(self, answers: Answers, text: str, now: datetime) -> list[str]:
+        did = []
+        _write(self.folder / "README", _README.encode())
+        _write(self.folder / ".gitignore", _IGNORED.encode())
+        if self.vault.open_to(answers.recipients):
+            did.append("Secrets are encrypted anew, since recipients came or went")
+        self._take_secrets(answers, now)
+        if _write(self._answered, text.encode()):
+            did.append(f"The answers are in {self._answered}")
+        if _committed(self.folder):
+            did.append("The change is committed in git")
+        return did or ["Nothing changed"]
+
+    def _take_secrets(self, answers: Answers, now: datetime) -> None:
+        used = {secret.name for secret in used_secrets(answers)}
+        oidc = answers.login.oidc
+        if OIDC in used and oidc:
+            self.vault.keep(OIDC, Path(oidc.client_secret_file).read_bytes().strip())
+        if answers.certificate.kind == "files" and PORTAL_KEY in used:
+            self.vault.keep(_GIVEN_KEY, Path(answers.certificate.key).read_bytes())
+            _write(self.certificate, Path(answers.certificate.chain).read_bytes())
+            self.authority.unlink(missing_ok=True)
+        elif PORTAL_KEY in used:
+            self._sign(answers.name, now)
+
+    def _sign(self, name: str, now: datetime) -> None:
+        key = self.vault.once(PORTAL_KEY, portal_certificate.new_key)
+        signer = self.vault.once(AUTHORITY_KEY, portal_certificate.new_key)
+        if not self.authority.exists():
+            write_atomically(self.authority, portal_certificate.authority(signer, name, now))
+            self.certificate.unlink(missing_ok=True)
+        held = self.certificate.read_bytes() if self.certificate.exists() else b""
+        if not held or portal_certificate.is_due(held, key, name, now):
+            issuer = self.authority.read_bytes()
+            signed = portal_certificate.signed(key, signer, issuer, name, now)
+            write_atomically(self.certificate, signed)
+
+
+def _write(path: Path, content: bytes) -> bool:
+    if path.exists() and path.read_bytes() == content:
+        return False
+    write_atomically(path, content)
+    return True
+
+
+def _committed(folder: Path) -> bool:
+    """Whether a change was committed; false where there is no git or no change."""
+    git = shutil.which("git")
+    if git is None:
+        return False
+    if not (folder / ".git").is_dir():
+        _git(git, folder, "init", "--quiet", "--initial-branch=main")
+    _git(git, folder, "add", "--all")
+    if not _git(git, folder, "status", "--porcelain"):
+        return False
+    who = ("-c", "user.name=mip deploy configure", "-c", "user.email=mip@localhost")
+    _git(git, folder, *who, "commit", "--quiet", "--message", "Configure MIP")
+    return True
+
+
+def _git(git: str, folder: Path, *words: str) -> str:
+    command: Sequence[str] = (git, "-C", str(folder), *words)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if ended.returncode:
+        raise DeployError(
+            f"git {words[0]} failed: {ended.stderr.strip()[:300]}",
+            where=str(folder),
+            remedy="All files are written; see to git and run it again.",
+        )
+    return ended.stdout

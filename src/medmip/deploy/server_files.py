@@ -1,0 +1,111 @@
+"""The files that an installation is made of, from the answers and the one table of blocks."""
+
+from dataclasses import dataclass
+
+import tomlkit
+
+from medmip.deploy.answers import Answers
+from medmip.deploy.blocks.declaration import HOME, USER, BlockName, Secret
+from medmip.deploy.blocks.firewall import ruleset
+from medmip.deploy.blocks.proxy import proxy
+from medmip.deploy.blocks.registry import AUTHORITY_KEY, OIDC, PORTAL_KEY
+from medmip.deploy.blocks.rotation import rotation
+from medmip.deploy.blocks.units import timer, unit
+
+UNITS = "/etc/systemd/system"
+DATABASE = "dbname=mip user=postgres host=/var/run/postgresql"
+_UPGRADES = """\
+// Written by `mip deploy setup`: security updates are installed each day.
+APT::Periodic::Update-Package-Lists "1";
+APT::Periodic::Unattended-Upgrade "1";
+"""
+_SSHD = """\
+# Written by `mip deploy setup`.
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+X11Forwarding no
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFile:
+    """A file on the server: its text, who it belongs to, and the block that it comes with."""
+
+    path: str
+    text: str
+    block: BlockName
+    owner: str = "root"
+    mode: int = 0o644
+
+
+def server_files(answers: Answers) -> tuple[ServerFile, ...]:
+    """Every file that `mip deploy setup` writes, but secrets and the certificate."""
+    infrastructure = BlockName.INFRASTRUCTURE
+    files = [
+        ServerFile(
+            "/etc/nftables.conf",
+            ruleset(answers.every_block, answers.networks),
+            infrastructure,
+            mode=0o600,
+        ),
+        ServerFile("/etc/logrotate.d/mip", rotation(), infrastructure),
+        ServerFile("/etc/apt/apt.conf.d/52mip", _UPGRADES, infrastructure),
+        ServerFile("/etc/ssh/sshd_config.d/10-mip.conf", _SSHD, infrastructure),
+        ServerFile(f"{HOME}/mip.toml", configuration(answers), infrastructure, USER, 0o600),
+    ]
+    present = used_secrets(answers)
+    for block in answers.every_block:
+        for service in block.services:
+            path = f"{UNITS}/{service.name}"
+            text = unit(service, answers.name, answers.backup.to, present)
+            files.append(ServerFile(f"{path}.service", text, block.name))
+            if service.when:
+                files.append(ServerFile(f"{path}.timer", timer(service), block.name))
+    if answers.has(BlockName.WEB_ANALYTICS):
+        files.append(
+            ServerFile(
+                "/etc/nginx/sites-enabled/mip.conf", proxy(answers.name), BlockName.WEB_ANALYTICS
+            )
+        )
+    return tuple(files)
+
+
+def used_secrets(answers: Answers) -> tuple[Secret, ...]:
+    """The secrets that these answers have a use for."""
+    unused = set()
+    if answers.login.oidc is None or not answers.login.oidc.client_secret_file:
+        unused.add(OIDC)
+    if answers.certificate.kind == "files":
+        unused.add(AUTHORITY_KEY)
+    if not answers.has(BlockName.WEB_ANALYTICS):
+        unused |= {AUTHORITY_KEY, PORTAL_KEY}
+    return tuple(
+        secret
+        for block in answers.every_block
+        for secret in block.secrets
+        if secret.name not in unused
+    )
+
+
+def configuration(answers: Answers) -> str:
+    """The home's `mip.toml`."""
+    login = answers.login.model_dump(mode="json", exclude_defaults=True)
+    if answers.login.oidc and answers.login.oidc.client_secret_file:
+        login["oidc"]["client_secret_file"] = f"/run/credentials/mip.service/{OIDC}"
+    sections: dict[str, object] = {
+        "login": {"kind": answers.login.kind} | login,
+        "backup": {"recipients": [*answers.recipients], **answers.backup.model_dump()},
+    }
+    if answers.has(BlockName.HOSPITAL_DATABASE):
+        sections["ldsm"] = {"database": DATABASE}
+    imaging = answers.imaging.model_dump(mode="json", exclude_defaults=True)
+    if answers.has(BlockName.DATA_FACTORY):
+        # The firewall lets peers in and nobody else, and so does the receiver.
+        receiver = imaging.setdefault("receiver", {})
+        receiver.setdefault("address", "0.0.0.0")  # noqa: S104
+    if imaging:
+        sections["imaging"] = imaging
+    sections.update(answers.settings)
+    head = "# Written by `mip deploy setup` out of the answers: change those, and set up again.\n"
+    return head + tomlkit.dumps(sections)

@@ -1,0 +1,217 @@
+"""A bare Debian server, booted under systemd-nspawn on a network of its own.
+
+Neither Docker nor a systemd of the host is needed: the server has a view of control groups and
+processes of its own, so that killing one process is a power cut and leaves nothing behind. How
+each line came to be is in docs/decisions/building-blocks.md.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conftest import missing
+
+PACKAGES = (
+    "systemd", "systemd-sysv", "dbus", "iproute2", "python3", "python3-venv", "python3-apt",
+    "ca-certificates", "logrotate", "nftables", "openssh-server", "unattended-upgrades",
+    "postgresql", "nginx-light",
+)  # fmt: skip
+"""A server has the first seven lines of these; the rest is there since it has no network."""
+ADDRESS, OUTSIDE = "10.77.0.10", "10.77.0.1"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_RUN = """
+umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t tmpfs tmpfs /run
+root=$1 name=$2; shift 2
+while :; do
+  systemd-nspawn -D "$root" -M "$name" --boot --register=no --keep-unit --private-network \
+    --network-bridge=br0 --console=pipe --link-journal=no --resolv-conf=off --timezone=off \
+    --kill-signal=SIGRTMIN+3 --capability=CAP_BPF,CAP_PERFMON --system-call-filter=bpf "$@"
+  code=$?; [ $code = 133 ] || exit $code
+done
+"""
+
+
+def mirror() -> str:
+    """Where this machine gets Debian's packages from."""
+    for path in (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list")):
+        if path.exists():
+            for line in path.read_text().splitlines():
+                words = line.split()
+                if words and words[0] in ("URIs:", "deb"):
+                    return next(word for word in words[1:] if "://" in word)
+    return missing("this machine has no sources of Debian's packages")
+
+
+def control_groups() -> Path:
+    """The root of the second version's control groups."""
+    for path in (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup")):
+        if (path / "cgroup.procs").exists() and (path / "cgroup.controllers").exists():
+            return path
+    return missing("control groups of the second version are not mounted here")
+
+
+def refuse_where_none_can_boot() -> None:
+    """Skips, or fails where every test is asked for, on a machine that can boot no server."""
+    if os.geteuid() != 0:
+        missing("only root can boot a server under systemd-nspawn")
+    for program in ("systemd-nspawn", "mmdebstrap", "ip", "nsenter", "unshare"):
+        if shutil.which(program) is None:
+            missing(f"{program} is not installed")
+    control_groups()
+
+
+def root_in_the_making(folder: Path) -> subprocess.Popen[bytes]:
+    """A process that fills a folder with Debian 12 as a server has it."""
+    return subprocess.Popen(
+        [
+            "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+            '--aptopt=APT::Install-Recommends "false"',
+            "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
+            "--dpkgopt=path-exclude=/usr/share/locale/*", "bookworm", str(folder), mirror(),
+        ]
+    )  # fmt: skip
+
+
+@contextmanager
+def network(name: str) -> Iterator[None]:
+    """A network namespace with a bridge, in which an outsider has the address OUTSIDE."""
+    for words in (
+        ("netns", "add", name),
+        ("-n", name, "link", "set", "lo", "up"),
+        ("-n", name, "link", "add", "br0", "type", "bridge"),
+        ("-n", name, "address", "add", f"{OUTSIDE}/24", "dev", "br0"),
+        ("-n", name, "link", "set", "br0", "up"),
+    ):
+        subprocess.run(["ip", *words], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)
+
+
+@contextmanager
+def layered(root: Path, above: Path) -> Iterator[Path]:
+    """A copy of a root that costs what is changed in it."""
+    for folder in ("upper", "work", "merged"):
+        (above / folder).mkdir(parents=True)
+    options = f"lowerdir={root},upperdir={above}/upper,workdir={above}/work"
+    subprocess.run(
+        ["mount", "-t", "overlay", "overlay", "-o", options, str(above / "merged")], check=True
+    )
+    try:
+        yield above / "merged"
+    finally:
+        subprocess.run(["umount", str(above / "merged")], check=True)
+
+
+def prepare(root: Path, name: str) -> None:
+    """What a machine has before anything is installed: names, an address, nothing waited for."""
+    (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {name}\n")
+    (root / "etc/hostname").write_text("hospital\n")
+    (root / "etc/systemd/network/10-host0.network").write_text(
+        f"[Match]\nName=host0\n[Network]\nAddress={ADDRESS}/24\n"
+        "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
+    )
+    for unit in ("systemd-networkd-wait-online.service", "apt-daily.timer"):
+        (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
+    wanted = root / "etc/systemd/system/multi-user.target.wants"
+    wanted.mkdir(parents=True, exist_ok=True)
+    link = wanted / "systemd-networkd.service"
+    if not link.is_symlink():
+        link.symlink_to("/lib/systemd/system/systemd-networkd.service")
+
+
+@dataclass
+class Server:
+    """A booted server."""
+
+    process: subprocess.Popen[bytes]
+
+    def run(
+        self, *command: str, check: bool = True, seconds: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a command inside, as root."""
+        ended = subprocess.run(
+            [
+                "nsenter", "-t", str(self._leader()), "-m", "-u", "-i", "-n", "-p", "-C", "-r",
+                "-w", "--", "/usr/bin/env", "-i", f"PATH={_PATH}", "HOME=/", "TERM=dumb",
+                "LANG=C.UTF-8", *command,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )  # fmt: skip
+        if check:
+            assert ended.returncode == 0, (
+                f"{command}\n{ended.stdout[-6000:]}\n{ended.stderr[-3000:]}"
+            )
+        return ended
+
+    def wait(self, seconds: float = 60) -> None:
+        """Until the server has booted, with every unit started."""
+        until = time.monotonic() + seconds
+        state = "not there"
+        while time.monotonic() < until:
+            with contextlib.suppress(StopIteration, subprocess.TimeoutExpired):
+                state = self.run("systemctl", "is-system-running", check=False, seconds=10).stdout
+                if state.strip() in ("running", "degraded"):
+                    break
+            time.sleep(0.2)
+        assert state.strip() == "running", self.run(
+            "systemctl", "--no-pager", "--failed", check=False
+        ).stdout
+
+    def cut_power(self) -> None:
+        """Kills every process of the server at once."""
+        self.process.kill()
+        self.process.wait(30)
+
+    def _leader(self) -> int:
+        """The process that is the first one inside: the child of systemd-nspawn."""
+        below = [self.process.pid]
+        for pid in below:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            if Path(f"/proc/{pid}/comm").read_text().strip() == "systemd-nspawn":
+                return int(next(iter(children)))
+            below += map(int, children)
+        raise StopIteration
+
+
+@contextmanager
+def booted(root: Path, name: str, bound: Path, log: Path) -> Iterator[Server]:
+    """A server that runs until the block is left; bound is seen inside as /media/mip."""
+    group = control_groups() / name
+    group.mkdir(exist_ok=True)
+    with log.open("ab") as written:
+        process = subprocess.Popen(
+            [
+                "bash", "-c", 'echo $BASHPID > "$0/cgroup.procs"; exec "$@"', str(group),
+                "nsenter", f"--net=/run/netns/{name}", "unshare", "--mount", "--cgroup", "--pid",
+                "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
+                "bash", "-c", _RUN, "run", str(root), name, f"--bind-ro={bound}:/media/mip",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=written,
+            start_new_session=True,
+        )  # fmt: skip
+    server = Server(process)
+    try:
+        yield server
+    finally:
+        server.cut_power()
+        time.sleep(0.3)
+        for folder in sorted(group.rglob("*"), reverse=True):
+            if folder.is_dir():
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+        with contextlib.suppress(OSError):
+            group.rmdir()
