@@ -80,6 +80,10 @@ bench-federation: $(READY)/dev ## measure a federation; ARGS="rounds far" choose
 validate: $(READY)/dev ## compare with references, the peer suite and NIST; writes docs/validation.md
 	$(BIN)/python -m benchmarks.validate
 
+.PHONY: validate-imaging
+validate-imaging: $(READY)/dev ## measure synthetic heads (minutes); ARGS="'real fast'" chooses; writes docs/imaging-validation.md
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.validate_imaging $(ARGS)
+
 .PHONY: docs
 docs: $(READY)/dev ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -90,7 +94,7 @@ portal: $(STATIC) ## build the web portal into src/medmip/web/static
 
 .PHONY: lock
 lock: $(READY)/uv ## bring constraints.txt up to date with pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --quiet --extra demo --group dev --group node --group bench --universal \
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra demo --extra imaging --group dev --group node --group bench --universal \
 		--python-version 3.11 --no-emit-index-url --no-header --no-annotate -o constraints.txt
 
 .PHONY: clean
@@ -121,7 +125,7 @@ $(READY)/run: pyproject.toml constraints.txt | $(READY)/uv
 
 $(READY)/dev: $(READY)/run
 	@echo 'Installing what its tests and checks need'
-	@$(call INSTALL,--group dev)
+	@$(call INSTALL,--editable '.[demo,imaging]' --group dev)
 	@touch $@
 
 $(READY)/bench: $(READY)/dev
