@@ -49,8 +49,8 @@ INTRODUCTION = (
     "",
     "**The marks are not reached yet.** The outline of the brain is the weak point: where the "
     "template holds little fluid around the brain, as this one, the warp draws its rim out to the "
-    "skull, so that the outline and the cortical labels at it come out too large. Deep "
-    "structures are away from the rim.",
+    "skull, so that the outline and the cortical labels at it come out too large. In the "
+    "drawn head, whose tissues are flat, deep structures come out wrong as well.",
     "",
 )
 
