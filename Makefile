@@ -28,6 +28,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 # uv resolves in a second; where it cannot be had or cannot reach the registry, pip does the same.
 # In a variable, as a comma within `call` would end an argument.
 EXTRAS := demo,dask
+DEV_EXTRAS := $(EXTRAS),imaging
 INSTALL = { [ -x $(BIN)/uv ] && $(BIN)/uv pip install --python $(BIN)/python -c constraints.txt $(1); } \
 	|| { $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' \
 	&& $(BIN)/python -m pip install -c constraints.txt $(1); }
@@ -88,6 +89,10 @@ bench-scale: $(READY)/dev ## measure a cluster; ARGS="--records 10000000" choose
 validate: $(READY)/dev ## compare with references, the peer suite and NIST; writes docs/validation.md
 	$(BIN)/python -m benchmarks.validate
 
+.PHONY: validate-imaging
+validate-imaging: $(READY)/dev ## measure synthetic heads (minutes); ARGS="'real fast'" chooses; writes docs/imaging-validation.md
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.validate_imaging $(ARGS)
+
 .PHONY: docs
 docs: $(READY)/dev ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -98,7 +103,7 @@ portal: $(STATIC) ## build the web portal into src/medmip/web/static
 
 .PHONY: lock
 lock: $(READY)/uv ## bring constraints.txt up to date with pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --quiet --extra demo --extra dask --extra deploy --group dev --group node --group bench --universal \
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra demo --extra dask --extra deploy --extra imaging --group dev --group node --group bench --universal \
 		--python-version 3.11 --no-emit-index-url --no-header --no-annotate -o constraints.txt
 
 .PHONY: clean
@@ -129,7 +134,7 @@ $(READY)/run: pyproject.toml constraints.txt | $(READY)/uv
 
 $(READY)/dev: $(READY)/run
 	@echo 'Installing what its tests and checks need'
-	@$(call INSTALL,--group dev)
+	@$(call INSTALL,--editable '.[$(DEV_EXTRAS)]' --group dev)
 	@touch $@
 
 $(READY)/bench: $(READY)/dev

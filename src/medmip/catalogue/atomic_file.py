@@ -48,6 +48,18 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sync_tree(root: Path) -> None:
+    """Make all below a folder survive a power cut."""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            descriptor = os.open(Path(folder, name), os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_folder(Path(folder))
+
+
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Waits until no other thread or process is in here with the same folder."""

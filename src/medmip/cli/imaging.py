@@ -1,4 +1,4 @@
-"""`mip imaging`: scans brought in, freed of identifiers, and listed."""
+"""`mip imaging`: scans brought in, freed of identifiers, listed, and measured."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medmip.cli.imaging_volumes import atlas_app, measure, volumes
 from medmip.cli.options import HomeOption, JsonOption, opened
 
 if TYPE_CHECKING:
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     from medmip.imaging.record import ScanRecord
     from medmip.inbox.scan_item import ScanItem
 
-imaging_app = typer.Typer(no_args_is_help=True, help="Scans: add, list.")
+imaging_app = typer.Typer(no_args_is_help=True, help="Scans: add, list, measure.")
+imaging_app.command()(measure)
+imaging_app.command()(volumes)
+imaging_app.add_typer(atlas_app, name="atlas")
 
 
 @imaging_app.command()

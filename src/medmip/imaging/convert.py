@@ -1,24 +1,19 @@
 """DICOM to NIfTI by dcm2niix, in a process with bounds of time, memory and disk."""
 
-import ctypes
 import os
 import resource
-import signal
 import subprocess
 from pathlib import Path
 
 import dcm2niix
 
-from medmip.imaging.bounds import bound
+from medmip.imaging.bounds import bound, die_with_parent
 from medmip.imaging.errors import ImagingError, Unfit
 from medmip.imaging.volume import Volume, read_volume
 
 SECONDS = 600
 _MEMORY = 8 * 2**30
 _FILE = 8 * 2**30
-_DIE_WITH_PARENT = 1
-"""PR_SET_PDEATHSIG of prctl(2), which Linux alone has."""
-_prctl = getattr(ctypes.CDLL(None), "prctl", None)
 
 
 def converted(folder: Path, work: Path) -> Volume:
@@ -59,6 +54,5 @@ def _bounded() -> None:
     bound(resource.RLIMIT_AS, _MEMORY)
     bound(resource.RLIMIT_FSIZE, _FILE)
     bound(resource.RLIMIT_CORE, 0)
-    if _prctl is not None:
-        # Else it would go on writing a patient's images where MIP was killed and cleared up.
-        _prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    # Else it would go on writing a patient's images where MIP was killed and cleared up.
+    die_with_parent()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from medmip.catalogue.atomic_file import alone, sync_folder
+from medmip.catalogue.atomic_file import alone, sync_folder, sync_tree
 from medmip.catalogue.home import Home
 from medmip.catalogue.own_folder import own_folder
 from medmip.imaging.record import ScanRecord, Verdict
@@ -74,10 +74,7 @@ class Shelf:
         aside = Path(tempfile.mkdtemp(prefix="put-", dir=work))
         fill(aside)
         (aside / RECORD).write_text(record.model_dump_json(indent=2) + "\n", "utf-8")
-        for folder, _, names in os.walk(aside):
-            for name in names:
-                _sync_file(Path(folder, name))
-            sync_folder(Path(folder))
+        sync_tree(aside)
         if (self.scans / record.id).exists():
             os.rename(self.scans / record.id, work / f"former-{record.id}")
         os.rename(aside, self.scans / record.id)
@@ -88,11 +85,3 @@ def _read(files: Iterable[Path]) -> Iterator[ScanRecord]:
     for file in files:
         with suppress(FileNotFoundError):
             yield ScanRecord.model_validate_json(file.read_bytes())
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,0 +1,113 @@
+"""One scan of the shelf measured: its steps carried out, and the volumes kept beside it."""
+
+import gzip
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from medmip.catalogue.atomic_file import alone, replacing, write_atomically
+from medmip.catalogue.home import Home
+from medmip.imaging.errors import ImagingError
+from medmip.imaging.shelf import VOLUME, Shelf
+from medmip.imaging.volumetry import graph
+from medmip.imaging.volumetry.atlas import LABELS, TABLE, Atlas
+from medmip.imaging.volumetry.choice import SettingName
+from medmip.imaging.volumetry.record import LABELS as MARKED
+from medmip.imaging.volumetry.record import (
+    VOLUMES,
+    MeasuredVolume,
+    Quality,
+    VolumesRecord,
+    kept,
+)
+from medmip.imaging.volumetry.region import TOTALS
+from medmip.imaging.volumetry.requirements import shipped_template, tools
+from medmip.imaging.volumetry.setting import SETTINGS
+from medmip.imaging.volumetry.steps import Step, StepRecord, Told, carried_out, hash_of
+
+
+def measure(
+    home: Home,
+    scan: str,
+    atlas: Atlas | None,
+    setting: SettingName,
+    told: Callable[[Told], None],
+) -> VolumesRecord:
+    """Measure a scan that was taken, or go on where a killed run was; the same is not done twice.
+
+    Raises Unfit where the scan cannot be measured, ImagingError where tools are missing, OSError
+    where the disk refuses.
+    """
+    place = Shelf(home).scans / scan
+    if not (place / VOLUME).exists():
+        raise ImagingError("The scan's volume is not there.", remedy="Add the scan again.")
+    versions = tools()
+    sources = _sources(place, atlas)
+    steps = graph.graph_of(SETTINGS[setting], atlas=atlas is not None)
+    key = _key(steps, sources, versions)
+    work = home.imaging / "measuring" / scan
+    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with alone(work):
+        known = kept(place)
+        if known is None or known.key != key:
+            records = carried_out(steps, work, sources, versions, told)
+            _keep_labels(work / "measure" / graph.MARKED, place / MARKED)
+            known = VolumesRecord(
+                scan=scan,
+                key=key,
+                setting=setting,
+                atlas=atlas.record if atlas else None,
+                template=hash_of(sources[graph.TEMPLATE]),
+                tools=versions,
+                volumes=_volumes(work / "measure" / graph.VOLUMES, atlas),
+                quality=_quality(records),
+                steps=tuple(records),
+                labels=hash_of(place / MARKED),
+            )
+            content = known.model_dump_json(indent=2) + "\n"
+            write_atomically(place / VOLUMES, content.encode())
+        shutil.rmtree(work)
+    return known
+
+
+def _sources(place: Path, atlas: Atlas | None) -> dict[str, Path]:
+    own = atlas.template if atlas else None
+    found = {graph.SCAN: place / VOLUME, graph.TEMPLATE: own or shipped_template()}
+    if atlas is not None:
+        found |= {graph.LABELS: atlas.folder / LABELS, graph.TABLE: atlas.folder / TABLE}
+    return found
+
+
+def _key(steps: Sequence[Step], sources: Mapping[str, Path], versions: Mapping[str, str]) -> str:
+    told = {
+        "steps": [[step.name, step.version, step.settings] for step in steps],
+        "sources": {name: hash_of(path) for name, path in sources.items()},
+        "tools": dict(versions),
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _keep_labels(marked: Path, place: Path) -> None:
+    with replacing(place) as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
+        packed.write(marked.read_bytes())
+
+
+def _volumes(path: Path, atlas: Atlas | None) -> tuple[MeasuredVolume, ...]:
+    found = json.loads(path.read_text("utf-8"))
+    regions = atlas.regions if atlas else ()
+    return (
+        *(MeasuredVolume(code=code, name=TOTALS[code], cm3=found[code]) for code in TOTALS),
+        *(
+            MeasuredVolume(
+                code=one.code, name=one.name, cm3=found[one.code], label=one.label, part=one.part
+            )
+            for one in regions
+        ),
+    )
+
+
+def _quality(records: Sequence[StepRecord]) -> Quality:
+    facts = {name: value for record in records for name, value in record.facts.items()}
+    return Quality(snr=facts["snr"], cnr=facts["cnr"], likeness=facts["likeness"])
