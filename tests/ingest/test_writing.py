@@ -43,7 +43,8 @@ def test_rows_keep_their_order_and_patients_are_numbered_without_a_gap(
 
 def test_parameters_are_told_from_marks_in_texts_and_names(session: Session) -> None:
     sql = """SELECT ?::BLOB AS "what?", 'why? it''s' AS "say ""?"" ", ?::BLOB AS b"""
-    (batch,) = session.batches(sql, 10, [b"\x00one", b"two"])
+    none, batch = session.batches(sql, 10, [b"\x00one", b"two"])
+    assert (none.num_rows, none.schema) == (0, batch.schema)
     assert batch.to_pydict() == {"what?": [b"\x00one"], 'say "?" ': ["why? it's"], "b": [b"two"]}
     # What they hold does not stay in the engine.
     assert session.rows("SELECT getvariable('parameter0')") == [(None,)]

@@ -7,6 +7,7 @@ from medmip.catalogue.variable import VariableType
 from medmip.ingest.dialect import Decimal
 from medmip.ingest.session import Session, literal
 from medmip.ingest.staging import AT_ONCE, Column
+from medmip.store.parquet import write_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,10 @@ def write_cells(
     left_out = [column.sql for column in numbers if not _text_is_needed(column)]
     kept = f"* EXCLUDE ({', '.join(left_out)})" if left_out else "*"
     rows = f"SELECT *{blank}{', ' + typed if typed else ''} FROM {source}"  # noqa: S608
-    file = literal(str(session.work / "cells.parquet"))
-    session.run(
-        f"""
-        COPY (SELECT {kept}, {unread or "false"} AS unread FROM ({rows})) TO {file}
-        (FORMAT parquet, COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1,
-            ROW_GROUP_SIZE {AT_ONCE})
-        """  # noqa: S608
-    )
+    path = session.work / "cells.parquet"
+    file = literal(str(path))
+    written = f"SELECT {kept}, {unread or 'false'} AS unread FROM ({rows})"  # noqa: S608
+    write_plain(session.batches(written, AT_ONCE), path)
     number = "" if numbered else "file_row_number + 1 AS k, "
     texts = "".join(
         f", CAST({column.number} AS VARCHAR) AS {column.sql}"

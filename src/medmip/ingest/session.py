@@ -65,7 +65,7 @@ class Session:
     def batches(
         self, sql: str, rows: int, parameters: Sequence[object] = ()
     ) -> Iterator[pa.RecordBatch]:
-        """The answer of a query in its own order, at most so many rows at a time.
+        """The answer of a query in its own order, at most so many rows at a time; first none.
 
         The engine hands out rows as it goes only of a query without parameters, so that each is
         put into a variable.
@@ -79,7 +79,9 @@ class Session:
             for name, value in zip(names, parameters, strict=True):
                 self._connection.execute(f"SET VARIABLE {name} = ?", [value])
             try:
-                yield from self._connection.sql(named).to_arrow_reader(rows)
+                reader = self._connection.sql(named).to_arrow_reader(rows)
+                yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+                yield from reader
             except (pa.ArrowException, OSError) as error:
                 # What Arrow hands on of the engine's error is its text alone.
                 kind = str(error).partition(":")[0]

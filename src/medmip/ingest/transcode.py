@@ -147,9 +147,9 @@ def transcode(
 
 
 def _line_ends(text: bytes) -> tuple[int, bool]:
-    """How many there are, and whether one follows another; by far quicker than bytes' own."""
-    ends = np.frombuffer(text, dtype=np.uint8) == ord("\n")
-    return int(np.count_nonzero(ends)), bool(np.any(ends[1:] & ends[:-1]))
+    """How many there are, and whether one follows another: pairs by far quicker than by bytes."""
+    pairs = (np.frombuffer(text, "<u2", (len(text) - begin) // 2, begin) for begin in (0, 1))
+    return text.count(b"\n"), any(bool((pair == 0x0A0A).any()) for pair in pairs)
 
 
 def _leading_ends(text: bytes) -> int:

@@ -33,7 +33,7 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 
 def write_batches(batches: Iterator[pa.RecordBatch], path: Path) -> None:
-    """Write rows as they come, one at least, as a snapshot's file; raises OSError.
+    """Write rows as they come, of which there is a batch, as a snapshot's file; raises OSError.
 
     Numbers with a fraction have no dictionary: few of their values repeat.
     """
@@ -50,6 +50,17 @@ def write_batches(batches: Iterator[pa.RecordBatch], path: Path) -> None:
                 held = held.slice(ROW_GROUP)
         if held.num_rows:
             writer.write_table(held)
+
+
+def write_plain(batches: Iterator[pa.RecordBatch], path: Path) -> None:
+    """Write rows as they come for a reader of the moment, each batch a row group."""
+    first = next(batches)
+    with pq.ParquetWriter(
+        path, first.schema, compression="none", use_dictionary=False, write_statistics=False
+    ) as writer:
+        for batch in chain([first], batches):
+            if batch.num_rows:
+                writer.write_batch(batch)
 
 
 def contents(path: Path) -> Contents:
