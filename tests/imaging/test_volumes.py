@@ -135,7 +135,10 @@ def test_a_killed_measurement_goes_on_and_gives_the_same_numbers(measured, home,
 
 
 def test_the_table_is_ready_for_the_inbox(measured, home, tmp_path):
-    assert not run("volumes", "one", "--csv", tmp_path / "volumes.csv", "--home", home.path)
+    table = ("volumes", "one", "--csv", tmp_path / "volumes.csv", "--home", home.path)
+    assert run(*table) == 1
+    assert not (tmp_path / "volumes.csv").exists()
+    assert not run(*table, "--unproven")
     with (tmp_path / "volumes.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert (row["patient"], row["acquired"], row["scan"]) == ("pseudonym-one", "2020-02-03", "one")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from medmip.catalogue.home import Home
     from medmip.imaging.volumetry.atlas import AtlasRecord
 
+UNPROVEN = "Volumes miss their marks of accuracy by far as yet (docs: How right volumes are)"
 atlas_app = typer.Typer(no_args_is_help=True, help="Atlases, by which regions are measured.")
 
 
@@ -67,7 +68,7 @@ def measure(
             typer.echo("".join(f"  {line}\n" for line in str(error).splitlines()), err=True)
         else:
             _tell(place, scan)
-    typer.echo(f"{len(wanted) - failed} measured, {failed} not")
+    typer.echo(f"{len(wanted) - failed} measured, {failed} not. {UNPROVEN}.")
     if failed:
         raise typer.Exit(1)
 
@@ -82,6 +83,10 @@ def volumes(
     atlas: Annotated[
         str | None, typer.Option("--atlas", help="Only what was measured with this one.")
     ] = None,
+    unproven: Annotated[
+        bool,
+        typer.Option("--unproven", help="Write the table, whose errors are known to be large."),
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -89,6 +94,7 @@ def volumes(
     import json
 
     from medmip.catalogue.atomic_file import write_atomically
+    from medmip.imaging.errors import ImagingError
     from medmip.imaging.shelf import Shelf
     from medmip.imaging.volumetry.record import kept
     from medmip.imaging.volumetry.table import table_of
@@ -103,6 +109,11 @@ def volumes(
         and atlas in (None, measured.atlas.name if measured.atlas else None)
     ]
     if csv is not None:
+        if not unproven:
+            raise ImagingError(
+                f"{UNPROVEN}, so that a dataset should not rest on them",
+                remedy="For a trial of your own: add --unproven.",
+            )
         write_atomically(csv, table_of(found).encode())
         typer.echo(f"{len(found)} scans written")
     elif as_json:
