@@ -128,8 +128,11 @@ def test_three_classes_are_taken_each_against_the_rest() -> None:
     theirs = LinearSVC(loss="squared_hinge", dual=False, tol=1e-14, max_iter=100_000,
                        intercept_scaling=3e4).fit(z, data["group"])  # fmt: skip
     assert ours.classes == tuple(theirs.classes_)
-    for margin, weights in zip(ours.margins, theirs.coef_, strict=True):
-        assert told(margin) == pytest.approx(weights, rel=1e-6, abs=1e-9)
+    for margin, level, weights in zip(ours.margins, ours.classes, theirs.coef_, strict=True):
+        best = optimum(z, np.where(data["group"] == level, 1.0, -1.0), 1.0)[1:]
+        assert told(margin) == pytest.approx(best, rel=1e-9, abs=1e-12)
+        # On some processors liblinear's search stops 5e-8 short of the optimum.
+        assert told(margin) == pytest.approx(weights, rel=1e-6, abs=1e-7)
 
 
 def test_two_levels_need_no_positive_class() -> None:

@@ -417,7 +417,8 @@ def test_a_policy_that_lets_nothing_out_closes_every_road(planted: Planted) -> N
             address = opened.post(f"{API}/experiments", json=request_of(algorithm))
             assert ended(opened, address.headers["Location"])["state"] == "refused"
         for path, question in explored(None).items():
-            if path != "/explore/count":
+            # These two tell rounded numbers of a cohort in the making, by the minimum of cells.
+            if path not in ("/explore/count", "/explore/flow"):
                 assert opened.post(API + path, json=question).status_code == 403
 
 

@@ -4,6 +4,7 @@ import codecs
 import io
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,7 +122,9 @@ def transcode(
     has_blank_lines = quoted = underscored = False
     decoder, quote = _Decoder(encoding, "strict"), head.quote.encode()
     try:
-        with target.open("wb") as file:
+        # To write takes as long as to look through: one part is written while the next is read.
+        with target.open("wb") as file, ThreadPoolExecutor(1) as writer:
+            written = writer.submit(int)
             for text in _clean(path, decoder):
                 if b"\0" in text:
                     raise Unreadable
@@ -132,12 +135,14 @@ def transcode(
                 if body:
                     within, doubled = _line_ends(body)
                     has_blank_lines |= doubled or ends + _leading_ends(body) > 1
-                    file.write(b"\n" * ends + body)
+                    written.result()
+                    written = writer.submit(file.write, b"\n" * ends + body)
                     lines += ends + within
                     ends = 0
                 ends += len(text) - len(body)
                 done += len(text)
                 progress(min(1.0, done / size))
+            written.result()
             file.write(b"\n")
     except UnicodeError:
         raise Unreadable from None

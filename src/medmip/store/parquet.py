@@ -1,6 +1,7 @@
 """The file format of snapshots: how they are written, and what is checked of one."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -39,17 +40,31 @@ def write_batches(batches: Iterator[pa.RecordBatch], path: Path) -> None:
     """
     first = next(batches)
     repeating = [field.name for field in first.schema if not pa.types.is_floating(field.type)]
-    with pq.ParquetWriter(
-        path, first.schema, compression=COMPRESSION, use_dictionary=repeating
-    ) as writer:
-        held = first.schema.empty_table()
-        for batch in chain([first], batches):
-            held = pa.concat_tables([held, pa.Table.from_batches([batch])])
-            while held.num_rows >= ROW_GROUP:
-                writer.write_table(held.slice(0, ROW_GROUP))
-                held = held.slice(ROW_GROUP)
-        if held.num_rows:
-            writer.write_table(held)
+    with (
+        pq.ParquetWriter(
+            path, first.schema, compression=COMPRESSION, use_dictionary=repeating
+        ) as writer,
+        # Beside the thread that the rows come by, and one group at a time, which bounds memory.
+        ThreadPoolExecutor(1) as encoder,
+    ):
+        written = encoder.submit(int)
+        for group in _groups(chain([first], batches)):
+            written.result()
+            written = encoder.submit(writer.write_table, group)
+        written.result()
+
+
+def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The same rows in tables of a row group each, the last of which may be smaller."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        while sum(part.num_rows for part in held) >= ROW_GROUP:
+            table = pa.Table.from_batches(held)
+            yield table.slice(0, ROW_GROUP)
+            held = table.slice(ROW_GROUP).to_batches()
+    if any(part.num_rows for part in held):
+        yield pa.Table.from_batches(held)
 
 
 def write_plain(batches: Iterator[pa.RecordBatch], path: Path) -> None:
