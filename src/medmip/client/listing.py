@@ -1,5 +1,6 @@
 """Lists of what a server has, as a notebook shows them and a script walks them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
@@ -14,15 +15,15 @@ if TYPE_CHECKING:
 _MOST_NAMED = 12
 
 
-class Entry(BaseModel):
+class Entry(BaseModel, ABC):
     """What the server tells of one thing; what a newer one tells besides is passed over."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     @property
+    @abstractmethod
     def key(self) -> str:
         """What it is found by in a listing."""
-        raise NotImplementedError
 
 
 E = TypeVar("E", bound=Entry)

@@ -19,12 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from medmip.deploy.errors import DeployError
+from medmip.federation.authority import AUTHORITY_LIFE, begun, usage
 
-AUTHORITY_LIFE = timedelta(days=3652)
-LIFE = timedelta(days=397)
+LIFE = timedelta(days=396)
 """Browsers take no certificate that is valid for longer."""
 RENEW_BEFORE = timedelta(days=30)
-_BACKDATED = timedelta(hours=1)
 
 
 def new_key() -> bytes:
@@ -39,9 +38,9 @@ def authority(key: bytes, name: str, now: datetime) -> bytes:
     public = private.public_key()
     known = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"MIP at {name}"[:64])])
     return (
-        _begun(known, public, known, now, AUTHORITY_LIFE)
+        begun(known, public, known, now, AUTHORITY_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs=True), critical=True)
+        .add_extension(usage(signs_certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .sign(private, hashes.SHA256())
         .public_bytes(Encoding.PEM)
@@ -57,9 +56,9 @@ def signed(
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
     return (
-        _begun(subject, _elliptic(key).public_key(), issuer.subject, now, LIFE)
+        begun(subject, _elliptic(key).public_key(), issuer.subject, now, LIFE)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs=False), critical=True)
+        .add_extension(usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName([_general(name)]), critical=False)
         .add_extension(identifier, critical=False)
@@ -115,35 +114,3 @@ def _elliptic(key: bytes) -> ec.EllipticCurvePrivateKey:
     if not isinstance(private, ec.EllipticCurvePrivateKey):
         raise DeployError("A key of ours is not on an elliptic curve")
     return private
-
-
-def _begun(
-    subject: x509.Name,
-    key: ec.EllipticCurvePublicKey,
-    issuer: x509.Name,
-    now: datetime,
-    life: timedelta,
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _BACKDATED)
-        .not_valid_after(now + life)
-    )
-
-
-def _usage(*, signs: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs,
-        crl_sign=signs,
-        encipher_only=False,
-        decipher_only=False,
-    )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -93,9 +94,9 @@ class Authority:
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"MIP {federation}"[:64])])
         own = x509.SubjectKeyIdentifier.from_public_key(key.private.public_key())
         certificate = (
-            _begun(name, key.private.public_key(), name, now, AUTHORITY_LIFE)
+            begun(name, key.private.public_key(), name, now, AUTHORITY_LIFE)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_usage(signs_certificates=True), critical=True)
+            .add_extension(usage(signs_certificates=True), critical=True)
             .add_extension(own, critical=False)
             .sign(key.private, None)
         )
@@ -152,9 +153,9 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.private.public_key())
         builder = (
-            _begun(subject, public, self.certificate.subject, now, life)
+            begun(subject, public, self.certificate.subject, now, life)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(signs_certificates=False), critical=True)
+            .add_extension(usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
             .add_extension(issuer, critical=False)
         )
@@ -181,13 +182,14 @@ def renewal_of(certificate: x509.Certificate) -> datetime:
     return begin + RENEW_AFTER * (certificate.not_valid_after_utc - begin)
 
 
-def _begun(
+def begun(
     subject: x509.Name,
-    key: Ed25519PublicKey,
+    key: CertificatePublicKeyTypes,
     issuer: x509.Name,
     now: datetime,
     life: timedelta,
 ) -> x509.CertificateBuilder:
+    """A certificate to which its extensions are still to be added."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -199,7 +201,8 @@ def _begun(
     )
 
 
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+def usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """A key that signs certificates alone, or all else alone."""
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         content_commitment=False,
