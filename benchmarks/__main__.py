@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import ingest
+from benchmarks import anonymity, ingest
 from benchmarks.cohort import data_model, divided, home_at, published
 from benchmarks.contest import loaded, opened
 from benchmarks.memory import peak_memory
@@ -32,7 +32,7 @@ GROWING = (
     "logistic regression, 20 covariates",
 )
 OURS = "MIP"
-IMPORTS = "Importing a CSV file"
+IMPORTS = "Importing a CSV file, and anonymising"
 RESULTS = Path(__file__).with_name("results.md")
 
 
@@ -236,6 +236,12 @@ def main() -> None:
         write()
     if imports_asked:
         lines = [*ingest.HEADER, *ingest.contest(asked.home, asked.records, asked.rounds)]
+        lines += [
+            "",
+            "k-anonymity over 6 quasi-identifiers, the dearest case: nine in ten alone.",
+            "",
+        ]
+        lines += anonymity.contest(asked.records)
         print("\n".join(lines), flush=True)
         imports = ["", f"## {IMPORTS}", "", *lines]
         write()

@@ -10,7 +10,7 @@ import pytest
 from medmip.ingest.errors import IngestError
 from medmip.ingest.prepare import numbered
 from medmip.ingest.session import Session
-from medmip.store.parquet import PATIENT_COLUMN, ROW_GROUP, contents, write_batches
+from medmip.store.parquet import PATIENT_COLUMN, ROW_GROUP, contents, write_batches, write_plain
 
 
 @pytest.fixture
@@ -39,6 +39,20 @@ def test_rows_keep_their_order_and_patients_are_numbered_without_a_gap(
         ROW_GROUP,
         2,
     ]
+
+
+def test_small_batches_become_few_row_groups_of_what_is_written_for_the_moment(
+    tmp_path: Path,
+) -> None:
+    batches = [
+        pa.RecordBatch.from_pydict({"x": np.arange(begin, begin + 10)})
+        for begin in range(0, 1010, 10)
+    ]
+    write_plain(iter([batches[0].slice(0, 0), *batches]), tmp_path / "x.parquet", 250)
+    file = pq.ParquetFile(tmp_path / "x.parquet")
+    groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    assert groups == [250, 250, 250, 250, 10]
+    np.testing.assert_array_equal(file.read()["x"].to_numpy(), np.arange(1010))
 
 
 def test_parameters_are_told_from_marks_in_texts_and_names(session: Session) -> None:

@@ -50,7 +50,7 @@ def write_cells(
     path = session.work / "cells.parquet"
     file = literal(str(path))
     written = f"SELECT {kept}, {unread or 'false'} AS unread FROM ({rows})"  # noqa: S608
-    write_plain(session.batches(written, AT_ONCE), path)
+    write_plain(session.batches(written, AT_ONCE), path, AT_ONCE)
     number = "" if numbered else "file_row_number + 1 AS k, "
     texts = "".join(
         f", CAST({column.number} AS VARCHAR) AS {column.sql}"

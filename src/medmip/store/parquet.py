@@ -48,34 +48,36 @@ def write_batches(batches: Iterator[pa.RecordBatch], path: Path) -> None:
         ThreadPoolExecutor(1) as encoder,
     ):
         written = encoder.submit(int)
-        for group in _groups(chain([first], batches)):
+        for group in _groups(chain([first], batches), ROW_GROUP):
             written.result()
             written = encoder.submit(writer.write_table, group)
         written.result()
 
 
-def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The same rows in tables of a row group each, the last of which may be smaller."""
+def _groups(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of so many each, the last of which may be smaller."""
     held: list[pa.RecordBatch] = []
     for batch in batches:
         held.append(batch)
-        while sum(part.num_rows for part in held) >= ROW_GROUP:
+        while sum(part.num_rows for part in held) >= rows:
             table = pa.Table.from_batches(held)
-            yield table.slice(0, ROW_GROUP)
-            held = table.slice(ROW_GROUP).to_batches()
+            yield table.slice(0, rows)
+            held = table.slice(rows).to_batches()
     if any(part.num_rows for part in held):
         yield pa.Table.from_batches(held)
 
 
-def write_plain(batches: Iterator[pa.RecordBatch], path: Path) -> None:
-    """Write rows as they come for a reader of the moment, each batch a row group."""
+def write_plain(batches: Iterator[pa.RecordBatch], path: Path, rows: int) -> None:
+    """Write rows as they come for a reader of the moment, so many a row group.
+
+    Batches may be far smaller, and what a file tells of its row groups is held until its end.
+    """
     first = next(batches)
     with pq.ParquetWriter(
         path, first.schema, compression="none", use_dictionary=False, write_statistics=False
     ) as writer:
-        for batch in chain([first], batches):
-            if batch.num_rows:
-                writer.write_batch(batch)
+        for group in _groups(chain([first], batches), rows):
+            writer.write_table(group)
 
 
 def contents(path: Path) -> Contents:
