@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import uvloop
 
 from medmip.algorithms.registry import registry
 from medmip.catalogue.home import Home
@@ -28,7 +29,7 @@ def serve(homes: Sequence[str]) -> None:
     """Answers the hub for each of these homes until the process that began it has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_go_with_parent, daemon=True).start()
-    asyncio.run(_serve([Home(Path(home)) for home in homes]))
+    uvloop.run(_serve([Home(Path(home)) for home in homes]))
 
 
 async def _serve(homes: Sequence[Home]) -> None:

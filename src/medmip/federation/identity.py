@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -67,10 +68,16 @@ class PublicIdentity:
     def verifies(self, signature: bytes, content: bytes) -> bool:
         """Whether the identity's owner signed this content."""
         try:
-            Ed25519PublicKey.from_public_bytes(self.key).verify(signature, content)
+            _loaded(self.key).verify(signature, content)
         except InvalidSignature:
             return False
         return True
+
+
+@lru_cache(maxsize=1024)
+def _loaded(key: bytes) -> Ed25519PublicKey:
+    """A public key, checked once: every message of a peer is signed with the same."""
+    return Ed25519PublicKey.from_public_bytes(key)
 
 
 class Identity:
