@@ -46,6 +46,10 @@ def test_what_names_a_patient_is_found_by_its_look(found, kind):
 
 def test_free_text_is_refused_until_somebody_calls_it_harmless(found):
     assert "free text" in found(["feels well"])[0].rule
+    assert "free text" in found(["1.5", "feels well"])[0].rule
+    assert found(["1.5", "2,5", "-3e2", None]) == []
+    (named,) = found(["feels well"], name="phone")
+    assert "telephone" in named.rule
     assert found(["feels well"], harmless=["remark"]) == []
     assert found([None, None]) == []
 

@@ -21,6 +21,13 @@ class Cluster:
         """A site whose records are folded here."""
         return replace(site, workers=self.workers)
 
+    def divided(self, folder, partition_records):
+        """What makes of a site one that these workers fold too, in partitions of another size."""
+        said = {"folder": str(folder), "partition_records": partition_records}
+        workers = DaskCluster(self.settings.model_copy(update=said), self.home)
+        workers._connection = self.workers._connection
+        return lambda site: replace(site, workers=workers)
+
     def processes(self):
         """The workers' process numbers by address."""
         return self.workers._connection.client().run(os.getpid)

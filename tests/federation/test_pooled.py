@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from medmip.algorithms.registry import registry
-from medmip.authoring.check import Trial
+from medmip.authoring.check import RECORDS, Trial
 from tests.federation.in_cluster import Cluster
 from tests.store.in_postgres import Database
 
@@ -60,8 +60,13 @@ def engines(clinics, tmp_path_factory):
         yield {
             "duckdb": (lambda site: site, PARTS),
             "postgres": (database.site, PARTS),
-            # Each site's datasets are in three partitions, whose sums are added by a tree.
-            "dask": (cluster.site, (1,)),
+        } | {
+            # Of one site; the partitions' sums are added by a tree.
+            f"dask, {parts} partitions": (
+                cluster.divided(tmp_path_factory.mktemp("partitions"), -(-RECORDS // parts)),
+                (1,),
+            )
+            for parts in PARTS
         }
     finally:
         cluster.close()

@@ -101,6 +101,22 @@ def test_names_that_nothing_is_guessed_for(name):
     assert matches([profile(name, ["1.5"])], MODEL) == []
 
 
+@pytest.mark.parametrize(
+    "name, cells, unit",
+    [
+        ("lefthippocampus", ["2750", "1960"], "mm3"),
+        ("lefthippocampus", ["2.75", "1.96"], ""),
+        ("tiv", ["1400", "1600"], ""),
+        ("tiv", ["1400000"], "mm3"),
+    ],
+)
+def test_a_unit_that_no_name_tells_is_that_of_possible_volumes(name, cells, unit):
+    (found,) = matches([profile(name, cells)], MODEL)
+    assert found.unit == unit
+    assert ("no unit is told, taken as cm3" in found.why) == (unit == "")
+    assert "as far as bounds are known" in found.why
+
+
 def test_values_that_do_not_fit_cost_score():
     (fits,) = matches([profile("MMSE", ["25"])], MODEL)
     found = matches([profile("MMSE", ["2500"])], MODEL)

@@ -161,12 +161,14 @@ def test_a_compressed_series_gives_the_same_voxels_and_keeps_no_stream(home, add
 
 def test_a_datasets_scans_have_its_patients_pseudonyms(identity):
     settings = Anonymisation(dates={"visit": DateRule(shift=30)})
-    of_ward = Identity.of_dataset(KEY, settings, WARD, "ward")
-    assert of_ward.patient(PATIENT) == pseudonym(patient_key(KEY, settings, WARD, "ward"), PATIENT)
+    of_ward = Identity.of_dataset(KEY, settings, WARD.code, "ward")
+    assert of_ward.patient(PATIENT) == pseudonym(
+        patient_key(KEY, settings, WARD.code, "ward"), PATIENT
+    )
     assert of_ward.patient(PATIENT) != identity.patient(PATIENT)
     assert of_ward.dates_move_at_most == 30
     linkable = settings.model_copy(update={"linkable": True})
-    alike = Identity.of_dataset(KEY, linkable, WARD, "ward")
+    alike = Identity.of_dataset(KEY, linkable, WARD.code, "ward")
     assert alike.patient(PATIENT) == identity.patient(PATIENT)
 
 

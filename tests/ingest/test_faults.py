@@ -1,6 +1,7 @@
 """Whatever goes wrong under an import, the former state stays and the message says what it was."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,10 +14,12 @@ from medmip.ingest import reading
 from medmip.ingest.errors import IngestError
 from medmip.ingest.publish import bring_in
 from medmip.store.snapshots import Datasets
+from tests.conftest import missing
 from tests.ingest.files import CLEAN, SECRET, WARD
 
 ROOT = Path(__file__).parents[2]
 GIGABYTE = 1 << 30
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
 
 
 def importer(home, file, most=0):
@@ -26,7 +29,7 @@ def importer(home, file, most=0):
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])},
+        env=ENVIRONMENT,
     )
 
 
@@ -53,6 +56,30 @@ def test_a_full_disk_leaves_the_former_version(home, write, most):
     Datasets(home).verify(current)
     assert (current.version, current.source) == (1, "ward.csv")
     assert bring_in(home, write(CLEAN), WARD, "ward").snapshots[0].version == 1
+
+
+def test_a_disk_that_is_full_leaves_the_former_version(home, write):
+    """In a file system of its own of 3 MB, which goes with its processes."""
+    clean, big = write(CLEAN), write(many(300_000, SECRET), "big.csv")
+    if shutil.which("unshare") is None:
+        missing("unshare is not here")
+    imports = " && ".join(
+        f"{sys.executable} -m tests.ingest.limited_import {home.path} {file} 0"
+        for file in (clean, big, clean)
+    )
+    mounted = f"mount -t tmpfs -o size=3m tmpfs {home.path} && {imports} && find {home.path}"
+    words = ["unshare", "--map-root-user", "--mount", "sh", "-c", mounted]
+    done = subprocess.run(
+        words, check=False, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT
+    )
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        missing("a file system cannot be mounted here")
+    assert done.returncode == 0, done.stderr
+    nothing, full, left = done.stdout.split("version 1\n")
+    assert nothing == ""
+    assert "not enough space on the disk" in full
+    assert SECRET not in done.stdout + done.stderr
+    assert not [name for name in left.splitlines() if ".partial" in name or "/work/" in name]
 
 
 def test_a_file_changed_while_it_is_read_is_refused(home, write, monkeypatch):

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from medmip.cli.main import main
-from medmip.ingest.errors import IngestError
+from medmip.ingest.errors import IngestError, QueryError
 from medmip.ingest.query import query, table_name
 from tests.ingest.files import SECRET
 from tests.ingest.test_formats import excel
@@ -14,7 +14,9 @@ from tests.ingest.test_formats import excel
 
 @pytest.fixture
 def inbox(home):
-    (home.inbox / "Ward-2024.csv").write_text("pid;age;since\np1;40;2020-01-02\np2;50;2021-01-02\n")
+    (home.inbox / "Ward-2024.csv").write_text(
+        "pid;age;since;dose\np1;40;2020-01-02;1\np2;50;2021-01-02;2.5\n"
+    )
     (home.inbox / "labs.csv").write_text(f"pid,code,note\np1,007,{SECRET}\np2,008,\np2,9,\n")
     excel(home.inbox / "Book.xlsx", ("One", [["a"], [1]]), ("Two", [["b"], ["x"]]))
     (home.inbox / "readme.md").write_text("no table")
@@ -32,14 +34,14 @@ def test_files_are_joined(ask):
         "group by all order by 1"
     )
     assert result.columns == ("pid", "next", "n")
-    assert result.rows == (("p1", 41.0, 1), ("p2", 51.0, 2))
+    assert result.rows == (("p1", 41, 1), ("p2", 51, 2))
+    assert all(isinstance(row[1], int) for row in result.rows)
     assert not result.more
 
 
 def test_types_are_those_that_every_cell_has(ask):
-    assert ask("select typeof(age), typeof(since) from ward_2024 limit 1").rows == (
-        ("DOUBLE", "DATE"),
-    )
+    sql = "select typeof(age), typeof(since), typeof(dose) from ward_2024 limit 1"
+    assert ask(sql).rows == (("BIGINT", "DATE", "DOUBLE"),)
     assert ask("select distinct typeof(code) from labs").rows == (("VARCHAR",),)
 
 
@@ -96,6 +98,12 @@ def test_an_error_holds_no_patients_value(ask):
         with pytest.raises(IngestError) as caught:
             ask(sql)
         assert SECRET not in str(caught.value)
+    with pytest.raises(QueryError, match=r"cannot take .ConversionException.") as caught:
+        ask("select note::int from labs")
+    assert "try_cast" in str(caught.value.remedy)
+    with pytest.raises(QueryError, match="by its path") as caught:
+        ask("from read_csv('/etc/passwd')")
+    assert "labs" in str(caught.value.remedy)
 
 
 def test_a_near_name_is_told(ask):

@@ -2,7 +2,10 @@
 
 import duckdb
 import pytest
+from fastapi.testclient import TestClient
 
+from medmip.accounts.doorman import doorman_of
+from medmip.accounts.settings import Login
 from medmip.anonymise.errors import AnonymisationError
 from medmip.cli.main import main
 from medmip.errors import Conflict
@@ -15,6 +18,7 @@ from medmip.sources.publishing import publish_source
 from medmip.store.placed import Holdings, registers
 from medmip.store.snapshots import Datasets
 from medmip.store.sources import SourceError
+from medmip.web.application import create_app
 from tests.federation.test_pooled import apart
 from tests.ingest.files import SECRET, WARD
 
@@ -91,6 +95,20 @@ def test_it_is_analysed_as_if_it_were_published(ward, stays, capsys):
         with pytest.raises(SystemExit):
             main([*words, "--home", str(ward.path)])
         assert told in capsys.readouterr().out
+
+
+def test_its_data_manager_sees_where_it_lives(ward, stays):
+    publish_source(ward, stays)
+    app = create_app(ExperimentService(ward), doorman_of(ward, Login(kind="open")))
+    place = f"/api/v1/published/{WARD.key}/north"
+    with TestClient(app, base_url="http://localhost") as client:
+        (listed,) = client.get("/api/v1/published").json()
+        assert listed["lives"] == {"kind": "database", "where": "clinic: research.stays"}
+        assert client.get(f"{place}/versions").json() == [listed]
+        assert client.get(f"{place}/card").json()["card"]["patients"] == listed["patients"]
+        # What only a published file allows is refused in words.
+        assert client.post(f"{place}/rollback", json={"version": 1}).status_code == 404
+        assert client.delete(place).status_code == 404
 
 
 def test_the_register_tells_no_value(ward, clinic, stays):

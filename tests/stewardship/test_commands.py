@@ -7,9 +7,10 @@ import pytest
 
 from medmip.catalogue.model_store import ModelStore
 from medmip.cli.main import main
+from medmip.ingest.publish import bring_in
 from medmip.store.snapshots import Datasets
 from tests.anonymise.cohort import COHORT
-from tests.stewardship.conftest import content
+from tests.stewardship.conftest import POLICY, content
 
 
 @pytest.fixture
@@ -123,6 +124,30 @@ def test_an_extension_shows_at_once_and_a_dataset_moves_to_it(mip, publish, home
     assert "volume" not in moved.variables
     assert Datasets(home).current(COHORT.key, "ward").version == 1
     assert mip("model", "remove", COHORT.key)[0] == 1
+    told = mip("data", "card", "ours:0.1", "ward")[1]
+    assert f"moved from {COHORT.key} version 1" in told
+    assert f"liter: named volume in {COHORT.key}" in told
+
+
+def test_patients_keep_their_pseudonyms_when_their_dataset_moves(mip, publish, home, tmp_path):
+    publish(content(60))
+    ours = COHORT.model_copy(update={"code": "ours"})
+    ModelStore(home).add(ours)
+    home.dataset_policy(ours.key, "ward").parent.mkdir()
+    home.dataset_policy(ours.key, "ward").write_text(POLICY)
+    migration = tmp_path / "move.yaml"
+    migration.write_text(f'from: "{COHORT.key}"\nto: "{ours.key}"\n')
+    assert mip("model", "migrate", migration)[0] == 0
+    moved = pq.read_table(Datasets(home).current(ours.key, "ward").path)["subjectcode"].to_pylist()
+    file = tmp_path / "later.csv"
+    file.write_text(content(60, volume="2"))
+    for _ in range(2):
+        later = bring_in(home, file, ours, "ward", allow_small_change=True).snapshots[0]
+        assert sorted(pq.read_table(later.path)["subjectcode"].to_pylist()) == sorted(moved)
+        file.write_text(content(60, volume="3"))
+    assert "Records changed: 60" in mip("data", "diff", ours.key, "ward", 1, 2)[1]
+    code, out, _ = mip("data", "reidentify", ours.key, "ward", moved[7], "--reason", "finding")
+    assert (code, "H00007" in out) == (0, True)
 
 
 def test_a_migration_that_does_not_fit_publishes_nothing(mip, publish, home, tmp_path):

@@ -49,7 +49,14 @@ def test_versions_are_listed_compared_and_rolled_back(client: TestClient) -> Non
     assert client.post(f"{PLACE}/rollback", json={"version": 1}).json()["current"]
     (entry,) = client.get(f"{API}/published").json()
     assert entry["version"] == 1
+    assert entry["lives"] == {"kind": "server", "where": ""}
     assert client.post(f"{PLACE}/rollback", json={"version": 7}).status_code == 404
+
+
+def test_where_a_cluster_reads_a_dataset_is_told(client: TestClient, home: Home) -> None:
+    home.configuration.write_text('[engine]\nkind = "dask"\n')
+    for version in client.get(f"{PLACE}/versions").json():
+        assert version["lives"] == {"kind": "cluster", "where": str(home.partitions)}
 
 
 def test_a_card_and_the_quality_are_told(client: TestClient) -> None:

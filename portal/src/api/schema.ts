@@ -1534,7 +1534,7 @@ export interface paths {
         };
         /**
          * Versions
-         * @description Every version, oldest first.
+         * @description Every version, oldest first; of a dataset that stays in its database the present one.
          */
         get: operations["listVersions"];
         put?: never;
@@ -4997,6 +4997,23 @@ export interface components {
             shell: string;
         };
         /**
+         * Residence
+         * @description On this server; there and, divided, in a folder that a cluster's workers read; or in a
+         *     database alone. where is that folder, or the source with its table.
+         */
+        Residence: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "server" | "cluster" | "database";
+            /**
+             * Where
+             * @default
+             */
+            where: string;
+        };
+        /**
          * Retention
          * @description How long former versions are kept; the current one always is.
          */
@@ -6061,7 +6078,8 @@ export interface components {
         Verdict: "taken" | "left out" | "refused";
         /**
          * VersionEntry
-         * @description One version of a dataset; mapped says that it was read through a mapping.
+         * @description One version of a dataset; mapped says that it was read through a mapping, lives where its
+         *     records lie.
          */
         VersionEntry: {
             /** Current */
@@ -6070,6 +6088,7 @@ export interface components {
             dataset: string;
             /** Hash */
             hash: string;
+            lives: components["schemas"]["Residence"];
             /** Mapped */
             mapped: boolean;
             /** Model */

@@ -25,6 +25,7 @@ export function DatasetPage() {
     queryFn: () => dataApi.versions(model, dataset),
   });
   const current = versions.data?.find((version) => version.current);
+  const stays = current?.lives.kind === 'database';
   return (
     <div className="page narrow">
       <title>{`${dataset} · ${texts.brand}`}</title>
@@ -40,16 +41,20 @@ export function DatasetPage() {
             {current?.synthetic && <SyntheticBadge />}
           </Group>
           <Text size="sm" c="dimmed">
-            {t.of(model)}
+            {t.of(model)}. {current && t.lives[current.lives.kind](current.lives.where)}
           </Text>
         </div>
         {versions.isPending && <Loading />}
         <ProblemAlert error={versions.error} onRetry={() => void versions.refetch()} />
         {versions.data && (
           <>
-            <Versions model={model} dataset={dataset} versions={versions.data} />
-            <DiffSection key={versions.data.length} model={model} dataset={dataset} versions={versions.data} />
-            <Quality model={model} dataset={dataset} />
+            <Versions model={model} dataset={dataset} versions={versions.data} stays={stays} />
+            {!stays && (
+              <>
+                <DiffSection key={versions.data.length} model={model} dataset={dataset} versions={versions.data} />
+                <Quality model={model} dataset={dataset} />
+              </>
+            )}
             <DatasetCard model={model} dataset={dataset} />
             <Section title={t.policy.title}>
               <PolicyEditor model={model} dataset={dataset} />
@@ -61,7 +66,10 @@ export function DatasetPage() {
   );
 }
 
-function Versions({ model, dataset, versions }: { model: string; dataset: string; versions: VersionEntry[] }) {
+type Listed = { model: string; dataset: string; versions: VersionEntry[]; stays: boolean };
+
+/** The versions; of a dataset that stays in its database the source's commands change them. */
+function Versions({ model, dataset, versions, stays }: Listed) {
   const [asked, setAsked] = useState<number | 'remove'>();
   const client = useQueryClient();
   const navigate = useNavigate();
@@ -136,7 +144,7 @@ function Versions({ model, dataset, versions }: { model: string; dataset: string
           </Table.Tbody>
         </Table>
       </div>
-      {asked === undefined ? (
+      {stays ? null : asked === undefined ? (
         <Button variant="subtle" color="red" size="compact-sm" w="fit-content" onClick={() => setAsked('remove')}>
           {t.versions.remove}
         </Button>

@@ -2,6 +2,11 @@
 export const stewardshipTexts = {
   back: 'Published data',
   of: (model: string) => `in ${model}`,
+  lives: {
+    server: () => 'Its records lie on this server.',
+    cluster: (where: string) => `Its records lie on this server and, divided for the cluster, in ${where}.`,
+    database: (where: string) => `Its records stay in the database (${where}); this server keeps no value of theirs.`,
+  },
   versions: {
     title: 'Versions',
     columns: { version: 'Version', published: 'Published', patients: 'Patients', records: 'Records', variables: 'Variables', source: 'From', mapping: 'Mapping', action: '' },

@@ -128,21 +128,25 @@ def identifiers(
     """The columns that would be published with something that may tell who a patient is.
 
     What the settings drop, turn to pseudonyms or treat as dates is not looked at. Free text is
-    a finding by itself, unless the settings call its column harmless.
+    a finding by itself, unless the settings call its column harmless, or its name says it all.
     """
     gone = {*settings.drop, *settings.dates, *settings.codes}
     looked = [source for source in sources if source.name not in gone]
+    named = set()
     for source in looked:
         kind = suspicious_name(source.name)
         if kind and not source.is_key and source.name not in settings.harmless:
+            named.add(source.name)
             yield Finding(source.name, f"by its name, {kind}")
     texts = [source for source in looked if _is_text(source) and not _hidden(source, settings)]
-    for source, (filled, *counts) in zip(texts, _counted(session, table, texts), strict=True):
+    seen = zip(texts, _counted(session, table, texts), strict=True)
+    for source, (filled, numbers, *counts) in seen:
         harmless = source.name in settings.harmless
         found = list(_alike(source, counts, filled, certain=harmless))
         yield from found
         is_free = not source.is_key and not (source.variable and source.variable.is_numeric)
-        if filled and not found and not harmless and is_free:
+        told = found or harmless or source.name in named
+        if numbers < filled and not told and is_free:
             yield Finding(source.name, "free text, which may name a person", filled)
 
 
@@ -164,7 +168,7 @@ def _patterns() -> tuple[_Pattern, ...]:
 
 
 def _counted(session: SqlSession, table: str, texts: Collection[Source]) -> list[list[int]]:
-    """For each source the number of filled cells, and of those that fit each pattern."""
+    """For each source the number of filled cells, of numbers, and of those of each pattern."""
     if not texts:
         return []
     counts = [
@@ -172,6 +176,7 @@ def _counted(session: SqlSession, table: str, texts: Collection[Source]) -> list
         for source in texts
         for count in (
             f"count({source.cell})",
+            f"count(*) FILTER (TRY_CAST(replace({source.cell}, ',', '.') AS DOUBLE) IS NOT NULL)",
             *(
                 f"count(*) FILTER (regexp_matches({source.cell}, {literal(pattern.look)}))"
                 for pattern in _patterns()
@@ -180,7 +185,7 @@ def _counted(session: SqlSession, table: str, texts: Collection[Source]) -> list
     ]
     (row,) = session.rows(f"SELECT {', '.join(counts)} FROM {table}")  # noqa: S608
     numbers = [int(str(value)) for value in row]
-    size = 1 + len(_patterns())
+    size = 2 + len(_patterns())
     return [numbers[place : place + size] for place in range(0, len(numbers), size)]
 
 

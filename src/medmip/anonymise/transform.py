@@ -43,21 +43,23 @@ class Transformation:
         return not self.steps
 
 
-def patient_key(key: bytes, settings: Anonymisation, model: DataModel, dataset: str) -> bytes:
-    """The key of a dataset's pseudonyms; the same for all of a hospital's where linkable."""
-    return derived(key, "patients", *(() if settings.linkable else (model.code, dataset)))
+def patient_key(key: bytes, settings: Anonymisation, model: str, dataset: str) -> bytes:
+    """The key of a dataset's pseudonyms; the same for all of a hospital's where linkable.
+
+    model is the code of the data model that the dataset was first published under.
+    """
+    return derived(key, "patients", *(() if settings.linkable else (model, dataset)))
 
 
 def transformation(
-    settings: Anonymisation, model: DataModel, dataset: str, key: bytes, present: Sequence[str]
+    settings: Anonymisation, model: DataModel, patients: bytes, present: Sequence[str]
 ) -> Transformation:
     """What the settings do to a file with these columns.
 
-    key is the site's key of pseudonyms. Raises AnonymisationError where a setting names what
-    the file or the model does not have.
+    patients is the key of the dataset's pseudonyms. Raises AnonymisationError where a setting
+    names what the file or the model does not have.
     """
     _check(settings, model, present)
-    patients = patient_key(key, settings, model, dataset)
     maker = _Maker(settings, model, patients, frozenset(present))
     columns: dict[str, Keyed] = {}
     steps: list[Step] = []

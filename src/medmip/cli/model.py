@@ -41,7 +41,8 @@ def add(
         typer.echo(_json(added))
         return
     for model in models:
-        typer.echo(f"{model.key} is there, with {len(model.all_variables)} variables.")
+        count = len(store.get(model.key).all_variables)
+        typer.echo(f"{model.key} is there, with {count} variable{'s' * (count != 1)}.")
 
 
 @model_app.command("list")

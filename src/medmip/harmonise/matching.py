@@ -45,6 +45,9 @@ _LEVELS = {
     "L": ("l", "left", "links", "gauche"),
 }
 _UNITS = ("mm3", "cm3", "ml", "cc", "pg/ml", "ng/l", "ng/ml", "years", "months")
+_LARGE = ("intracranial", "cerebral white", "ventric", "fluid", "total", "global")
+_LARGEST, _LARGEST_REGION = 3_000, 100
+"""cm3 that no head, and no region of a brain but the large ones, ever reaches."""
 _SIDES = {
     **dict.fromkeys(("l", "lh", "lt", "links", "gauche", "sinistro", "izquierdo"), "left"),
     **dict.fromkeys(("r", "rh", "rt", "rechts", "droit", "droite", "destro", "derecho"), "right"),
@@ -103,8 +106,14 @@ def _numeric(column: Profile, variable: Variable, name: float, why: str) -> Matc
     integer = variable.type is VariableType.INTEGER
     whole = all(float(value).is_integer() for value in (least, middle, most))
     score = name + (0.04 if inside else -0.2) - (0.05 if integer and not whole else 0.0)
-    told = f"{why}; values {'fit' if inside else 'do not fit'}"
-    return Match(column, variable, _bounded(score), told + (f"; in {unit}" if unit else ""), unit)
+    fits = "fit" if inside else "do not fit"
+    if inside and variable.maximum is None:
+        fits = "fit, as far as bounds are known"
+    measured = f"in {unit}" if unit else ""
+    if variable.units and not unit:
+        measured = f"no unit is told, taken as {variable.units}"
+    told = "; ".join(filter(None, (why, f"values {fits}", measured)))
+    return Match(column, variable, _bounded(score), told, unit)
 
 
 def _nominal(column: Profile, variable: Variable, name: float, why: str) -> Match | None:
@@ -192,7 +201,10 @@ def _unit(column: Profile, variable: Variable) -> str:
     for unit in told:
         if _turns(unit, variable):
             return unit
-    return "mm3" if variable.units == "cm3" and column.middle > 3_000 else ""
+    if variable.units != "cm3":
+        return ""
+    large = any(word in variable.label.casefold() for word in _LARGE)
+    return "mm3" if column.middle > (_LARGEST if large else _LARGEST_REGION) else ""
 
 
 def _turns(unit: str, variable: Variable) -> bool:

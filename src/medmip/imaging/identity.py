@@ -7,13 +7,14 @@ from functools import cached_property
 from medmip.anonymise.keyed import derived, pseudonym, shift
 from medmip.anonymise.settings import Anonymisation
 from medmip.anonymise.transform import patient_key
-from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
 from medmip.imaging.settings import imaging_settings
 from medmip.privacy.site_key import site_key
+from medmip.stewardship.applied import pseudonyms_of
 from medmip.stewardship.patients import KEY
 from medmip.stewardship.policy import DatasetPolicy, stated_policy
+from medmip.store.snapshots import Datasets
 
 DATES_MOVE_AT_MOST = 365
 """Days, where no policy of a dataset says how far its dates move."""
@@ -33,9 +34,12 @@ class Identity:
 
     @classmethod
     def of_dataset(
-        cls, site: bytes, settings: Anonymisation, model: DataModel, dataset: str
+        cls, site: bytes, settings: Anonymisation, model: str, dataset: str
     ) -> "Identity":
-        """As in one dataset, by its policy: the same pseudonyms, dates moved as far."""
+        """As in one dataset, by its policy: the same pseudonyms, dates moved as far.
+
+        model is the code of the data model whose dataset the pseudonyms were first made for.
+        """
         moves = {rule.shift for rule in settings.dates.values() if rule.shift is not None}
         most = min(moves) if moves else DATES_MOVE_AT_MOST
         return cls(patient_key(site, settings, model, dataset), most)
@@ -86,4 +90,5 @@ def identity_of(home: Home, model: str | None = None, dataset: str | None = None
         return Identity.of_site(key)
     found = ModelStore(home).get(model)
     policy = stated_policy(home, found.key, dataset) or DatasetPolicy()
-    return Identity.of_dataset(key, policy.anonymisation, found, dataset)
+    under = pseudonyms_of(Datasets(home), found, dataset)
+    return Identity.of_dataset(key, policy.anonymisation, under, dataset)

@@ -13,6 +13,18 @@ class IngestError(MipError):
     status: ClassVar[int] = 422
 
 
+class QueryError(IngestError):
+    """A query that cannot be answered."""
+
+    title: ClassVar[str] = "The query cannot be answered"
+
+
+class MigrationError(IngestError):
+    """A dataset that does not go from one model to another."""
+
+    title: ClassVar[str] = "The dataset cannot be moved"
+
+
 class NotClean(IngestError):
     """A file whose problems, in report, keep it from being published."""
 

@@ -92,6 +92,6 @@ def _unknown(name: str, known: set[str], model: DataModel) -> str:
     if not name:
         return "a column without a name, as a delimiter at the end of each row makes"
     folded = {code.casefold(): code for code in known}
-    near = get_close_matches(name.casefold(), folded, n=1)
+    near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)
     hint = f"; did you mean {folded[near[0]]}?" if near else ""
     return f"no variable of {model.key}{hint}"

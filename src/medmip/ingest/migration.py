@@ -7,13 +7,16 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from medmip.anonymise.step import Step
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
 from medmip.catalogue.variable import DATASET, Variable, VariableType
 from medmip.errors import FieldProblem
-from medmip.ingest.errors import IngestError
+from medmip.ingest.errors import MigrationError
 from medmip.ingest.session import Session
 from medmip.ingest.work import work_folder
+from medmip.stewardship.applied import applied_to
+from medmip.stewardship.patients import carry
 from medmip.store.parquet import COMPRESSION, PATIENT_COLUMN, ROW_GROUP
 from medmip.store.snapshots import Datasets, Snapshot
 from medmip.store.sql_session import literal, parquet, quoted
@@ -37,18 +40,18 @@ class Migration(BaseModel):
 
 
 def read_migration(path: Path) -> Migration:
-    """The migration in a YAML file; raises IngestError naming each field."""
+    """The migration in a YAML file; raises MigrationError naming each field."""
     try:
         return Migration.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        raise IngestError(
+        raise MigrationError(
             "It is no YAML that can be read.", where=path.name, remedy="Save it as UTF-8."
         ) from None
     except ValidationError as error:
         fields = tuple(
             FieldProblem(".".join(map(str, part["loc"])), part["msg"]) for part in error.errors()
         )
-        raise IngestError(
+        raise MigrationError(
             "The migration says what it cannot say.",
             where=path.name,
             remedy="It has from, to, rename, levels and drop.",
@@ -68,7 +71,7 @@ def migrate(
 ) -> Snapshot:
     """Publish the dataset's current version under the new model; the old one stays as it is.
 
-    Every value must keep the new model's rules. Raises IngestError naming the variables that do
+    Every value must keep the new model's rules. Raises MigrationError naming the variables that do
     not, UnknownDataset, StoreError.
     """
     datasets = Datasets(home)
@@ -87,40 +90,82 @@ def migrate(
                 (FORMAT parquet, COMPRESSION {COMPRESSION}, ROW_GROUP_SIZE {ROW_GROUP})
                 """  # noqa: S608
             )
+            applied = _applied(current, migration, source, target)
+            _carry_patients(home, current, source, target)
             (published,) = datasets.publish_all(
                 {dataset: file},
                 target.key,
-                current.source,
+                f"{current.source}, moved from {source.key} version {current.version}",
                 current.synthetic,
                 move=True,
-                applied={dataset: current.applied},
+                applied={dataset: applied},
             )
         finally:
             session.close()
     return published
 
 
+def _carry_patients(home: Home, current: Snapshot, source: DataModel, target: DataModel) -> None:
+    """The way back to the patients goes with the version, where there is one."""
+    done = applied_to(current)
+    if done is None or done.patients_table is None:
+        return
+    try:
+        carry(home, source.key, target.key, current.dataset, done.patients_table)
+    except OSError as error:
+        raise MigrationError(
+            f"The table of the patients of {current.dataset} cannot be kept under {target.key}: "
+            f"{error.strerror}; nothing was published.",
+            remedy="See that it is there and that the home folder has room.",
+        ) from None
+
+
+def _applied(current: Snapshot, migration: Migration, source: DataModel, target: DataModel) -> str:
+    """What was done to the version, and the moving; its pseudonyms go on under the old model."""
+    done = applied_to(current)
+    if done is None:
+        return ""
+    renamed = migration.rename.items()
+    steps = [Step(column=new, done=f"named {old} in {source.key}") for old, new in renamed]
+    steps += [
+        Step(column=name, done=f"{old} became {new}")
+        for name, levels in migration.levels.items()
+        for old, new in levels.items()
+    ]
+    steps += [
+        Step(column=name, done=f"left out, moving from {source.key}")
+        for name in migration.drop
+        if name in current.variables
+    ]
+    under = done.pseudonyms or source.code
+    update = {
+        "steps": (*done.steps, *steps),
+        "pseudonyms": "" if under == target.code else under,
+    }
+    return done.model_copy(update=update).model_dump_json()
+
+
 def _columns(
     migration: Migration, source: DataModel, target: DataModel, current: Snapshot
 ) -> list[_Column]:
     if source.longitudinal != target.longitudinal:
-        raise IngestError(
+        raise MigrationError(
             f"{source.key} and {target.key} are not both longitudinal.",
             remedy="Import the file anew under the new model.",
         )
     stated = {*migration.rename, *migration.drop} - {*source.all_variables}
     if stated:
-        raise IngestError(f"{source.key} has no variable {', '.join(sorted(stated))}.")
+        raise MigrationError(f"{source.key} has no variable {', '.join(sorted(stated))}.")
     kept = [name for name in current.variables if name not in migration.drop]
     new = {name: migration.rename.get(name, name) for name in kept}
     unknown = [f"{old} ({code})" for old, code in new.items() if code not in target.all_variables]
     if unknown:
-        raise IngestError(
+        raise MigrationError(
             f"{target.key} has no place for {', '.join(unknown)}.",
             remedy="Name them under rename or drop.",
         )
     if len({*new.values()}) < len(new):
-        raise IngestError("Two variables would get the same code.", remedy="Rename or drop one.")
+        raise MigrationError("Two variables would get the same code.", remedy="Rename or drop one.")
     by_code = {code: old for old, code in new.items()}
     return [
         _column(by_code[code], variable, migration.levels.get(code, {}))
@@ -151,7 +196,7 @@ def _check(session: Session, current: Snapshot, columns: list[_Column], target: 
         if count
     )
     if fields:
-        raise IngestError(
+        raise MigrationError(
             f"{current.dataset} does not fit {target.key}; nothing was published.",
             remedy="Name its old levels under levels, or change the new model.",
             fields=fields,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from medmip.anonymise.generalise import Generalised, carry_out, plan
 from medmip.anonymise.step import Step
-from medmip.anonymise.transform import RAW, Transformation, ages, transformation
+from medmip.anonymise.transform import RAW, Transformation, ages, patient_key, transformation
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.variable import DATASET
 from medmip.ingest.reading import Reading
@@ -40,14 +40,21 @@ class Prepared:
 
 
 def prepare(
-    found: Reading, model: DataModel, code: str, policy: DatasetPolicy, key: bytes
+    found: Reading,
+    model: DataModel,
+    code: str,
+    policy: DatasetPolicy,
+    key: bytes,
+    pseudonyms: str = "",
 ) -> Prepared:
     """Write one dataset of a reading under its policy; key is the site's key of pseudonyms.
 
-    Raises AnonymisationError, IngestError.
+    pseudonyms is the code of the model whose dataset they were first made for, where that is
+    another. Raises AnonymisationError, IngestError.
     """
     assert found.session is not None
-    writer = _Writer(found.session, found, model, code, policy, key)
+    patients = patient_key(key, policy.anonymisation, pseudonyms or model.code, code)
+    writer = _Writer(found.session, found, model, code, policy, patients)
     file = writer.written()
     steps = writer.transformed.steps
     rule = policy.anonymisation.k_anonymity
@@ -70,7 +77,7 @@ class _Writer:
     model: DataModel
     code: str
     policy: DatasetPolicy
-    key: bytes
+    patients: bytes
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -79,7 +86,7 @@ class _Writer:
     @property
     def transformed(self) -> Transformation:
         present = [name for name in self.columns if name != DATASET]
-        return transformation(self.policy.anonymisation, self.model, self.code, self.key, present)
+        return transformation(self.policy.anonymisation, self.model, self.patients, present)
 
     def written(self) -> Path:
         """The file with every cell of the dataset as it is published, none left out yet."""

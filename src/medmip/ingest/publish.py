@@ -26,7 +26,7 @@ from medmip.ingest.small_change import refuse_small_change
 from medmip.ingest.staging import Column
 from medmip.privacy.policy import Policy, site_policy
 from medmip.privacy.site_key import site_key
-from medmip.stewardship.applied import Applied
+from medmip.stewardship.applied import Applied, pseudonyms_of
 from medmip.stewardship.patients import KEY
 from medmip.stewardship.policy import DatasetPolicy
 from medmip.store.placed import refuse_placed
@@ -136,7 +136,8 @@ def bring_in(
             refuse_placed(home, model.key, code)
             told(f"Writing {code}", None)
             ruled = in_force(code)
-            done = prepare(found, model, code, ruled, key)
+            under = pseudonyms_of(datasets, model, code)
+            done = prepare(found, model, code, ruled, key, under)
             earlier = _versions(datasets, model, code)
             if not allow_small_change:
                 refuse_small_change(found.session, done.file, earlier, model, code, minimum)
@@ -150,6 +151,7 @@ def bring_in(
                 generalised=done.generalised,
                 patients_table=table,
                 findings=findings,
+                pseudonyms="" if under == model.code else under,
             ).model_dump_json()
         if not ready:
             raise IngestError(

@@ -17,6 +17,7 @@ from medmip.privacy.policy import site_policy
 from medmip.privacy.site_key import site_key
 from medmip.quality.control import Subject, control, subject
 from medmip.quality.report import QualityReport
+from medmip.stewardship.applied import pseudonyms_of
 from medmip.stewardship.patients import KEY
 from medmip.store.snapshots import Datasets
 
@@ -48,7 +49,8 @@ def quality_of_file(
         counts = {str(kind): count for kind, count in found.report.counts().items()}
         for code in kept_datasets(found.session, found.columns, dataset):
             policy = policy_in_force(home, model.key, code)
-            done = prepare(found, model, code, policy, site_key(home, KEY))
+            under = pseudonyms_of(datasets, model, code)
+            done = prepare(found, model, code, policy, site_key(home, KEY), under)
             looked = subject(datasets, done.file, model, code, path.name)
             report = control(found.session, looked, policy.quality, datasets, minimum)
             reports.append(report.model_copy(update={"problems": counts}))

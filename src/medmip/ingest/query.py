@@ -11,9 +11,9 @@ from python_calamine import CalamineError, CalamineWorkbook
 
 from medmip.catalogue.home import Home
 from medmip.ingest.dialect import Options
-from medmip.ingest.errors import IngestError
+from medmip.ingest.errors import IngestError, QueryError
 from medmip.ingest.formats import SUFFIXES, Format
-from medmip.ingest.session import Session, literal
+from medmip.ingest.session import EngineStopped, Session, literal
 from medmip.ingest.source_table import SourceTable, read_source
 from medmip.ingest.table_reading import format_of
 from medmip.ingest.unpacking import unpack
@@ -51,10 +51,10 @@ def query(
     seconds: float = 60,
     memory: str = "512MB",
 ) -> QueryResult:
-    """What one SELECT says over files, each a table; raises IngestError.
+    """What one SELECT says over files, each a table; raises QueryError, IngestError.
 
-    Columns whose every cell is a number or an ISO date are that, the others text. Only the tables
-    that the query names are read, into a folder that the engine cannot leave.
+    Columns whose every cell is a whole number, a number or an ISO date are that, the others
+    text. Only the tables that the query names are read, into a folder that the engine cannot leave.
     """
     with work_folder(home) as work:
         known = {asked.table: asked for asked in tables_of(paths, work)}
@@ -70,7 +70,7 @@ def query(
         try:
             for table, source in sources.items():
                 if source.rejected is not None:
-                    raise IngestError(
+                    raise QueryError(
                         "Some of its rows cannot be split into cells, and an answer without them "
                         "would be wrong.",
                         where=source.file,
@@ -81,6 +81,11 @@ def query(
             if message is not None:
                 raise _unbound(message, known)
             columns, rows = session.select(sql, limit + 1, seconds)
+        except EngineStopped as stopped:
+            raise QueryError(
+                f"It stopped at a value that it cannot take ({stopped.kind}).",
+                remedy="Cells that are no number or date need try_cast(column AS …).",
+            ) from None
         finally:
             session.close()
     shown = tuple(tuple(_cell(cell) for cell in row) for row in rows[:limit])
@@ -98,7 +103,7 @@ def tables_of(paths: Sequence[Path], work: Path) -> list[Asked]:
         for sheet in _sheets(path):
             stem = table_name(path.stem if sheet is None else f"{path.stem}_{sheet}")
             if stem in found:
-                raise IngestError(
+                raise QueryError(
                     f"{found[stem].file.name} and {path.name} would both be the table {stem}.",
                     remedy="Name one of them with --file.",
                 )
@@ -146,11 +151,11 @@ def _named(sql: str, known: dict[str, Asked]) -> list[str]:
         kinds = [statement.type for statement in parser.extract_statements(sql)]
     except duckdb.Error as error:
         first = str(error).partition("\n")[0]
-        raise IngestError(f"The query cannot be read: {first}") from None
+        raise QueryError(f"It cannot be read: {first}") from None
     finally:
         parser.close()
     if kinds != [duckdb.StatementType.SELECT]:
-        raise IngestError(
+        raise QueryError(
             "Only one SELECT is allowed; nothing here can be changed.",
             remedy="Ask as in: select sex, count(*) from export group by sex",
         )
@@ -158,13 +163,15 @@ def _named(sql: str, known: dict[str, Asked]) -> list[str]:
     return sorted(words & known.keys())
 
 
-def _unbound(message: str, known: dict[str, Asked]) -> IngestError:
+def _unbound(message: str, known: dict[str, Asked]) -> QueryError:
     """Why a query does not fit, with the tables there are where it names another."""
     remedy = None
+    if "PermissionException" in message:
+        message, remedy = "It reads a file by its path.", f"There are {', '.join(sorted(known))}."
     if match := re.search(r"Table with name (\S+) does not exist", message):
         near = get_close_matches(match[1].casefold(), known, n=1)
         remedy = f"Did you mean {near[0]}?" if near else f"There are {', '.join(sorted(known))}."
-    return IngestError(f"The query cannot be run: {message}", remedy=remedy)
+    return QueryError(message, remedy=remedy)
 
 
 def _typed(session: Session, source: SourceTable) -> str:
@@ -172,7 +179,8 @@ def _typed(session: Session, source: SourceTable) -> str:
     file = literal(str(source.table.file))
     width = len(source.table.names)
     tests = ", ".join(
-        f"count(c{i}), count(*) FILTER (regexp_full_match(c{i}, {literal(_NUMBER)})), "
+        f"count(c{i}), count(*) FILTER (regexp_full_match(c{i}, {literal(_WHOLE)})), "
+        f"count(*) FILTER (regexp_full_match(c{i}, {literal(_NUMBER)})), "
         f"count(*) FILTER (regexp_full_match(c{i}, {literal(_DATE)}) "
         f"AND TRY_CAST(c{i} AS DATE) IS NOT NULL)"
         for i in range(width)
@@ -180,9 +188,11 @@ def _typed(session: Session, source: SourceTable) -> str:
     counts = [int(str(n)) for n in session.rows(f"SELECT {tests} FROM read_parquet({file})")[0]]
     cells = []
     for index, name in enumerate(source.table.names):
-        cells_there, numbers, dates = counts[3 * index : 3 * index + 3]
+        cells_there, whole, numbers, dates = counts[4 * index : 4 * index + 4]
         kind = "VARCHAR"
-        if cells_there and numbers == cells_there:
+        if cells_there and whole == cells_there:
+            kind = "BIGINT"
+        elif cells_there and numbers == cells_there:
             kind = "DOUBLE"
         elif cells_there and dates == cells_there:
             kind = "DATE"
@@ -193,6 +203,7 @@ def _typed(session: Session, source: SourceTable) -> str:
 
 _NUMBER = r"[+-]?(0|[1-9][0-9]*)?(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 """A code such as 007 stays text."""
+_WHOLE = r"[+-]?(0|[1-9][0-9]{0,17})"
 _DATE = r"\d{4}-\d{2}-\d{2}"
 
 

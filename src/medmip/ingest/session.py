@@ -9,7 +9,7 @@ from threading import Timer
 import duckdb
 import pyarrow as pa
 
-from medmip.ingest.errors import IngestError
+from medmip.ingest.errors import IngestError, QueryError
 from medmip.ingest.work import disk_full
 from medmip.store.sql_session import literal
 
@@ -24,6 +24,14 @@ _ENGINE_ERRORS: dict[str, type[duckdb.Error]] = {
 }
 THREADS = 2
 """More threads hold more row groups in memory while writing."""
+
+
+class EngineStopped(IngestError):
+    """The engine met what it cannot do; kind is its error's name, as its words may quote a row."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"The reading engine stopped with {kind}.")
+        self.kind = kind
 
 
 class Session:
@@ -108,7 +116,7 @@ class Session:
                 result = self._connection.execute(sql)
                 return [column[0] for column in result.description], result.fetchmany(limit)
         except duckdb.InterruptException:
-            raise IngestError(
+            raise QueryError(
                 f"The query took longer than {seconds:g} seconds and was stopped.",
                 remedy="Ask for less, or allow more with --seconds.",
             ) from None
@@ -144,4 +152,4 @@ def _scrubbed() -> Iterator[None]:
     except duckdb.InterruptException:
         raise
     except duckdb.Error as error:
-        raise IngestError(f"The reading engine stopped with {type(error).__name__}.") from None
+        raise EngineStopped(type(error).__name__) from None

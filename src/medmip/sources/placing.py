@@ -241,7 +241,7 @@ def _rows(
     settings, code = policy.anonymisation, quoted(model.patient_column)
     person = Keyed(code)
     if settings.patient_codes == "pseudonymise":
-        person = pseudonym_sql(patient_key(key, settings, model, dataset), code)
+        person = pseudonym_sql(patient_key(key, settings, model.code, dataset), code)
     digests = derived(key, "register", model.code, dataset)
     values = ", ".join(quoted(name) for name in place.columns)
     return session.arrow(

@@ -4,16 +4,19 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medmip.anonymise.generalise import Generalised
 from medmip.anonymise.step import Step
+from medmip.catalogue.data_model import DataModel
 from medmip.stewardship.policy import DatasetPolicy
-from medmip.store.errors import StoreError
-from medmip.store.published import Snapshot
+from medmip.store.errors import StoreError, UnknownDataset
+from medmip.store.snapshots import Datasets, Snapshot
 
 
 class Applied(BaseModel):
     """The policy in force at a publication, and what it did.
 
     patients_table names the sealed table of pseudonyms and codes, None where there is none;
-    findings are what the quality control found worth a sentence without blocking.
+    findings are what the quality control found worth a sentence without blocking. pseudonyms is
+    the code of the data model that the dataset was moved from, under which they are made; empty
+    for its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -23,6 +26,16 @@ class Applied(BaseModel):
     generalised: Generalised | None = None
     patients_table: str | None = None
     findings: tuple[str, ...] = ()
+    pseudonyms: str = ""
+
+
+def pseudonyms_of(datasets: Datasets, model: DataModel, dataset: str) -> str:
+    """The code of the model that a dataset's pseudonyms are made under; raises StoreError."""
+    try:
+        done = applied_to(datasets.current(model.key, dataset))
+    except UnknownDataset:
+        return model.code
+    return (done.pseudonyms if done else "") or model.code
 
 
 def applied_to(snapshot: Snapshot) -> Applied | None:

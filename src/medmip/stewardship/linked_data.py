@@ -40,6 +40,7 @@ def catalogue(
             "@type": "dcat:Catalog",
             "dct:title": "Datasets of the Medical Informatics Platform",
             "dct:description": "Datasets for analysis inside the hospital that holds them.",
+            "dct:publisher": _agent(_publisher(cards)),
             "dcat:dataset": [_dcat(card) for card in cards],
         }
     return {
@@ -66,9 +67,10 @@ def _dcat(card: Card) -> dict[str, Json]:
         "dcat:keyword": [*about.keywords, card.model_label],
     }
     if about.publisher:
-        entry["dct:publisher"] = {"@type": "foaf:Agent", "foaf:name": about.publisher}
+        entry["dct:publisher"] = _agent(about.publisher)
     if about.contact_name or about.contact_email:
-        contact: dict[str, Json] = {"@type": "vcard:Kind", "vcard:fn": about.contact_name}
+        name = about.contact_name or about.publisher or about.contact_email
+        contact: dict[str, Json] = {"@type": "vcard:Kind", "vcard:fn": name}
         if about.contact_email:
             contact["vcard:hasEmail"] = {"@id": f"mailto:{about.contact_email}"}
         entry["dcat:contactPoint"] = contact
@@ -97,8 +99,7 @@ def _schema_org(card: Card, model: DataModel | None) -> dict[str, Json]:
         "datePublished": card.published,
         "isAccessibleForFree": False,
         "conditionsOfAccess": about.terms or "Analysis inside the hospital that holds the data.",
-        "measurementTechnique": card.model_label,
-        "keywords": [*about.keywords],
+        "keywords": [*about.keywords, card.model_label],
         "variableMeasured": [
             {
                 "@type": "PropertyValue",
@@ -116,7 +117,7 @@ def _schema_org(card: Card, model: DataModel | None) -> dict[str, Json]:
     if about.contact_email or about.contact_name:
         entry["creator"] = {
             "@type": "Organization",
-            "name": about.contact_name or about.publisher,
+            "name": about.contact_name or about.publisher or about.contact_email,
             "email": about.contact_email,
         }
     if about.license:
@@ -124,6 +125,16 @@ def _schema_org(card: Card, model: DataModel | None) -> dict[str, Json]:
     if about.country:
         entry["spatialCoverage"] = about.country
     return entry
+
+
+def _publisher(cards: Sequence[Card]) -> str:
+    """Whoever publishes all of them; DCAT-AP wants a name."""
+    named = {card.description.publisher for card in cards} - {""}
+    return named.pop() if len(named) == 1 else "The hospital that holds the datasets"
+
+
+def _agent(name: str) -> dict[str, Json]:
+    return {"@type": "foaf:Agent", "foaf:name": name}
 
 
 def _statement(kind: str, text: str) -> dict[str, Json]:

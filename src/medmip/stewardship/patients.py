@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from medmip.anonymise.keyed import derived
-from medmip.catalogue.atomic_file import sync_folder
+from medmip.catalogue.atomic_file import sync_folder, write_atomically
 from medmip.catalogue.home import Home
 from medmip.errors import Conflict, NotFound
 
@@ -55,6 +55,14 @@ def seal(
         sync_folder(folder)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def carry(home: Home, model: str, target: str, dataset: str, name: str) -> None:
+    """Keep a table beside that of the same dataset under another model; raises OSError."""
+    file = home.patients_table(model, dataset) / f"{name}{_SUFFIX}"
+    folder = home.patients_table(target, dataset)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomically(folder / file.name, file.read_bytes())
 
 
 def codes_of(

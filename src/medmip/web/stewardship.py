@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from medmip.accounts.role import Right
 from medmip.catalogue.data_model import DataModel
+from medmip.catalogue.home import Home
 from medmip.errors import NotFound
 from medmip.inbox.desk import Desk
 from medmip.ingest.quality import quality_of_dataset
@@ -19,6 +20,8 @@ from medmip.stewardship.card import Card, card
 from medmip.stewardship.diff import Diff
 from medmip.stewardship.policy_file import PolicyFile, policy_file, write_policy
 from medmip.store.errors import UnknownDataset
+from medmip.store.placed import Holdings, Placed
+from medmip.store.residence import Residence, residence
 from medmip.store.snapshots import Datasets, Snapshot, is_dataset_code
 from medmip.web.door import Door
 from medmip.web.problems import problem_responses
@@ -32,7 +35,9 @@ class _Body(BaseModel):
 
 
 class VersionEntry(BaseModel):
-    """One version of a dataset; mapped says that it was read through a mapping."""
+    """One version of a dataset; mapped says that it was read through a mapping, lives where its
+    records lie.
+    """
 
     model: str
     dataset: str
@@ -46,9 +51,10 @@ class VersionEntry(BaseModel):
     synthetic: bool
     hash: str
     mapped: bool
+    lives: Residence
 
     @classmethod
-    def of(cls, snapshot: Snapshot, current: int) -> "VersionEntry":
+    def of(cls, home: Home, snapshot: Snapshot, current: int) -> "VersionEntry":
         return cls(
             model=snapshot.model,
             dataset=snapshot.dataset,
@@ -62,6 +68,7 @@ class VersionEntry(BaseModel):
             synthetic=snapshot.synthetic,
             hash=snapshot.hash,
             mapped=bool(snapshot.mapping),
+            lives=residence(home, snapshot),
         )
 
 
@@ -104,16 +111,20 @@ def router(desk: Desk, door: Door) -> APIRouter:
     @routes.get("/published", operation_id="listPublished")
     def published() -> list[VersionEntry]:
         """The current version of every dataset here, whoever may analyse it."""
-        return [VersionEntry.of(snapshot, snapshot.version) for snapshot in datasets.list()]
+        held = Holdings(home).list()
+        return [VersionEntry.of(home, snapshot, snapshot.version) for snapshot in held]
 
     @routes.get(
         f"{Dataset}/versions", operation_id="listVersions", responses=problem_responses(404, 422)
     )
     def versions(model: str, dataset: str) -> list[VersionEntry]:
-        """Every version, oldest first."""
+        """Every version, oldest first; of a dataset that stays in its database the present one."""
         named(model, dataset)
-        current = datasets.current(model, dataset).version
-        return [VersionEntry.of(one, current) for one in datasets.versions(model, dataset)]
+        current = Holdings(home).current(model, dataset)
+        if isinstance(current, Placed):
+            return [VersionEntry.of(home, current, current.version)]
+        known = datasets.versions(model, dataset)
+        return [VersionEntry.of(home, one, current.version) for one in known]
 
     @routes.get(
         f"{Dataset}/versions/{{version}}/mapping",
@@ -150,7 +161,7 @@ def router(desk: Desk, door: Door) -> APIRouter:
         """Makes a former version current again."""
         named(model, dataset)
         snapshot = datasets.rollback(model, dataset, wanted.version)
-        return VersionEntry.of(snapshot, snapshot.version)
+        return VersionEntry.of(home, snapshot, snapshot.version)
 
     @routes.delete(
         Dataset,
@@ -166,7 +177,7 @@ def router(desk: Desk, door: Door) -> APIRouter:
     @routes.get(f"{Dataset}/card", operation_id="getCard", responses=problem_responses(404, 422))
     def get_card(model: str, dataset: str) -> CardEntry:
         """What the dataset is, who may use it, what was done to it."""
-        made = card(home, named(model, dataset), datasets.current(model, dataset))
+        made = card(home, named(model, dataset), Holdings(home).current(model, dataset))
         return CardEntry(card=made, sentences=list(made.sentences()))
 
     @routes.get(
