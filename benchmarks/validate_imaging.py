@@ -15,12 +15,12 @@ import numpy as np
 import SimpleITK
 from numpy.typing import NDArray
 
-from benchmarks.synthetic_heads import Deformation, Scan, Wilting, deformed, drawn, spoilt
+from benchmarks.synthetic_heads import Anatomy, Deformation, Scan, Wilting, deformed, drawn, spoilt
 from medmip.imaging.volume import Volume, write_volume
 from medmip.imaging.volumetry import graph
 from medmip.imaging.volumetry.choice import SettingName
 from medmip.imaging.volumetry.correct import corrected
-from medmip.imaging.volumetry.image import Image, load, read
+from medmip.imaging.volumetry.image import Image, load, read, widened
 from medmip.imaging.volumetry.region import TOTALS
 from medmip.imaging.volumetry.requirements import tools
 from medmip.imaging.volumetry.setting import SETTINGS
@@ -30,7 +30,17 @@ from medmip.imaging.volumetry.tissue import classes_of, segmented
 RESULTS = Path(__file__).parent / "imaging_results.json"
 PAGE = Path(__file__).parent.parent / "docs" / "imaging-validation.md"
 COLIN = Path("/usr/share/mricron/templates")
-NUCLEI = ("Hippocampus", "Amygdala", "Caudate", "Putamen", "Pallidum", "Thalamus")
+NUCLEI = {
+    "Hippocampus": 0.1,
+    "Amygdala": 0.1,
+    "Caudate": 0.2,
+    "Putamen": 0.35,
+    "Pallidum": 0.8,
+    "Thalamus": 0.5,
+}
+"""How far a nucleus is on the way from grey to white, in a drawn head."""
+FLUID_AROUND = 3.0
+"""Millimetres: the brain that comes with Colin27 ends in the fluid, often at the cortex."""
 HIPPOCAMPI = ("hippocampus_l", "hippocampus_r")
 TURNED = Deformation(2, turn=(-0.1, 0.05, -0.12), move=(-6, 3, -5), edges=(1, 1.1, 1.2))
 
@@ -66,8 +76,14 @@ class Head:
     names: dict[int, str]
 
     @property
-    def nuclei(self) -> frozenset[int]:
-        return frozenset(number for number, name in self.names.items() if name.startswith(NUCLEI))
+    def nuclei(self) -> dict[int, float]:
+        """The labels that count whole, and how bright they are drawn."""
+        return nuclei_of(self.names)
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """What drawn heads are drawn from."""
+        return Anatomy(self.head, self.tissue, self.labels, self.nuclei)
 
 
 @dataclass(frozen=True)
@@ -105,6 +121,16 @@ CASES = (
 )
 
 
+def nuclei_of(names: dict[int, str]) -> dict[int, float]:
+    """The numbers of nuclei, and how far each is on the way from grey to white."""
+    return {
+        number: way
+        for number, name in names.items()
+        for nucleus, way in NUCLEI.items()
+        if name.startswith(nucleus)
+    }
+
+
 def colin() -> Head:
     """Colin27 and the AAL labels, as Debian's mricron-data has them."""
     head, brain = read(COLIN / "ch2.nii.gz"), read(COLIN / "ch2bet.nii.gz")
@@ -114,9 +140,9 @@ def colin() -> Head:
     names = {int(line[0]): line[1] for line in lines if len(line) > 1}
     even = corrected(brain, inside, 30).voxels
     tissue = segmented(even, inside, classes_of(even[inside])).argmax(axis=0) + 1.0
-    tissue[~inside] = 0
-    nuclei = [number for number, name in names.items() if name.startswith(NUCLEI)]
-    tissue[np.isin(labels, nuclei)] = 2
+    around = widened(inside, brain.edges, FLUID_AROUND)
+    tissue[~inside] = np.where(around, 1, 0)[~inside]
+    tissue[np.isin(labels, list(nuclei_of(names)))] = 2
     return Head(
         head,
         brain,
@@ -133,10 +159,7 @@ def made(case: Case, head: Head) -> Scan:
     if case.shrink:
         wilting = tuple(Wilting.of(head.labels, codes[one], case.shrink) for one in HIPPOCAMPI)
         laid = replace(laid, wilting=wilting)
-    if case.drawn:
-        scan = drawn(head.head, head.tissue, head.labels, head.nuclei, laid)
-    else:
-        scan = deformed(head.head, head.labels, laid)
+    scan = drawn(head.anatomy, laid) if case.drawn else deformed(head.head, head.labels, laid)
     return spoilt(scan, case.noise_seed, 0.03, 0.2)
 
 
@@ -161,7 +184,10 @@ def result(case: Case) -> Result:
     scan = made(case, head)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for label, image in (("scan", scan.volume), ("brain", head.brain)):
+        for label, image in (
+            ("scan", scan.volume),
+            ("brain", head.anatomy.painted if case.drawn else head.brain),
+        ):
             write_volume(Volume(image.voxels, image.affine), folder / f"{label}.nii.gz")
         marked = Volume(head.labels.voxels.astype("<u2"), head.labels.affine)
         write_volume(marked, folder / "labels.nii.gz")
@@ -187,8 +213,7 @@ def compared(head: Head, scan: Scan, measured: Path) -> Result:
     dice = {}
     for number, cm3 in scan.labels.items():
         code = code_of(head.names[number])
-        grey = scan.grey[number] if scan.grey and number not in head.nuclei else cm3
-        truth[code] = grey
+        truth[code] = scan.grey[number] if scan.grey else cm3
         mine, true = there == number, scan.marked == number
         dice[code] = 2 * float((mine & true).sum()) / float(mine.sum() + true.sum())
     if scan.tissue:
