@@ -311,7 +311,7 @@ def shrinking(results: dict[str, Result]) -> Iterator[str]:
         for code in HIPPOCAMPI:
             true = 100 * (after.truth[code] / before.truth[code] - 1)
             seen = 100 * (after.found[code] / before.found[code] - 1)
-            yield f"| {setting} | {code} | {true:.1f} % | {seen:.1f} % | {seen / true:.2f} |"
+            yield f"| {setting} | {code} | {true:.1f} % | {seen:.1f} % | {seen / true:.3f} |"
     yield "\nMark: a slope of at least 0.95."
 
 
