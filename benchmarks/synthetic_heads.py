@@ -1,15 +1,18 @@
 """Heads whose volumes are known: a real scan deformed by smooth fields, or drawn from tissues."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from medmip.imaging.volumetry.image import Image, points_of, sampled
 
 _OFFSETS = [np.array([i, j, k]) / 4 for i in (-1, 1) for j in (-1, 1) for k in (-1, 1)]
+_REACH = 3.0
+"""Millimetres, as the documentation defines the grey matter of a region."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,8 @@ class Deformation:
 class Scan:
     """A scan, and counts of what is truly in it, a voxel counting 1.
 
-    labels maps a label to its volume in cm³; tissue is fluid, grey and white matter in cm³;
-    marked (i, j, k) is the label of each voxel.
+    labels maps a label to its volume in cm³, grey to that of its grey matter; tissue is fluid,
+    grey and white matter in cm³; marked (i, j, k) is the label of each voxel.
     """
 
     volume: Image
@@ -145,44 +148,79 @@ def spoilt(scan: Scan, seed: int, noise: float, bias: float) -> Scan:
     return replace(scan, volume=Image(voxels, scan.volume.affine))
 
 
-def drawn(
-    head: Image,
-    tissue: Image,
-    labels: Image,
-    bright: frozenset[int],
-    laid: Deformation,
-    means: tuple[float, float, float] = (30.0, 75.0, 105.0),
-) -> Scan:
-    """A head drawn from tissues: 1 fluid, 2 grey, 3 white; around them the real head.
+MEANS = (30.0, 75.0, 105.0)
+"""How bright fluid, grey and white matter are drawn."""
 
-    Each voxel is the mean of eight points, so that its fractions are known. Labels that are
-    bright are grey matter of 40 % of the way to white, as nuclei are.
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What a head is drawn from: tissue 1 fluid, 2 grey, 3 white, 0 where the real head stays.
+
+    nuclei are labels that count whole, each with how far it is on the way from grey to white.
     """
+
+    head: Image
+    tissue: Image
+    labels: Image
+    nuclei: Mapping[int, float]
+
+    @property
+    def painted(self) -> Image:
+        """Each voxel of the brain in the colour of its tissue; 0 around it."""
+        colours = np.array([0, *MEANS], np.float32)
+        voxels = colours[np.rint(self.tissue.voxels).astype(int)]
+        for label, way in self.nuclei.items():
+            voxels[self.labels.voxels == label] = (1 - way) * MEANS[1] + way * MEANS[2]
+        return Image(voxels, self.head.affine)
+
+
+def drawn(anatomy: Anatomy, laid: Deformation) -> Scan:
+    """A head drawn from tissues.
+
+    Each voxel is the mean of eight points, so that its fractions are known. What is grey and no
+    nucleus belongs to the nearest label of cortex within 3 mm, as it is measured.
+    """
+    head, labels, nuclei = anatomy.head, anatomy.labels, list(anatomy.nuclei)
     shape, affine = laid.grid(head)
     voxels = np.zeros(int(np.prod(shape)), np.float32)
     total = np.zeros(3)
     most = int(labels.voxels.max()) + 1
-    grey_of = np.zeros(most)
-    outside = Image(head.voxels.astype(np.float32), head.affine)
+    whole, regions = np.zeros(most), np.zeros(most)
+    painted = anatomy.painted.voxels
+    look = Image(np.where(painted > 0, painted, head.voxels), head.affine)
+    cortex = _grown(labels, nuclei)
     for offset in _OFFSETS:
         places = laid.places(head, offset)
-        kind = np.rint(sampled(tissue, places, order=0)).astype(int)
-        label = np.rint(sampled(labels, places, order=0)).astype(int)
-        value = sampled(outside, places)
-        for index, mean in enumerate(means, 1):
-            value[kind == index] = mean
-        nuclei = np.isin(label, list(bright)) & (kind == 2)
-        value[nuclei] = 0.6 * means[1] + 0.4 * means[2]
+        kind = _nearest(anatomy.tissue, places)
+        label = _nearest(labels, places)
+        value = sampled(look, places, order=0)
+        outside = kind == 0
+        value[outside] = sampled(head, places[outside])
         voxels += value / len(_OFFSETS)
         total += np.bincount(kind, minlength=4)[1:]
-        grey_of += np.bincount(label[kind == 2], minlength=most)
+        nucleus = np.isin(label, nuclei)
+        grey = (kind == 2) & ~nucleus
+        regions += np.bincount(_nearest(cortex, places[grey]), minlength=most)
+        regions += np.bincount(label[nucleus], minlength=most)
+        whole += np.bincount(label, minlength=most)
     unit = abs(np.linalg.det(affine[:3, :3])) / 1000 / len(_OFFSETS)
-    counted, marked = labels_in(labels, laid)
-    fluid, grey, white = (float(one) for one in total * unit)
+    fluid, grey_matter, white = (float(one) for one in total * unit)
+    marked = _nearest(labels, laid.places(head, np.zeros(3)))
     return Scan(
         Image(voxels.reshape(shape), affine),
-        counted,
-        marked,
-        (fluid, grey, white),
-        {index: float(grey_of[index] * unit) for index in range(1, most)},
+        {index: float(whole[index] * unit) for index in range(1, most) if whole[index]},
+        marked.astype(np.int32).reshape(shape),
+        (fluid, grey_matter, white),
+        {index: float(regions[index] * unit) for index in range(1, most)},
     )
+
+
+def _nearest(volume: Image, places: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.rint(sampled(volume, places, order=0)).astype(np.int64)
+
+
+def _grown(labels: Image, nuclei: list[int]) -> Image:
+    """Labels of cortex, and what is within 3 mm of them."""
+    cortex = np.where(np.isin(labels.voxels, nuclei), 0, labels.voxels)
+    away, nearest = distance_transform_edt(cortex == 0, labels.edges, return_indices=True)
+    return Image(np.where(away <= _REACH, cortex[tuple(nearest)], 0), labels.affine)

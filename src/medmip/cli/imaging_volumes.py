@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from medmip.catalogue.home import Home
     from medmip.imaging.volumetry.atlas import AtlasRecord
 
-UNPROVEN = "Volumes miss their marks of accuracy by far as yet (docs: How right volumes are)"
+UNPROVEN = "Volumes are not known to meet every mark of accuracy yet (docs: How right volumes are)"
 atlas_app = typer.Typer(no_args_is_help=True, help="Atlases, by which regions are measured.")
 
 
@@ -85,7 +85,7 @@ def volumes(
     ] = None,
     unproven: Annotated[
         bool,
-        typer.Option("--unproven", help="Write the table, whose errors are known to be large."),
+        typer.Option("--unproven", help="Write the table all the same, for a trial."),
     ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import SimpleITK
 from dipy.align.imwarp import SymmetricDiffeomorphicRegistration
-from dipy.align.metrics import CCMetric
 from numpy.typing import NDArray
 
+from medmip.imaging.volumetry.compare import BrainMetric
 from medmip.imaging.volumetry.image import (
     Image,
+    continued,
     points_of,
     regrid,
     sampled,
@@ -22,7 +23,7 @@ from medmip.imaging.volumetry.image import (
 )
 from medmip.imaging.volumetry.itk import matrix_of, to_itk
 
-MARGIN = 8.0
+MARGIN = 12.0
 """Millimetres around a brain that its grid covers."""
 _SEED = 20_160
 _BINS = 32
@@ -160,27 +161,31 @@ class Places:
 
 def warped(
     scan: Image,
-    inside: NDArray[np.bool_],
     template: Image,
+    inside: NDArray[np.bool_],
     to_scan: NDArray[np.float64],
     warp: Warp,
 ) -> Places:
     """The smooth map, with a smooth inverse, from a scan to the template.
 
-    inside are the voxels of the scan that may be brain; to_scan is what `affine_between` found.
+    inside are the voxels of the scan that are about its brain; to_scan is what `affine_between`
+    found. The scan keeps its skull: the template's brain alone is compared.
     Source: Avants et al., SyN, Medical Image Analysis 12 (2008) 26, as in DIPY.
     """
     # A grid finer than the scan would hold nothing more.
     edge = max(warp.edge, float(np.prod(scan.edges)) ** (1 / 3))
+    # Fat is brighter than any brain, and the warp compares shares of the whole range.
     limit = np.percentile(scan.voxels[inside], 99.5)
-    brain = Image(np.where(inside, np.clip(scan.voxels, 0, limit), 0), scan.affine)
-    static = regrid(brain, inside, edge, MARGIN)
+    static = regrid(Image(np.clip(scan.voxels, 0, limit), scan.affine), inside, edge, MARGIN)
     shape, affine = static.voxels.shape, static.affine
     points = points_of(affine, np.indices(shape).reshape(3, -1).T)
     back = np.linalg.inv(to_scan)
-    moving = sampled(smoothed(template, edge), points_of(back, points)).reshape(shape)
+    there = points_of(back, points)
+    mask = Image((template.voxels > 0).astype(np.float32), template.affine)
+    brain = sampled(mask, there).reshape(shape) > 0.5
+    moving = sampled(smoothed(continued(template), edge), there).reshape(shape)
     syn = SymmetricDiffeomorphicRegistration(
-        CCMetric(3, sigma_diff=warp.smooth, radius=warp.radius),
+        BrainMetric(brain, warp.smooth, warp.radius),
         level_iters=list(warp.rounds),
         opt_tol=1e-6,
     )

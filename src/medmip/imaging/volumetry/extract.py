@@ -9,7 +9,7 @@ from scipy import ndimage
 from medmip.imaging.volumetry.align import Warp, affine_between, warped
 from medmip.imaging.volumetry.image import Image, points_of, sampled, smoothed, widened
 
-_WIDER = 5.0
+_WIDER = 8.0
 """Millimetres about the template's brain after the affine step, in which a brain may lie."""
 
 
@@ -29,9 +29,9 @@ def extracted(scan: Image, template: Image, warp: Warp) -> Brain:
     points = points_of(scan.affine, np.indices(scan.voxels.shape).reshape(3, -1).T)
     prior = sampled(mask, points_of(back, points)).reshape(scan.voxels.shape) > 0.5
     wide = widened(prior, scan.edges, _WIDER)
-    if not wide.any():
+    if not prior.any():
         return Brain(wide, to_scan)
-    places = warped(scan, wide, template, to_scan, warp)
+    places = warped(scan, template, prior, to_scan, warp)
     near = points[wide.ravel()]
     inside = np.zeros(scan.voxels.shape, bool)
     inside[wide] = sampled(mask, places.of(near)) > 0.5

@@ -34,7 +34,7 @@ BRAINS = (500.0, 2600.0)
 """Intracranial volumes, in cm³, beyond which no head of a person is."""
 LIKE_AT_LEAST = 0.5
 """The correlation with the template below which a registration has failed."""
-_RIM = 2.0
+_RIM = 4.0
 """Millimetres about the brain that was found first, within which its final border may lie."""
 
 
@@ -62,7 +62,7 @@ def graph_of(setting: Setting, *, atlas: bool) -> tuple[Step, ...]:
         to_scan = np.array(json.loads((given.needed["extract"] / AFFINE).read_text("utf-8")))
         template = read(given.sources[TEMPLATE])
         wide = widened(first.voxels > 0, scan.edges, _RIM)
-        places = warped(scan, wide, template, to_scan, setting.register)
+        places = warped(scan, template, first.voxels > 0, to_scan, setting.register)
         near = places.of(points_of(scan.affine, np.argwhere(wide)))
         mask = Image((template.voxels > 0).astype(np.float32), template.affine)
         within = sampled(mask, near) > 0.5
@@ -121,10 +121,10 @@ def graph_of(setting: Setting, *, atlas: bool) -> tuple[Step, ...]:
 
     return (
         Step("correct", 1, correct, (SCAN,), (), described(setting.rounds)),
-        Step("extract", 1, extract, (TEMPLATE,), ("correct",), described(asdict(setting.extract))),
+        Step("extract", 2, extract, (TEMPLATE,), ("correct",), described(asdict(setting.extract))),
         Step(
             "register",
-            1,
+            2,
             register,
             (TEMPLATE,),
             ("correct", "extract"),

@@ -18,12 +18,12 @@ class Setting:
 SETTINGS = {
     SettingName.FAST: Setting(
         extract=Warp(edge=3, rounds=(20, 10), smooth=2, radius=2),
-        register=Warp(edge=2, rounds=(60, 60, 30), smooth=2, radius=3),
+        register=Warp(edge=2, rounds=(60, 60, 30), smooth=2.5, radius=3),
         rounds=30,
     ),
     SettingName.FULL: Setting(
         extract=Warp(edge=3, rounds=(20, 10), smooth=2, radius=2),
-        register=Warp(edge=1.25, rounds=(60, 60, 60, 20), smooth=2, radius=3),
+        register=Warp(edge=1.25, rounds=(60, 60, 60, 20), smooth=2.5, radius=3),
         rounds=50,
     ),
 }
