@@ -38,7 +38,7 @@ def test_of_a_log_only_what_our_code_names_is_taken(tmp_path: Path) -> None:
     ]  # fmt: skip
     log = tmp_path / "mip.jsonl"
     log.write_text("".join(f"{json.dumps(line)}\n" for line in lines) + f"not JSON {PATIENT}\n")
-    (tmp_path / "problems.csv").write_text(PATIENT)
+    (tmp_path / f"{PATIENT}.jsonl").write_text(log.read_text())
     told = list(support.logged(tmp_path))
     assert [one["event"] for one in told] == ["link failed", "died"]
     assert told[0]["error"] == "OSError"

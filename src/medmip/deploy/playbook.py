@@ -71,7 +71,7 @@ def play(
             *("--extra-vars", f"@{workspace}/variables.json", str(books / book)),
             *(("--check", "--diff") if plan else ()),
         ]
-        return _ran(command, _environment(workspace), say)
+        return _ran(command, _environment(workspace) | _temporary(answers), say)
 
 
 def _program() -> str:
@@ -99,6 +99,12 @@ def _environment(workspace: Path) -> dict[str, str]:
         "ANSIBLE_DISPLAY_OK_HOSTS": "0",
         "ANSIBLE_INJECT_FACT_VARS": "0",
     }
+
+
+def _temporary(answers: Answers) -> dict[str, str]:
+    """Where Ansible lays its modules; by default it leaves a folder in the user's own."""
+    server = answers.server
+    return {"ANSIBLE_REMOTE_TMP": "/run/mip"} if server.is_here or server.user == "root" else {}
 
 
 def _ran(command: Sequence[str], environment: dict[str, str], say: Callable[[str], None]) -> Done:

@@ -33,6 +33,7 @@ _FRAME = re.compile(r'^\s*File "(?P<file>[^"]*/medmip/[\w/]+\.py)", line (?P<lin
 _KIND = re.compile(r"^((?:\w+\.)*\w+(?:Error|Exception|Warning|Refused|NotFound|Conflict))\b")
 _EVENT = re.compile(r"[a-z][a-z' ,-]{0,79}")
 _LINES = 2000
+_LOGS = ("mip.jsonl", "imaging.jsonl")
 _SHORTEST_SECRET = 12
 
 
@@ -68,7 +69,9 @@ def support_bundle(installation: Installation, target: Path) -> list[str]:
 
 def logged(logs: Path) -> Iterator[dict[str, object]]:
     """Of our own logs: when, how grave, which event, what kind of error, where."""
-    for path in sorted(logs.glob("*.jsonl")):
+    for path in (logs / name for name in _LOGS):
+        if not path.is_file():
+            continue
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[-_LINES:]:
             try:
                 entry = json.loads(line)

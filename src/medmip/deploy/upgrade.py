@@ -4,7 +4,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -119,15 +120,14 @@ def roll_back(installation: Installation, identity: Path | None, say: Say) -> St
             remedy=f"Give --identity, the key that reads {done.backup}: data come back as of that "
             "backup, and what was written since is in a backup that is made first.",
         )
-    _keep_out(answers)
-    step = Step(done.former, done.latter, _backed_up(answers), data=not same)
-    say(f"Backed up: {step.backup}")
-    if not same and identity is not None:
-        folder = Home(Path(HOME, BEFORE))
-        forget(Home(Path(HOME)))
-        restore(Path(done.backup), identity, folder)
-        _ran("chown", "--recursive", f"{USER}:", str(folder.path))
-    step.write(UNFINISHED)
+    with _undone(answers, done.latter):
+        step = Step(done.former, done.latter, _backed_up(answers), data=not same)
+        say(f"Backed up: {step.backup}")
+        if not same and identity is not None:
+            folder = Home(Path(HOME, BEFORE))
+            restore(Path(done.backup), identity, folder)
+            _ran("chown", "--recursive", f"{USER}:", str(folder.path))
+        step.write(UNFINISHED)
     go_back(installation, step, say)
     DONE.unlink(missing_ok=True)
     return step
@@ -165,18 +165,25 @@ def _present(answers: Answers) -> Release:
 
 def _kept(answers: Answers, former: Release, latter: Release, say: Say) -> Step:
     """Keeps people out, backs up and keeps the data aside; undone where one of it fails."""
-    begun = Step(former.name, latter.name, "", data=False)
-    begun.write(UNFINISHED)
-    try:
-        _keep_out(answers)
+    with _undone(answers, former.name):
         step = Step(former.name, latter.name, _backed_up(answers))
         _as_account(former, "keep")
         step.write(UNFINISHED)
-    except BaseException:
-        _finish(answers, former)
-        raise
     say(f"Backed up: {step.backup}")
     return step
+
+
+@contextmanager
+def _undone(answers: Answers, runs: str) -> Iterator[None]:
+    """Nobody comes in and nothing of ours runs; what runs now does again where this fails."""
+    Step(runs, runs, "", data=False).write(UNFINISHED)
+    try:
+        forget(Home(Path(HOME)))
+        _keep_out(answers)
+        yield
+    except BaseException:
+        _finish(answers, Release(runs, (), ()))
+        raise
 
 
 def _keep_out(answers: Answers) -> None:
