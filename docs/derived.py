@@ -17,6 +17,7 @@ from medmip.algorithms.role import Roles
 from medmip.cli.main import app
 from medmip.deploy.blocks.declaration import BACKUPS
 from medmip.deploy.blocks.registry import BLOCKS
+from medmip.deploy.monitoring import ALERTS
 from medmip.federation.offering import Offering
 from medmip.harmonise.expression import OWN
 from medmip.ingest.dialect import MISSING
@@ -248,6 +249,15 @@ def secrets() -> str:
     return _table(("Secret", "Block", "What"), rows)
 
 
+def alerts() -> str:
+    """A row for each alert rule."""
+    rows: list[tuple[str, ...]] = [
+        (f"`{alert.name}`", alert.severity, alert.what, alert.holds, alert.remedy)
+        for alert in ALERTS
+    ]
+    return _table(("Alert", "", "What", "For", "What to do"), rows)
+
+
 def _sentence(title: str, text: str) -> str:
     return f"**{title}.** {text}" if title else text
 
@@ -282,5 +292,6 @@ PARTS: dict[str, Callable[[], str]] = {
         ports,
         folders,
         secrets,
+        alerts,
     )
 }

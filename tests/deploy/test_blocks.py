@@ -13,7 +13,7 @@ from medmip.accounts.settings import login_settings
 from medmip.catalogue.home import Home
 from medmip.deploy.answers import parsed
 from medmip.deploy.blocks.declaration import HOME, Audience, BlockName
-from medmip.deploy.blocks.firewall import ruleset
+from medmip.deploy.blocks.firewall import quiet, ruleset
 from medmip.deploy.blocks.proxy import proxy
 from medmip.deploy.blocks.registry import BLOCKS, blocks_of
 from medmip.deploy.contents import PARTS
@@ -44,7 +44,7 @@ def units(tmp_path: Path) -> list[Path]:
         if file.path.endswith((".service", ".timer")):
             paths.append(tmp_path / Path(file.path).name)
             # The program is not installed where the tests run.
-            paths[-1].write_text(file.text.replace("/opt/mip/bin/mip", "/bin/true"))
+            paths[-1].write_text(file.text.replace("/opt/mip/current/bin/mip", "/bin/true"))
     return paths
 
 
@@ -84,6 +84,21 @@ def test_the_firewall_is_taken_by_nft(need: Need, tmp_path: Path) -> None:
     for number, answers in enumerate((everything(), plain())):
         path = tmp_path / f"{number}.nft"
         path.write_text(ruleset(answers.every_block, answers.networks))
+        judged = ran(sbin(need, "nft"), "-c", "-f", str(path))
+        if "Operation not permitted" in judged.stderr:
+            missing("nft may not read the kernel's tables here")
+        assert judged.returncode == 0, judged.stderr
+
+
+def test_the_rules_that_keep_the_world_out_are_taken_by_nft(need: Need, tmp_path: Path) -> None:
+    for number, answers in enumerate((everything(), plain())):
+        rules = quiet(answers.every_block)
+        assert ("4222" in rules) == answers.has(BlockName.FEDERATION_HUB)
+        assert "443" in rules
+        assert " 22" not in rules
+        path = tmp_path / f"{number}.nft"
+        # The account is there where MIP is installed.
+        path.write_text(rules.replace('skuid "mip"', 'skuid "root"'))
         judged = ran(sbin(need, "nft"), "-c", "-f", str(path))
         if "Operation not permitted" in judged.stderr:
             missing("nft may not read the kernel's tables here")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from medmip.catalogue.home import Home
-from medmip.deploy import setup
+from medmip.deploy import playbook, setup
 from medmip.deploy.answers import Answers
 from medmip.deploy.blocks.registry import BLOCKS
 from medmip.deploy.encryption import make_identity
@@ -100,11 +100,11 @@ def test_another_answer_starts_what_depends_on_it_again(
 def test_a_failed_step_is_an_error_that_says_to_go_on() -> None:
     said: list[str] = []
     recap = "h : ok=5    changed=2    unreachable=0    failed=0    skipped=1"
-    done = setup._ran(["sh", "-c", f"echo; echo '{recap}'"], {"PATH": "/bin"}, said.append)
+    done = playbook._ran(["sh", "-c", f"echo; echo '{recap}'"], {"PATH": "/bin"}, said.append)
     assert (done.looked_at, done.changed) == (5, 2)
     assert said == [recap]
     with pytest.raises(DeployError, match="step failed"):
-        setup._ran(["sh", "-c", f"echo '{recap}'; exit 2"], {"PATH": "/bin"}, said.append)
+        playbook._ran(["sh", "-c", f"echo '{recap}'; exit 2"], {"PATH": "/bin"}, said.append)
 
 
 def test_nothing_is_set_up_where_nothing_is_configured(tmp_path: Path) -> None:

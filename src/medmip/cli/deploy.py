@@ -119,6 +119,40 @@ def restore(
     typer.echo(f"Next: mip doctor --home {place.path}")
 
 
+@deploy_app.command()
+def drill(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where backups are.")],
+    identity: IdentityOption,
+    report: Annotated[
+        Path | None, typer.Option(help="Write what was found into this file, JSON.")
+    ] = None,
+    units: Annotated[
+        Path | None,
+        typer.Option(help="Write a weekly timer of systemd into this folder, and drill nothing."),
+    ] = None,
+) -> None:
+    """Restore the newest backup into a temporary home and prove it; exit 1 where it fails."""
+    from medmip.catalogue.atomic_file import write_atomically
+    from medmip.deploy.drill import drill as drilled
+    from medmip.deploy.drill import units as texts
+
+    if units is not None:
+        for name, text in texts(folder.absolute(), identity.absolute()).items():
+            write_atomically(units / name, text.encode())
+            typer.echo(units / name)
+        return
+    found = drilled(folder, identity)
+    if report is not None:
+        write_atomically(report, found.as_json().encode())
+    if found.contents:
+        held = found.contents
+        typer.echo(f"{found.backup}: restored in {found.seconds} s")
+        typer.echo(f"{held.experiments} experiments, {held.people} people, {held.files} files")
+    if not found.passed:
+        typer.echo(f"The drill failed: {found.failed}", err=True)
+        raise typer.Exit(1)
+
+
 def _chosen(home: Path | None) -> "Home":
     from medmip.catalogue.home import Home
 

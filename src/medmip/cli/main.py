@@ -5,7 +5,14 @@ from collections.abc import Sequence
 
 import typer
 
-from medmip.cli import data_stewardship, deploy_server
+from medmip.cli import (
+    data_stewardship,
+    deploy_removal,
+    deploy_secrets,
+    deploy_server,
+    deploy_upkeep,
+    deploy_version,
+)
 from medmip.cli.algorithm import algorithm_app
 from medmip.cli.audit import audit_app
 from medmip.cli.data import data_app
@@ -81,6 +88,18 @@ app.add_typer(site_app, name="site")
 deploy_app.command()(deploy_server.configure)
 deploy_app.command()(deploy_server.setup)
 deploy_app.command()(deploy_server.validate)
+for kept_up in (deploy_version.upgrade, deploy_version.rollback, deploy_removal.uninstall):
+    deploy_app.command()(kept_up)
+deploy_app.command()(deploy_secrets.rotate_secrets)
+for looked_after in (
+    deploy_upkeep.status,
+    deploy_upkeep.logs,
+    deploy_upkeep.restart,
+    deploy_upkeep.stop,
+    deploy_upkeep.support_bundle,
+    deploy_upkeep.monitoring,
+):
+    deploy_app.command()(looked_after)
 app.add_typer(deploy_app, name="deploy")
 
 

@@ -49,6 +49,7 @@ def serve_home(
 
     from medmip.accounts.doorman import doorman_of
     from medmip.catalogue.own_folder import clear_abandoned
+    from medmip.deploy.monitoring import BackupCollector
     from medmip.experiments.service import ExperimentService
     from medmip.logbook import write_log_to
     from medmip.web.application import LOOPBACK, create_app
@@ -71,6 +72,7 @@ def serve_home(
         write_log_to(place.logs / "mip.jsonl")
         metrics = CollectorRegistry()
         service = ExperimentService(place, sites=_sites(place, stack, metrics))
+        metrics.register(BackupCollector(place))
         _serve_hub(place, service, stack, metrics)
         stack.enter_context(published_to_database(place, service.ledger))
         app = create_app(service, doorman, hosts=(*LOOPBACK, *names), metrics=metrics)

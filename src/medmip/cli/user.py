@@ -118,6 +118,16 @@ def reopen(name: NameArgument, home: HomeOption = None) -> None:
     typer.echo(f"{name}: open")
 
 
+@user_app.command("end-log-ins")
+def end_log_ins(home: HomeOption = None) -> None:
+    """End every session and revoke every access token of everybody; passwords stay."""
+    from medmip.accounts.log_ins import end_every_log_in
+    from medmip.store.state import open_state
+
+    ended, revoked = end_every_log_in(open_state(opened(home)), shell_user())
+    typer.echo(f"{ended} sessions ended, {revoked} access tokens revoked")
+
+
 @user_app.command()
 def allow(
     entry: Annotated[str, typer.Argument(help="An address, or a domain as @hospital.example.")],

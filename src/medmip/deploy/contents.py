@@ -8,6 +8,8 @@ from medmip.catalogue.home import Home
 STATE = "state.db"
 HEAD = "keys/ledger.head"
 LEDGER_KEY = "keys/ledger.key"
+BEFORE = ".before"
+CLOSED_HUB = "hub-closed"
 _PASSING = (".partial", ".lock", ".pid")
 
 
@@ -37,6 +39,7 @@ PARTS = (
     Part(_named(_HOME.algorithms), True, "which algorithms of installed packages may run"),
     Part(_named(_HOME.keys), True, "the ledger's key and head, pseudonyms and the way back"),
     Part(_named(_HOME.hub), True, "a hub's identity, authority and certificates"),
+    Part(CLOSED_HUB, True, "a hub's, whose block was removed"),
     Part(_named(_HOME.site), True, "a site's identity, certificate, offer and approvals"),
     Part(_named(_HOME.desk), True, "how the inbox's files are read"),
     Part(_named(_HOME.imaging), True, "scans that were taken, and the site's rules for them"),
@@ -48,6 +51,7 @@ PARTS = (
     Part(_named(_HOME.partitions), False, "published versions divided for a cluster, made anew"),
     Part(_named(_HOME.received), False, "images not brought in yet, identifiers and all"),
     Part(_named(_HOME.work), False, "temporary files of imports, of data and of scans"),
+    Part(BEFORE, False, "what an upgrade that is going on would bring back"),
     Part("serve.lock", False, "held while a server runs"),
     Part(".backup", False, "temporary files of a backup"),
     Part("backup.lock", False, "held while a backup runs"),

@@ -26,6 +26,7 @@ identity.txt    what `mip deploy setup` reads the secrets with: in no repository
 
 All but identity.txt may be pushed to a private repository.
 """
+_IDENTITY = "identity"
 _GIVEN_KEY = "portal-key-given"
 """The hospital's own key, beside ours, which is there again when the hospital's is not used."""
 _IGNORED = f"{IDENTITY}\n*.partial\n"
@@ -91,6 +92,31 @@ class Installation:
         self.folder.chmod(0o700)
         with alone(self.folder):
             return self._taken(answers, text, now)
+
+    def renew(self, names: Sequence[str]) -> list[str]:
+        """Makes the portal's key, the authority's or the identity anew, and nothing else.
+
+        Returns what was done, a sentence each. Raises DeployError.
+        """
+        answers, now = self.answers, datetime.now(UTC)
+        did = []
+        with alone(self.folder):
+            if AUTHORITY_KEY in names:
+                # Missing, it is made of the key that is there: never of one that was.
+                self.authority.unlink(missing_ok=True)
+                self.vault.renew(AUTHORITY_KEY, portal_certificate.new_key())
+                did.append("The authority is a new one: give authority.pem to browsers again")
+            if PORTAL_KEY in names:
+                self.vault.renew(PORTAL_KEY, portal_certificate.new_key())
+                did.append("The portal's key is a new one")
+            if {AUTHORITY_KEY, PORTAL_KEY} & {*names}:
+                self._sign(answers.name, now)
+            if _IDENTITY in names:
+                self.vault.renew_identity(answers.recipients)
+                did.append("The identity is a new one, and reads all secrets")
+            if did:
+                _committed(self.folder)
+        return did
 
     def _taken(self, answers: Answers, text: str, now: datetime) -> list[str]:
         did = []

@@ -70,11 +70,7 @@ def _said(*command: str) -> str:
 
 
 def _services(answers: Answers) -> Iterator[Check]:
-    units = [
-        f"{service.name}.{'timer' if service.when else 'service'}"
-        for block in answers.every_block
-        for service in block.services
-    ]
+    units = [service.unit for block in answers.every_block for service in block.services]
     units += [program.unit for block in answers.every_block for program in block.foreign]
     for unit in units:
         active, enabled = (

@@ -58,6 +58,24 @@ class Vault:
             write_atomically(path, _sealed(make(), self._readers()))
         return self.read(name)
 
+    def renew(self, name: str, secret: bytes) -> None:
+        """Puts another secret into the place of one."""
+        write_atomically(self._path(name), _sealed(secret, self._readers()))
+
+    def renew_identity(self, recipients: Sequence[str]) -> None:
+        """Puts a new identity into the place of the old one, which then reads no secret.
+
+        Until all secrets are for the new one both lie there, so that a kill loses none.
+        """
+        made = pyrage.x25519.Identity.generate()
+        mine = f"# public key: {made.to_public()}\n{made}\n".encode()
+        write_atomically(self._identity, self._identity.read_bytes() + mine)
+        wanted = sorted({str(made.to_public()), *recipients})
+        for path in sorted(self._folder.glob("*.age")):
+            write_atomically(path, _sealed(self._opened(path), wanted))
+        write_atomically(self._folder / _READERS, json.dumps(wanted, indent=1).encode() + b"\n")
+        write_atomically(self._identity, mine)
+
     def keep(self, name: str, secret: bytes) -> None:
         """Takes a secret that was given by somebody; one that is the same stays as it is."""
         path = self._path(name)

@@ -48,7 +48,7 @@ def verify_backup(path: Path, identity: Path) -> Contents:
     with tempfile.TemporaryDirectory(prefix="mip-backup-") as name:
         root = Path(name)
         manifest = read_backup(path, identity, root, only_checked=True)
-        return _proved(Home(root).prepare(), manifest)
+        return proved(Home(root).prepare(), manifest)
 
 
 def read_backup(path: Path, identity: Path, root: Path, *, only_checked: bool = False) -> Manifest:
@@ -100,7 +100,11 @@ def _is_checked(name: str) -> bool:
     return name in (STATE, HEAD, LEDGER_KEY) or name.endswith(f"/{PUBLISHED_RECORD}")
 
 
-def _proved(home: Home, manifest: Manifest) -> Contents:
+def proved(home: Home, manifest: Manifest) -> Contents:
+    """What a home out of a backup holds, its state, ledger and versions proved.
+
+    Raises BackupError.
+    """
     engine = open_state(home)
     try:
         ledger = Ledger(engine, LedgerHead(home))

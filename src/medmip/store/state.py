@@ -4,11 +4,9 @@ import contextlib
 import os
 import sqlite3
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any
 
 from alembic import command
-from alembic.config import Config
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -29,6 +27,7 @@ from sqlalchemy import (
 )
 
 from medmip.catalogue.home import Home
+from medmip.store.schema import migrations
 
 metadata = MetaData()
 
@@ -137,8 +136,7 @@ def open_state(home: Home, url: str | None = None) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediately)
-    config = Config()
-    config.set_main_option("script_location", str(files("medmip.store") / "migrations"))
+    config = migrations()
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7274)")

@@ -5,10 +5,15 @@ from enum import StrEnum
 
 USER = "mip"
 """The account that every service of ours runs as; the home belongs to it alone."""
-PROGRAM = "/opt/mip"
-"""The virtual environment that the installed program lives in."""
+INSTALLED = "/opt/mip"
+VERSIONS = f"{INSTALLED}/versions"
+"""Each version of the program in a virtual environment of its own."""
+PROGRAM = f"{INSTALLED}/current"
+"""The version that runs: a link, so that another takes its place in one step."""
 HOME = "/var/lib/mip"
 CONFIGURATION = "/etc/mip"
+FORMER = f"{CONFIGURATION}/former"
+"""What stood in the place of our files, and which programs ran, before the first set-up."""
 BACKUPS = "/var/backups/mip"
 """Where backups go unless the answers say otherwise; `{backups}` in the table."""
 
@@ -69,7 +74,7 @@ class Folder:
     kept: bool
     what: str
     stays: bool = False
-    """Whether the removal of the block leaves it, since it holds what cannot be made anew."""
+    """Whether a removal leaves it: it holds what cannot be made anew, or is the distribution's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,11 @@ class Service:
     compiles: bool = True
     network: bool = True
     when: str = ""
+
+    @property
+    def unit(self) -> str:
+        """The unit that is started at boot."""
+        return f"{self.name}.{'timer' if self.when else 'service'}"
 
 
 @dataclass(frozen=True, slots=True)

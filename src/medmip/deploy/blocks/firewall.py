@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import TypeAlias, TypeVar
 
-from medmip.deploy.blocks.declaration import Audience, Block
+from medmip.deploy.blocks.declaration import CONFIGURATION, USER, Audience, Block
 
+QUIET = f"{CONFIGURATION}/quiet.nft"
 Network: TypeAlias = IPv4Network | IPv6Network
 _Kind = TypeVar("_Kind", IPv4Network, IPv6Network)
 
@@ -49,6 +50,36 @@ def ruleset(blocks: Sequence[Block], networks: Mapping[Audience, Sequence[Networ
         "  }\n"
         "  chain forward {\n"
         "    type filter hook forward priority filter; policy drop;\n"
+        "  }\n"
+        "}\n"
+        # Where it is there, the world stays out: an upgrade is going on, also after a power cut.
+        f'include "{QUIET}*"\n'
+    )
+
+
+def quiet(blocks: Sequence[Block]) -> str:
+    """Rules that keep the world out while an upgrade is going on, but for maintainers.
+
+    Nothing that people, sites or scanners would send is taken and then lost by a way back; the
+    node reaches nobody.
+    """
+    inside = {Audience.NOBODY, Audience.MAINTAINERS}
+    numbers = sorted(
+        port.number for block in blocks for port in block.every_port if port.audience not in inside
+    )
+    refused = f"    tcp dport {{ {', '.join(map(str, numbers))} }} reject with tcp reset\n"
+    return (
+        "# Written by `mip deploy upgrade`; `mip deploy rollback` ends it.\n"
+        "table inet mip_quiet\n"
+        "delete table inet mip_quiet\n"
+        "table inet mip_quiet {\n"
+        "  chain input {\n"
+        "    type filter hook input priority filter - 10;\n"
+        '    iif "lo" accept\n' + (refused if numbers else "") + "  }\n"
+        "  chain output {\n"
+        "    type filter hook output priority filter - 10;\n"
+        '    oif "lo" accept\n'
+        f'    meta skuid "{USER}" reject\n'
         "  }\n"
         "}\n"
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from medmip.deploy.blocks.declaration import (
     CONFIGURATION,
     HOME,
-    PROGRAM,
+    INSTALLED,
     USER,
     Audience,
     Block,
@@ -20,6 +20,7 @@ from medmip.deploy.blocks.declaration import (
 OIDC = "oidc-client-secret"
 PORTAL_KEY = "portal-key"
 AUTHORITY_KEY = "authority-key"
+SSHD, NFTABLES = "ssh.service", "nftables.service"
 PORTAL = 8080
 DICOM = 11112
 BROKER = 4222
@@ -47,13 +48,11 @@ INFRASTRUCTURE = Block(
         ),
     ),
     foreign=(
-        Foreign(
-            "ssh.service", (Port(22, "sshd", Audience.MAINTAINERS, "the server's maintenance"),)
-        ),
-        Foreign("nftables.service"),
+        Foreign(SSHD, (Port(22, "sshd", Audience.MAINTAINERS, "the server's maintenance"),)),
+        Foreign(NFTABLES, restarts=False),
     ),
     folders=(
-        Folder(PROGRAM, "root", 0o755, False, "the program; the wheels make it anew"),
+        Folder(INSTALLED, "root", 0o755, False, "the program; the wheels make it anew"),
         Folder(CONFIGURATION, "root", 0o755, False, "what `mip deploy setup` wrote"),
         Folder(f"{CONFIGURATION}/applied", "root", 0o700, False, "what services were started with"),
         Folder(f"{CONFIGURATION}/secrets", "root", 0o700, False, "secrets, as services need them"),
@@ -74,6 +73,7 @@ HOSPITAL_DATABASE = Block(
             0o755,
             False,
             "copies of published versions; `mip ldsm sync` makes them anew",
+            stays=True,
         ),
     ),
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from medmip.deploy.blocks.declaration import HOME, PROGRAM, USER, Secret, Service
 
-_HARDENED = """\
+HARDENED = """\
 NoNewPrivileges=yes
 CapabilityBoundingSet=
 AmbientCapabilities=
@@ -66,7 +66,7 @@ def unit(service: Service, name: str, backups: str, secrets: Sequence[Secret] = 
         if secret.name in service.credentials
     ]
     lines += [f"ReadWritePaths={path.format(backups=backups)}" for path in service.writes]
-    lines.append(_HARDENED.rstrip())
+    lines.append(HARDENED.rstrip())
     if service.network:
         lines.append("RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6")
     else:

