@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,8 @@ def test_release_is_found_in_the_ledger_checked_and_kept(
     with page.expect_download() as kept:
         page.get_by_role("button", name="Keep as CSV").click()
     kept.value.save_as(tmp_path / "ledger.csv")
-    rows = list(csv.DictReader((tmp_path / "ledger.csv").open(newline="")))
+    text = (tmp_path / "ledger.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(StringIO(text, newline="")))
     assert [int(row["number"]) for row in rows] == list(range(1, len(rows) + 1))
     assert any(row["algorithm"] == "histogram" for row in rows)
 

@@ -96,15 +96,17 @@ function Used({ days, persons }: { days: UsedDay[]; persons: number }) {
       <Text size="sm" mb="sm">
         {said}
       </Text>
-      <div className="bars" role="img" aria-label={said}>
-        {days.map((day) => (
-          <span
-            key={day.day}
-            title={t.onDay(new Date(day.day).toLocaleDateString(locale), day.experiments)}
-            style={{ height: `${Math.max(2, (100 * day.experiments) / most)}%` }}
-          />
-        ))}
-      </div>
+      {total > 0 && (
+        <div className="bars" role="img" aria-label={said}>
+          {days.map((day) => (
+            <span
+              key={day.day}
+              title={t.onDay(new Date(day.day).toLocaleDateString(locale), day.experiments)}
+              style={{ height: `${(100 * day.experiments) / most}%` }}
+            />
+          ))}
+        </div>
+      )}
       {busy.length > 0 && (
         <Table className="listing" aria-label={t.usage(DAYS)} mt="sm">
           <Table.Thead>
