@@ -142,7 +142,7 @@ def held(server: psutil.Process) -> float:
 def computed(server: psutil.Process) -> float:
     """Seconds that a server's process has computed."""
     times = server.cpu_times()
-    return times.user + times.system
+    return float(times.user + times.system)
 
 
 async def crowd(address: str, server: psutil.Process, asked: argparse.Namespace) -> Seen:
