@@ -85,6 +85,10 @@ bench-federation: $(READY)/dev ## measure a federation; ARGS="rounds far" choose
 bench-scale: $(READY)/dev ## measure a cluster; ARGS="--records 10000000" chooses; writes benchmarks/scale.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scale $(ARGS)
 
+.PHONY: bench-load
+bench-load: $(READY)/dev $(STATIC) ## measure many people at once; ARGS="--exploring 50" chooses; writes benchmarks/load.md
+	$(BIN)/python -m benchmarks.load $(ARGS)
+
 .PHONY: validate
 validate: $(READY)/dev ## compare with references, the peer suite and NIST; writes docs/validation.md
 	$(BIN)/python -m benchmarks.validate

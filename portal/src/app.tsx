@@ -1,5 +1,5 @@
 import { ActionIcon, Anchor, Box, Button, Group, Text, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
-import { useEffect, useRef } from 'react';
+import { lazy, Suspense, useEffect, useRef } from 'react';
 import { Link, NavLink, Route, Routes, useLocation } from 'react-router';
 
 import { api, type Visit } from './api/client';
@@ -18,9 +18,12 @@ import { ScansPage } from './scans/ScansPage';
 import { Empty } from './shared/Empty';
 import { ErrorBoundary } from './shared/ErrorBoundary';
 import { Icon } from './shared/Icon';
+import { Loading } from './shared/Loading';
 import { type Language, LANGUAGES, prefer } from './texts/language';
 import { language, texts } from './texts/texts';
 import { Workspace } from './workspace/Workspace';
+
+const AdministrationPage = lazy(() => import('./administration/AdministrationPage'));
 
 export function App() {
   const { pathname } = useLocation();
@@ -53,6 +56,14 @@ export function App() {
             <Route path="/help" element={<HelpPage />} />
             <Route path="/profile" element={<ProfilePage />} />
             <Route path="/people" element={<PeoplePage />} />
+            <Route
+              path="/administration"
+              element={
+                <Suspense fallback={<Loading />}>
+                  <AdministrationPage />
+                </Suspense>
+              }
+            />
             <Route path="*" element={<NotFound />} />
           </Routes>
           </Gate>
@@ -158,6 +169,7 @@ function linksFor(visit: Visit | undefined): [string, string][] {
     ...(may('explore') ? [['/datasets', texts.nav.datasets] as [string, string]] : []),
     ...(may('manage_data') ? [['/inbox', texts.nav.inbox] as [string, string]] : []),
     ...(may('manage_data') ? [['/scans', texts.nav.scans] as [string, string]] : []),
+    ...(may('administer') || may('audit') ? [['/administration', texts.administration.title] as [string, string]] : []),
     ...(may('manage_people') && visit?.kind !== 'open' ? [['/people', texts.people.title] as [string, string]] : []),
   ];
 }

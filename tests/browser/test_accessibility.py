@@ -64,7 +64,7 @@ def test_variable_and_analysis_keep_nobody_out(page: Page, address: str, picture
     picture("12-analyse")
 
 
-def test_filter_keeps_nobody_out(page: Page, address: str) -> None:
+def test_filter_keeps_nobody_out(page: Page, address: str, picture: Picture) -> None:
     page.goto(address)
     page.get_by_role("button", name="Edit filter").click()
     page.get_by_role("button", name="Add rule").click()
@@ -74,6 +74,12 @@ def test_filter_keeps_nobody_out(page: Page, address: str) -> None:
     page.get_by_role("textbox", name="Value").fill("65")
     expect(page.get_by_role("dialog").get_by_text("about")).to_be_visible()
     assert violations(page) == ""
+    page.get_by_role("button", name="Step by step").press("Enter")
+    steps = page.get_by_role("dialog").get_by_role("list", name="How the cohort came about")
+    expect(steps.get_by_role("listitem")).to_have_count(2)
+    expect(steps).to_contain_text("Left out")
+    assert violations(page) == ""
+    picture("43-filter-steps")
 
 
 def test_result_keeps_nobody_out(page: Page, result: str) -> None:

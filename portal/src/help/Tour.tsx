@@ -44,7 +44,8 @@ function Tour({ step, onStep, onEnd }: { step: number; onStep: (step: number) =>
     const shown = document.querySelector(`[data-tour="${place}"]`);
     shown?.classList.add('toured');
     shown?.scrollIntoView({ block: 'nearest' });
-    card.current?.focus();
+    // The card is fixed in the window: taking the focus must not move the page behind it.
+    card.current?.focus({ preventScroll: true });
     return () => shown?.classList.remove('toured');
   }, [place]);
   const last = step === t.steps.length - 1;

@@ -1,7 +1,9 @@
+import { germanAdministration } from './administration.de';
 import type { Translation } from './language';
 
 /** Deutsch. */
 export const german: Translation = {
+  administration: germanAdministration,
   skip: 'Zum Inhalt',
   language: 'Sprache',
   nav: { workspace: 'Erkunden & auswerten', experiments: 'Experimente', datasets: 'Daten', inbox: 'Einlesen', scans: 'Aufnahmen', api: 'API' },

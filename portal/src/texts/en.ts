@@ -1,3 +1,4 @@
+import { administrationTexts } from './administration';
 import { cohortTexts } from './cohort';
 import { experimentTexts } from './experiments';
 import { filterTexts } from './filter';
@@ -10,6 +11,7 @@ import { writeUpTexts } from './write-up';
 
 /** Every text that a person reads in the portal, in English. */
 export const english = {
+  administration: administrationTexts,
   cohort: cohortTexts,
   experiments: experimentTexts,
   filter: filterTexts,

@@ -1,7 +1,9 @@
+import { frenchAdministration } from './administration.fr';
 import type { Translation } from './language';
 
 /** Français. */
 export const french: Translation = {
+  administration: frenchAdministration,
   skip: 'Aller au contenu',
   language: 'Langue',
   nav: { workspace: 'Explorer et analyser', experiments: 'Expériences', datasets: 'Données', inbox: 'Importer', scans: 'Examens', api: 'API' },

@@ -132,15 +132,15 @@ class DescribeResult(Result):
         )
         box = base.mark_bar(
             size=15, color=BLUE, fillOpacity=0.35, stroke=BLUE, strokeWidth=1, cornerRadius=1
-        ).encode(x=axis if not whiskers else "q1:Q", x2="q3:Q")
-        middle = base.mark_tick(thickness=2.5, size=15, color=INK).encode(x="median:Q")
+        ).encode(x=axis if not whiskers else alt.X("q1:Q"), x2=alt.X2("q3:Q"))
+        middle = base.mark_tick(thickness=2.5, size=15, color=INK).encode(x=alt.X("median:Q"))
         mean = base.mark_point(shape="diamond", filled=True, color=RED, size=42, opacity=1).encode(
-            x="mean:Q"
+            x=alt.X("mean:Q")
         )
         layers = box + middle + mean
         note = "Boxes reach from the first to the third quartile. Line: median; diamond: mean."
         if whiskers:
-            layers = base.mark_rule(color=BLUE).encode(x=axis, x2="maximum:Q") + layers
+            layers = base.mark_rule(color=BLUE).encode(x=axis, x2=alt.X2("maximum:Q")) + layers
             note += " Whiskers reach to the smallest and largest value."
         words = "; ".join(f"{part.dataset} {part.median:.3g}" for part in parts[:6])
         drawing = layers.properties(width="container", height=alt.Step(28))

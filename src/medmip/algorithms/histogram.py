@@ -108,25 +108,27 @@ class HistogramResult(Result):
             )
             offset = {"xOffset": alt.XOffset("group:N", sort=order)} if grouped else {}
             bars = base.mark_bar(color=BLUE).encode(x=x, y=title, **colours, **offset)
-            hidden = _ghost(base).encode(x=x, y="hidden:Q", **offset)
+            hidden = _ghost(base).encode(x=x, y=alt.Y("hidden:Q"), **offset)
         else:
             unit = f" ({written_unit(self.units)})" if self.units else ""
             x = alt.X(
                 "low:Q", title=f"{self.label}{unit}", scale=alt.Scale(zero=False), bin="binned"
             )
             if grouped:
-                flat = {"x2": "high:Q", "color": colour}
+                flat = {"x2": alt.X2("high:Q"), "color": colour}
                 bars = base.mark_bar(opacity=0.15).encode(x=x, y=title.stack(None), **flat)
                 bars += base.mark_line(interpolate="step-after", strokeWidth=1.5).encode(
-                    x="low:Q", y="count:Q", color=colour
+                    x=alt.X("low:Q"), y=alt.Y("count:Q"), color=colour
                 )
-                bars += base.mark_rule(strokeWidth=1.5).encode(x="low:Q", y="count:Q", **flat)
+                bars += base.mark_rule(strokeWidth=1.5).encode(
+                    x=alt.X("low:Q"), y=alt.Y("count:Q"), **flat
+                )
                 hidden = base.mark_rule(strokeDash=[2, 3], strokeWidth=1.5).encode(
-                    x="low:Q", y="hidden:Q", **flat
+                    x=alt.X("low:Q"), y=alt.Y("hidden:Q"), **flat
                 )
             else:
-                bars = base.mark_bar(color=BLUE).encode(x=x, x2="high:Q", y=title)
-                hidden = _ghost(base).encode(x=x, x2="high:Q", y="hidden:Q")
+                bars = base.mark_bar(color=BLUE).encode(x=x, x2=alt.X2("high:Q"), y=title)
+                hidden = _ghost(base).encode(x=x, x2=alt.X2("high:Q"), y=alt.Y("hidden:Q"))
         suppressed = any(count is None for group in groups for count in group.counts)
         drawing = (bars + hidden if suppressed else bars).properties(width="container", height=240)
         by = f" by {self.group_labels[str(groups[0].variable)]}" if grouped else ""

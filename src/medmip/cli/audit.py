@@ -1,6 +1,5 @@
 """`mip audit`: the ledger, for the privacy officer."""
 
-import csv
 import json
 import sys
 from dataclasses import asdict
@@ -51,16 +50,14 @@ def list_rows(
 @audit_app.command("export")
 def export(home: HomeOption = None) -> None:
     """Print the whole ledger as CSV, oldest row first."""
-    from medmip.privacy.ledger import Ledger, LedgerRow
+    from medmip.privacy.ledger import Ledger
+    from medmip.privacy.ledger_file import csv_lines
     from medmip.privacy.ledger_head import LedgerHead
     from medmip.store.state import open_state
 
     place = opened(home)
     ledger = Ledger(open_state(place), LedgerHead(place))
-    writer = csv.DictWriter(sys.stdout, list(LedgerRow.__dataclass_fields__))
-    writer.writeheader()
-    for row in reversed(ledger.rows(limit=ledger.count())):
-        writer.writerow(asdict(row) | {"snapshots": json.dumps(row.snapshots)})
+    sys.stdout.writelines(csv_lines(ledger.walk()))
 
 
 @audit_app.command("verify")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
+from altair.utils.schemapi import disable_debug_mode
 
 from medmip.algorithms.declaration import CannotCompute, Result
 from medmip.algorithms.names import Names
@@ -18,6 +19,10 @@ from medmip.experiments.tuning import told_all
 from medmip.experiments.validate import tuned, validated
 from medmip.fold.cohort import Cohort
 from medmip.privacy.guard import Refused
+
+# Holding every part of a drawing to the schema when it is made costs more than all else of an
+# answer; `mip algorithm check` holds whole charts to it.
+disable_debug_mode()
 
 _FIT = {
     "n": "Observations",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-from sqlalchemy import Connection, Engine, desc, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, desc, func, insert, or_, select
 
 from medmip.privacy.guard import Access
 from medmip.privacy.ledger_head import FIRST, Head, LedgerHead
@@ -19,6 +19,7 @@ from medmip.store.state import cohorts, driver_of, ledger
 
 _POLICY = "policy"
 _MEMBERSHIP = "membership"
+_MOST_WORDS = 8
 _WRITTEN = insert(ledger)
 _NEWEST = select(ledger.c.number, ledger.c.hash).order_by(desc(ledger.c.number)).limit(1)
 
@@ -172,6 +173,49 @@ class Ledger:
         with self._engine.connect() as connection:
             return [LedgerRow(**row._mapping) for row in connection.execute(query)]
 
+    def find(
+        self, search: str = "", verdict: str = "", limit: int = 100, offset: int = 0
+    ) -> tuple[int, list[LedgerRow]]:
+        """How many rows match, and a page of them, newest first.
+
+        Every word of search is in the user, experiment, algorithm, statistic, rule or reason;
+        verdict is the row's own, empty for any.
+        """
+        column = ledger.c
+        told = (
+            column.user,
+            column.experiment,
+            column.algorithm,
+            column.statistic,
+            column.rule,
+            column.reason,
+        )
+        where: list[ColumnElement[bool]] = [
+            or_(*(part.icontains(word, autoescape=True) for part in told))
+            for word in search.replace("\0", "").split()[:_MOST_WORDS]
+        ]
+        if verdict:
+            where.append(column.verdict == verdict.replace("\0", ""))
+        page = select(ledger).where(*where).order_by(desc(column.number))
+        with self._engine.connect() as connection:
+            total = connection.scalar(select(func.count()).select_from(ledger).where(*where))
+            rows = connection.execute(page.limit(limit).offset(offset))
+            return total or 0, [LedgerRow(**row._mapping) for row in rows]
+
+    def walk(self, step: int = 1000) -> Iterator[LedgerRow]:
+        """Every row, oldest first, read in steps so that a long ledger needs little memory."""
+        last = 0
+        while True:
+            query = (
+                select(ledger).where(ledger.c.number > last).order_by(ledger.c.number).limit(step)
+            )
+            with self._engine.connect() as connection:
+                rows = [LedgerRow(**row._mapping) for row in connection.execute(query)]
+            yield from rows
+            if len(rows) < step:
+                return
+            last = rows[-1].number
+
     def runs(self, limit: int = 50) -> list[LedgerRun]:
         """The experiments whose rows are the newest, those first."""
         named = ledger.c.experiment != ""
@@ -207,6 +251,10 @@ class Ledger:
         """The number of rows."""
         with self._engine.connect() as connection:
             return int(connection.execute(select(func.count()).select_from(ledger)).scalar_one())
+
+    def has_head(self) -> bool:
+        """Whether how far the ledger reached is still kept, under its seal."""
+        return self._head.read() is not None
 
     def verify(self) -> int | None:
         """The number of the first row that was changed, moved or removed, or None.

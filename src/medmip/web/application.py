@@ -23,6 +23,7 @@ from medmip.experiments.service import ExperimentService
 from medmip.inbox.desk import Desk
 from medmip.inbox.scan_desk import ScanDesk
 from medmip.web import (
+    audit,
     catalogue,
     experiment_sharing,
     experiments,
@@ -35,6 +36,7 @@ from medmip.web import (
     profile,
     provider,
     stewardship,
+    system,
     variables,
 )
 from medmip.web.door import Door
@@ -124,6 +126,8 @@ def create_app(
     api.include_router(experiments.router(service, door))
     api.include_router(experiment_sharing.router(service, door))
     api.include_router(operations.api_router(service, door))
+    api.include_router(audit.router(service, door))
+    api.include_router(system.router(service, door))
     api.include_router(federation.router(service, door))
     api.include_router(inbox.router(desk, door))
     api.include_router(imaging.router(scan_desk, door))

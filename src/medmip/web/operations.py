@@ -1,8 +1,6 @@
-"""Routes of policy, ledger, health and metrics."""
+"""Routes of policy, health and metrics."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel
 
@@ -10,8 +8,6 @@ from medmip.accounts.role import Right
 from medmip.experiments.service import ExperimentService
 from medmip.privacy.policy import Policy
 from medmip.web.door import Door
-from medmip.web.problems import problem_responses
-from medmip.web.schemas import LedgerEntry, LedgerPage
 
 
 class Health(BaseModel):
@@ -21,7 +17,7 @@ class Health(BaseModel):
 
 
 def api_router(service: ExperimentService, door: Door) -> APIRouter:
-    """Routes under /policy and /audit."""
+    """The route /policy."""
     routes = APIRouter()
 
     @routes.get(
@@ -33,24 +29,6 @@ def api_router(service: ExperimentService, door: Door) -> APIRouter:
     def policy() -> Policy:
         """The thresholds that the guard applies."""
         return service.policy
-
-    @routes.get(
-        "/audit",
-        operation_id="listLedger",
-        tags=["privacy"],
-        responses=problem_responses(422),
-        dependencies=[Depends(door.to(Right.AUDIT))],
-    )
-    def audit(
-        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-        offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
-    ) -> LedgerPage:
-        """Every release and refusal, newest first."""
-        rows = service.ledger.rows(limit, offset)
-        return LedgerPage(
-            total=service.ledger.count(),
-            items=[LedgerEntry.model_validate(row) for row in rows],
-        )
 
     return routes
 

@@ -410,31 +410,3 @@ class CohortCount(BaseModel):
     minimum: int
     rounded_to: int
     datasets: list[DatasetCount]
-
-
-class LedgerEntry(BaseModel):
-    """One release or refusal."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    number: int
-    at: datetime
-    user: str
-    experiment: str
-    algorithm: str
-    cohort: str
-    snapshots: dict[str, str]
-    statistic: str
-    verdict: str
-    rule: str
-    reason: str
-    suppressed: int
-    previous: str
-    hash: str
-
-
-class LedgerPage(BaseModel):
-    """A page of the ledger, newest first, and how many rows there are."""
-
-    total: int
-    items: list[LedgerEntry]
