@@ -16,8 +16,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STATIC := src/medmip/web/static/index.html
-# The portal shows pages of the documentation.
-PORTAL_SOURCES := $(wildcard docs/*.md) $(shell find portal -name node_modules -prune -o -type f -print 2>/dev/null)
+# The portal shows pages of the documentation, each with the parts that are derived from the code.
+PAGES := researcher data-manager mappings privacy-officer imaging it-administrator \
+	federation-operator algorithm-author
+DOCUMENTS := portal/src/help/documents/.ready
+PORTAL_SOURCES := $(DOCUMENTS) $(shell find portal -name node_modules -prune -o -type f -print 2>/dev/null)
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 # The first Python on the path that is new enough; `make PYTHON=/some/python3` chooses another.
@@ -63,7 +66,7 @@ lint-types: $(READY)/dev
 lint-layers: $(READY)/dev
 	$(BIN)/lint-imports
 
-lint-portal: portal/node_modules/.ready
+lint-portal: portal/node_modules/.ready $(DOCUMENTS)
 	cd portal && $(WITH_NODE) npm run lint
 	cd portal && $(WITH_NODE) npm run typecheck
 	cd portal && $(WITH_NODE) npm run test
@@ -112,7 +115,7 @@ lock: $(READY)/uv ## bring constraints.txt up to date with pyproject.toml
 
 .PHONY: clean
 clean: ## remove everything that was built or installed; data under .home stays
-	rm -rf $(VENV) portal/node_modules $(dir $(STATIC)) site dist .artefacts \
+	rm -rf $(VENV) portal/node_modules $(dir $(STATIC)) $(dir $(DOCUMENTS)) site dist .artefacts \
 		.mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .schemathesis
 
 # ---- what the targets stand on; each file's date says when the step was last done
@@ -168,6 +171,10 @@ $(READY)/node: | $(READY)/uv
 portal/node_modules/.ready: portal/package.json portal/package-lock.json | $(READY)/node
 	@echo 'Installing what the portal is built with'
 	@cd portal && $(WITH_NODE) npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(DOCUMENTS): $(wildcard docs/*.md) docs/derived.py | $(READY)/run
+	@$(BIN)/python docs/derived.py $(dir $@) $(PAGES)
 	@touch $@
 
 $(STATIC): $(PORTAL_SOURCES) portal/node_modules/.ready

@@ -1,11 +1,14 @@
 """Parts of the documents that are derived from the code while they are built.
 
-A page says `<!-- derived: name -->` where the part belongs.
+A page says `<!-- derived: name -->` where the part belongs. `python docs/derived.py FOLDER PAGE…`
+writes whole pages for the portal.
 """
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from typer.core import TyperGroup
@@ -295,3 +298,15 @@ PARTS: dict[str, Callable[[], str]] = {
         alerts,
     )
 }
+
+
+def main(folder: Path, names: list[str]) -> None:
+    """Writes these pages whole, so that nothing else need know how they are derived."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        page = Path(__file__).with_name(f"{name}.md").read_text(encoding="utf-8")
+        (folder / f"{name}.md").write_text(on_page_markdown(page), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

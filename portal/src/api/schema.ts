@@ -2153,7 +2153,9 @@ export interface components {
          * @description The policy in force at a publication, and what it did.
          *
          *     patients_table names the sealed table of pseudonyms and codes, None where there is none;
-         *     findings are what the quality control found worth a sentence without blocking.
+         *     findings are what the quality control found worth a sentence without blocking. pseudonyms is
+         *     the code of the data model that the dataset was moved from, under which they are made; empty
+         *     for its own.
          */
         Applied: {
             /**
@@ -2165,6 +2167,11 @@ export interface components {
             /** Patients Table */
             patients_table?: string | null;
             policy: components["schemas"]["DatasetPolicy"];
+            /**
+             * Pseudonyms
+             * @default
+             */
+            pseudonyms: string;
             /** Steps */
             steps: components["schemas"]["medmip__anonymise__step__Step"][];
         };

@@ -44,7 +44,9 @@ test('shows a page of the documentation and goes on to the next by its links', a
 
 test('shows whole pages alone, each by its name', () => {
   expect(Object.keys(pages)).toEqual(Object.keys(texts.help.documents));
+  for (const page of Object.values(pages)) expect(page).toMatch(/^# /);
   expect(Object.values(pages).filter((page) => page.includes('<!-- derived'))).toEqual([]);
+  expect(pages['privacy-officer']).toContain('minimum_patients');
 });
 
 test('offers the tour once, and leads through it by keys', async () => {

@@ -1,14 +1,8 @@
-import algorithmAuthor from '../../../docs/algorithm-author.md?raw';
-import federationOperator from '../../../docs/federation-operator.md?raw';
-import imaging from '../../../docs/imaging.md?raw';
-import itAdministrator from '../../../docs/it-administrator.md?raw';
-import researcher from '../../../docs/researcher.md?raw';
+import { texts } from '../texts/texts';
 
-/** Pages of the documentation of which no part is derived when it is built. */
-export const pages: Record<string, string> = {
-  researcher,
-  imaging,
-  'it-administrator': itAdministrator,
-  'federation-operator': federationOperator,
-  'algorithm-author': algorithmAuthor,
-};
+const built = import.meta.glob<string>('./documents/*.md', { query: '?raw', import: 'default', eager: true });
+
+/** Pages of the documentation, in the order of their names, as `docs/derived.py` writes them. */
+export const pages: Record<string, string> = Object.fromEntries(
+  Object.keys(texts.help.documents).map((name) => [name, built[`./documents/${name}.md`] ?? '']),
+);

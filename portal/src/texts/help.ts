@@ -76,6 +76,9 @@ export const helpTexts = {
   documentsHint: 'As it came with this installation. The description of the interface for programs is at',
   documents: {
     researcher: 'For the researcher',
+    'data-manager': 'For the data manager',
+    mappings: 'Mappings',
+    'privacy-officer': 'For the privacy officer',
     imaging: 'Scans',
     'it-administrator': 'For the IT administrator',
     'federation-operator': 'For the federation’s operator',
