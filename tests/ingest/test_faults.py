@@ -127,14 +127,21 @@ def test_two_imports_at_once_publish_one_after_the_other(home, write):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("beginning", ["", CLEAN], ids=["alone", "after good rows"])
-def test_five_gigabytes_without_a_line_end_are_refused_in_bounded_memory(home, tmp_path, beginning):
+@pytest.mark.parametrize("letters", [0, 65], ids=["zeros", "letters"])
+def test_five_gigabytes_without_a_line_end_are_refused_in_bounded_memory(
+    home, tmp_path, beginning, letters
+):
     file = tmp_path / "endless.csv"
     with file.open("wb") as target:
         target.write(beginning.encode())
+        # Letters further than are looked at; a disk need not hold them all.
+        target.write(letters * (b"a" * (1 << 20)))
         target.truncate(5 * GIGABYTE)
     begun = time.monotonic()
     message, peak = told(importer(home, file))
     assert "Nothing was published" in message
+    if beginning and letters:
+        assert "a row of more than 64 MB, as where line ends are missing (row 5)" in message
     assert peak < 800
     assert time.monotonic() - begun < 250
     assert Datasets(home).list() == []

@@ -22,7 +22,9 @@ from medmip.ingest.session import Session, literal
 from medmip.ingest.staging import Column, StagedFile, stage_table
 from medmip.ingest.table_reading import format_of, read_table
 from medmip.ingest.transcode import (
+    LONGEST,
     Copy,
+    Endless,
     Unreadable,
     bad_text,
     detect_encoding,
@@ -263,6 +265,10 @@ class _Reader:
             )
         except Unreadable:
             return self._stopped(dialect, *self._bad_text(encoding))
+        except Endless as endless:
+            rule = f"a row of more than {LONGEST >> 20} MB, as where line ends are missing"
+            bad = Problem(kind=Kind.ENDLESS_ROW, rule=rule, rows=(endless.line,))
+            return self._stopped(dialect, bad)
         if _stamp(self.path) != before:
             raise IngestError(
                 "The file was changed while it was read.",

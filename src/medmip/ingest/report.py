@@ -18,6 +18,7 @@ class Kind(StrEnum):
     EMPTY_FILE = "empty file"
     BAD_ENCODING = "bad encoding"
     NUL_BYTE = "NUL byte"
+    ENDLESS_ROW = "endless row"
     BAD_HEADER = "bad header"
     DUPLICATE_COLUMN = "duplicate column"
     UNKNOWN_COLUMN = "unknown column"

@@ -13,7 +13,15 @@ from medmip.ingest.session import Session, literal
 from medmip.ingest.staging import AT_ONCE, Column, StagedFile, stage_table
 from medmip.ingest.table_reading import format_of, read_table
 from medmip.ingest.text_table import TextTable
-from medmip.ingest.transcode import Unreadable, bad_text, detect_encoding, head_of, transcode
+from medmip.ingest.transcode import (
+    LONGEST,
+    Endless,
+    Unreadable,
+    bad_text,
+    detect_encoding,
+    head_of,
+    transcode,
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,12 @@ def _read_csv(
             f"The file has bytes{line} that are no {encoding} text.",
             where=path.name,
             remedy="Say which encoding it has.",
+        ) from None
+    except Endless as endless:
+        raise IngestError(
+            f"Line {endless.line:,} is of more than {LONGEST >> 20} MB.",
+            where=path.name,
+            remedy="Line ends are missing: export the file again.",
         ) from None
     dialect = Dialect(
         encoding=encoding, delimiter=head.delimiter, quote=head.quote, newline=copy.newline

@@ -14,6 +14,8 @@ from medmip.ingest.dialect import Head
 from medmip.ingest.report import FIRST, Kind
 
 CHUNK = 1 << 20
+LONGEST = 64 << 20
+"""Bytes without a line end after which a file is no table, whatever follows."""
 _BLANK = re.compile(r"(?<=\n)(?=\n)")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -47,6 +49,14 @@ class BadText:
 
 class Unreadable(Exception):
     """The text has bytes that its encoding does not know, or NUL characters."""
+
+
+class Endless(Exception):
+    """A line of more than 64 MB; line is its number, from 1."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
 
 
 def detect_encoding(path: Path) -> str:
@@ -112,12 +122,12 @@ def transcode(
     *,
     progress: Callable[[float], None],
 ) -> Copy:
-    """Copy a file as UTF-8 with line feeds, one after the last line; raises Unreadable.
+    """Copy a file as UTF-8 with line feeds, one after the last line; raises Unreadable, Endless.
 
     Blank lines between records become records of empty cells, so that no row number shifts
     where the engine skips a blank line.
     """
-    lines = done = ends = 0
+    lines = done = ends = since = 0
     size = path.stat().st_size or 1
     has_blank_lines = quoted = underscored = False
     decoder, quote = _Decoder(encoding, "strict"), head.quote.encode()
@@ -128,6 +138,10 @@ def transcode(
             for text in _clean(path, decoder):
                 if b"\0" in text:
                     raise Unreadable
+                first = text.find(b"\n")
+                if since + (len(text) if first < 0 else first) > LONGEST:
+                    raise Endless(lines + ends + 1)
+                since = since + len(text) if first < 0 else len(text) - text.rfind(b"\n") - 1
                 quoted = quoted or bool(quote and quote in text)
                 body = text.rstrip(b"\n")
                 begin = 0 if lines else text.find(b"\n") + 1
