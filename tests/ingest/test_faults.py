@@ -58,6 +58,31 @@ def test_a_full_disk_leaves_the_former_version(home, write, most):
     assert bring_in(home, write(CLEAN), WARD, "ward").snapshots[0].version == 1
 
 
+def test_an_import_killed_in_the_midst_of_its_work_leaves_the_former_version(home, write):
+    """Wherever it is: at reading, checking, writing or publishing, told by the time it has run."""
+    big = write(many(400_000), "big.csv")
+    bring_in(home, write(CLEAN), WARD, "ward")
+    begun = time.monotonic()
+    told(importer(home, big))
+    whole = time.monotonic() - begun
+    datasets = Datasets(home)
+    assert datasets.current(WARD.key, "ward").source == "big.csv"
+    for part in range(1, 6):
+        datasets.rollback(WARD.key, "ward", 1)
+        process = importer(home, write(many(400_000 + part), "big.csv"))
+        time.sleep(whole * part / 6)
+        process.kill()
+        process.communicate()
+        current = datasets.current(WARD.key, "ward")
+        datasets.verify(current)
+        assert current.source == "ward.csv" or current.records == 400_000 + part
+    message, _ = told(importer(home, write(many(400_009), "big.csv")))
+    assert message.startswith("version ")
+    # Whatever the killed ones left is gone.
+    assert not [*home.path.rglob("*.partial")]
+    assert not [*home.work.iterdir()]
+
+
 def test_a_disk_that_is_full_leaves_the_former_version(home, write):
     """In a file system of its own of 3 MB, which goes with its processes."""
     clean, big = write(CLEAN), write(many(300_000, SECRET), "big.csv")
