@@ -17,7 +17,7 @@ from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
 from medmip.errors import Conflict, MipError, NotFound
 from medmip.experiments.comments import Comments
-from medmip.experiments.comparison import outcome_of, trouble_of
+from medmip.experiments.comparison import trouble_of
 from medmip.experiments.experiment import (
     Experiment,
     Outcome,
@@ -25,6 +25,7 @@ from medmip.experiments.experiment import (
     Summary,
     Trouble,
 )
+from medmip.experiments.exploring import Exploring
 from medmip.experiments.labels import Labels
 from medmip.experiments.listing import Wanted
 from medmip.experiments.packages import algorithms_of
@@ -113,12 +114,12 @@ class ExperimentService:
         self._memory = EarlierCohorts(state)
         self._guard = Guard(self.policy, self.ledger, self._memory)
         self._files = DuckDBEngine(home.datasets)
-        placed = PostgresEngine(lambda name: source(home, name).address())
-        self._engine = Engines(self._files, placed)
+        self._engine = Engines(self._files, PostgresEngine(lambda of: source(home, of).address()))
         self._cache = BlockCache()
         self._key = site_key(home, "folds")
         self._cluster = cluster_of(home)
         self._runner = Runner(self._site, self.validator, self.ledger, self.policy, sites)
+        self._exploring = Exploring(self._runner, self.ledger, self.policy)
         self.reader_now: Callable[[str], Reader | None] = lambda _: None
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="experiment")
         self._runs: dict[str, Run] = {}
@@ -186,8 +187,7 @@ class ExperimentService:
         """The result of a request that is not kept; the ledger has it all the same."""
         plan = self.validator_of(reader).plan(request)
         access = Access(user, f"explore-{token_hex(6)}", plan.algorithm.name)
-        with self._runner.cohort(plan, access, Run()) as cohort:
-            return outcome_of(plan, cohort)
+        return self._exploring.answer(request, plan, access)
 
     def predict(
         self, identity: str, records: Sequence[Mapping[str, Any]], analysis: int = 1
