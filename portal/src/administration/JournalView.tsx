@@ -5,6 +5,7 @@ import { useState } from 'react';
 
 import { administrationApi } from '../api/administration';
 import { Empty } from '../shared/Empty';
+import { Headings } from '../shared/Headings';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { locale, texts } from '../texts/texts';
@@ -45,15 +46,7 @@ export function JournalView() {
       {query.data && query.data.total > 0 && (
         <Table.ScrollContainer minWidth={640} type="native" role="region" aria-label={t.parts.journal} tabIndex={0}>
           <Table className="listing" aria-label={t.parts.journal}>
-            <Table.Thead>
-              <Table.Tr>
-                {Object.entries(t.journalColumns).map(([key, column]) => (
-                  <Table.Th key={key} scope="col">
-                    {column}
-                  </Table.Th>
-                ))}
-              </Table.Tr>
-            </Table.Thead>
+            <Headings names={t.journalColumns} />
             <Table.Tbody>
               {query.data.items.map((event) => (
                 <Table.Tr key={event.number}>

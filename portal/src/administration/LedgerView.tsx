@@ -5,6 +5,7 @@ import { useState } from 'react';
 
 import { administrationApi } from '../api/administration';
 import { Empty } from '../shared/Empty';
+import { Headings } from '../shared/Headings';
 import { Icon } from '../shared/Icon';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
@@ -87,15 +88,7 @@ export function LedgerView() {
       {query.data && query.data.total > 0 && (
         <Table.ScrollContainer minWidth={640} type="native" role="region" aria-label={t.parts.ledger} tabIndex={0}>
           <Table className="listing" aria-label={t.parts.ledger}>
-            <Table.Thead>
-              <Table.Tr>
-                {Object.entries(t.ledgerColumns).map(([key, column]) => (
-                  <Table.Th key={key} scope="col">
-                    {column}
-                  </Table.Th>
-                ))}
-              </Table.Tr>
-            </Table.Thead>
+            <Headings names={t.ledgerColumns} />
             <Table.Tbody>
               {query.data.items.map((row) => (
                 <Table.Tr key={row.number}>

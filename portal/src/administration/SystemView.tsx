@@ -2,6 +2,7 @@ import { Alert, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 
 import { administrationApi, type System, type UsedDay } from '../api/administration';
+import { Headings } from '../shared/Headings';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { locale, texts } from '../texts/texts';
@@ -109,15 +110,7 @@ function Used({ days, persons }: { days: UsedDay[]; persons: number }) {
       )}
       {busy.length > 0 && (
         <Table className="listing" aria-label={t.usage(DAYS)} mt="sm">
-          <Table.Thead>
-            <Table.Tr>
-              {Object.entries(t.usageColumns).map(([key, column]) => (
-                <Table.Th key={key} scope="col">
-                  {column}
-                </Table.Th>
-              ))}
-            </Table.Tr>
-          </Table.Thead>
+          <Headings names={t.usageColumns} />
           <Table.Tbody>
             {busy.map((day) => (
               <Table.Tr key={day.day}>

@@ -5,6 +5,7 @@ import { Link, useNavigate, useParams } from 'react-router';
 
 import { dataApi, type VersionEntry } from '../api/data';
 import { Section } from '../inbox/Section';
+import { Headings } from '../shared/Headings';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
@@ -92,15 +93,7 @@ function Versions({ model, dataset, versions, stays }: Listed) {
       <ProblemAlert error={back.error ?? remove.error} />
       <div className="wide">
         <Table className="listing" aria-label={t.versions.title}>
-          <Table.Thead>
-            <Table.Tr>
-              {Object.entries(t.versions.columns).map(([key, label]) => (
-                <Table.Th key={key} scope="col" ta={NUMBERS.has(key) ? 'right' : undefined}>
-                  {label}
-                </Table.Th>
-              ))}
-            </Table.Tr>
-          </Table.Thead>
+          <Headings names={t.versions.columns} right={NUMBERS} />
           <Table.Tbody>
             {versions.toReversed().map((one) => (
               <Table.Tr key={one.version}>

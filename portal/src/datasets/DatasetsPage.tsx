@@ -6,6 +6,7 @@ import { api, type DatasetEntry } from '../api/client';
 import { dataApi } from '../api/data';
 import { useVisit } from '../people/Gate';
 import { Empty } from '../shared/Empty';
+import { Headings } from '../shared/Headings';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
@@ -34,15 +35,7 @@ export function DatasetsPage() {
       {query.data?.length === 0 && <Empty title={t.empty} hint={t.hint} />}
       {query.data && query.data.length > 0 && (
         <Table highlightOnHover className="listing" aria-label={t.title}>
-          <Table.Thead>
-            <Table.Tr>
-              {Object.entries(t.columns).map(([key, column]) => (
-                <Table.Th key={key} scope="col" ta={NUMBERS.has(key) ? 'right' : undefined}>
-                  {column}
-                </Table.Th>
-              ))}
-            </Table.Tr>
-          </Table.Thead>
+          <Headings names={t.columns} right={NUMBERS} />
           <Table.Tbody>
             {query.data.map((dataset) => (
               <Table.Tr key={`${dataset.model}/${dataset.code}`}>

@@ -2,6 +2,7 @@ import { Badge, Table, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 
 import { api, type SiteEntry } from '../api/client';
+import { Headings } from '../shared/Headings';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { texts } from '../texts/texts';
 import { VariableSearch } from './VariableSearch';
@@ -23,15 +24,7 @@ export function Hospitals() {
       <ProblemAlert error={sites.error} onRetry={() => void sites.refetch()} />
       {sites.data && (
         <Table highlightOnHover className="listing" aria-labelledby="hospitals">
-          <Table.Thead>
-            <Table.Tr>
-              {Object.values(t.columns).map((column) => (
-                <Table.Th key={column} scope="col">
-                  {column}
-                </Table.Th>
-              ))}
-            </Table.Tr>
-          </Table.Thead>
+          <Headings names={t.columns} />
           <Table.Tbody>
             {sites.data.map((site) => (
               <Table.Tr key={site.node}>

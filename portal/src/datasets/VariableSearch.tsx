@@ -3,6 +3,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 
 import { api, type PlacedVariable } from '../api/client';
+import { Headings } from '../shared/Headings';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { texts } from '../texts/texts';
 
@@ -69,15 +70,7 @@ export function VariableSearch({ hospitals }: { hospitals: string[] }) {
 function Found({ items }: { items: PlacedVariable[] }) {
   return (
     <Table highlightOnHover className="listing" aria-labelledby="variables">
-      <Table.Thead>
-        <Table.Tr>
-          {Object.values(t.columns).map((column) => (
-            <Table.Th key={column} scope="col">
-              {column}
-            </Table.Th>
-          ))}
-        </Table.Tr>
-      </Table.Thead>
+      <Headings names={t.columns} />
       <Table.Tbody>
         {items.map((variable) => (
           <Table.Tr key={`${variable.model}/${variable.code}`}>

@@ -1,6 +1,7 @@
 import { Badge, Card, Table, Text, Title } from '@mantine/core';
 
 import type { Summary } from '../api/client';
+import { Headings } from '../shared/Headings';
 import { locale, texts } from '../texts/texts';
 
 const t = texts.progress;
@@ -16,15 +17,7 @@ export function SiteTable({ sites }: { sites: readonly Site[] }) {
         {t.title}
       </Title>
       <Table className="listing" aria-labelledby="progress">
-        <Table.Thead>
-          <Table.Tr>
-            {Object.entries(t.columns).map(([key, column]) => (
-              <Table.Th key={key} scope="col" ta={key === 'answered' ? 'right' : undefined}>
-                {column}
-              </Table.Th>
-            ))}
-          </Table.Tr>
-        </Table.Thead>
+        <Headings names={t.columns} right={['answered']} />
         <Table.Tbody>
           {sites.map((site) => (
             <Table.Tr key={site.name}>

@@ -3,6 +3,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 
 import { api, type MemberEntry } from '../api/client';
+import { Headings } from '../shared/Headings';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { locale, texts } from '../texts/texts';
@@ -88,15 +89,7 @@ function Listing({ members }: { members: MemberEntry[] }) {
   if (members.length === 0) return <Text size="sm">{t.noMembers}</Text>;
   return (
     <Table className="listing" aria-label={t.members}>
-      <Table.Thead>
-        <Table.Tr>
-          {Object.entries(t.columns).map(([key, column]) => (
-            <Table.Th key={key} scope="col">
-              {column}
-            </Table.Th>
-          ))}
-        </Table.Tr>
-      </Table.Thead>
+      <Headings names={t.columns} />
       <Table.Tbody>
         {members.map((member) => (
           <Table.Tr key={member.node}>

@@ -4,6 +4,7 @@ import { Link } from 'react-router';
 
 import { dataApi, type InboxEntry } from '../api/data';
 import { Empty } from '../shared/Empty';
+import { Headings } from '../shared/Headings';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { locale, texts } from '../texts/texts';
@@ -42,15 +43,7 @@ export function InboxPage() {
 function Files({ items }: { items: InboxEntry[] }) {
   return (
     <Table highlightOnHover className="listing" aria-label={t.title}>
-      <Table.Thead>
-        <Table.Tr>
-          {Object.entries(t.columns).map(([key, column]) => (
-            <Table.Th key={key} scope="col" ta={key === 'rows' ? 'right' : undefined}>
-              {column}
-            </Table.Th>
-          ))}
-        </Table.Tr>
-      </Table.Thead>
+      <Headings names={t.columns} right={['rows']} />
       <Table.Tbody>
         {items.map((item) => (
           <Table.Tr key={item.name}>

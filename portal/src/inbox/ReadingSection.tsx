@@ -4,6 +4,7 @@ import { useState } from 'react';
 
 import { api } from '../api/client';
 import { dataApi, type Choice, type InboxEntry, type ReadingOptions, type Suggestion } from '../api/data';
+import { Headings } from '../shared/Headings';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { texts } from '../texts/texts';
@@ -150,15 +151,7 @@ function Matches({ made }: { made: Suggestion }) {
         <Accordion.Panel>
           <div className="wide">
             <Table className="listing" aria-label={t.matches}>
-              <Table.Thead>
-                <Table.Tr>
-                  {Object.entries(t.match).map(([key, label]) => (
-                    <Table.Th key={key} scope="col" ta={key === 'score' ? 'right' : undefined}>
-                      {label}
-                    </Table.Th>
-                  ))}
-                </Table.Tr>
-              </Table.Thead>
+              <Headings names={t.match} right={['score']} />
               <Table.Tbody>
                 {made.matches.map((match) => (
                   <Table.Tr key={match.column}>

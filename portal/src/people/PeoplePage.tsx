@@ -3,6 +3,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 
 import { api, type Admission, type Person, type Role } from '../api/client';
+import { Headings } from '../shared/Headings';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { locale, texts } from '../texts/texts';
@@ -78,15 +79,7 @@ function Users({ users }: { users: Person[] }) {
     <>
       <ProblemAlert error={change.error} />
       <Table aria-label={t.title} className="listing">
-        <Table.Thead>
-          <Table.Tr>
-            {Object.entries(t.columns).map(([key, column]) => (
-              <Table.Th key={key} scope="col">
-                {column}
-              </Table.Th>
-            ))}
-          </Table.Tr>
-        </Table.Thead>
+        <Headings names={t.columns} />
         <Table.Tbody>
           {users.map((person) => (
             <Table.Tr key={person.id}>

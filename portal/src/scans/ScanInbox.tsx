@@ -1,6 +1,7 @@
 import { Badge, Table, Text, Title } from '@mantine/core';
 
 import type { ScanItem, ScanItemState, Verdict } from '../api/scans';
+import { Headings } from '../shared/Headings';
 import { texts } from '../texts/texts';
 
 const t = texts.scans;
@@ -15,15 +16,7 @@ export function ScanInbox({ items }: { items: ScanItem[] }) {
         {t.inbox}
       </Title>
       <Table highlightOnHover className="listing" aria-label={t.inbox} mb="lg">
-        <Table.Thead>
-          <Table.Tr>
-            {Object.entries(t.inboxColumns).map(([key, column]) => (
-              <Table.Th key={key} scope="col">
-                {column}
-              </Table.Th>
-            ))}
-          </Table.Tr>
-        </Table.Thead>
+        <Headings names={t.inboxColumns} />
         <Table.Tbody>
           {items.map((item) => (
             <Table.Tr key={item.name}>
