@@ -97,6 +97,8 @@ def _regions(
     kinds = {part: [one.label for one in labels.regions if one.part is part] for part in Part}
     most = max(region.label for region in labels.regions) + 1
     sums, total = np.zeros(most), np.zeros(3)
+    # Totals are those of the voxels inside, so that together they are the whole.
+    counts = fractions.any(axis=1)
     for aside in _ASIDE:
         points = labels.places.of(points_of(image.affine, where + aside))
         found = _labels_at(hard, points)
@@ -113,7 +115,7 @@ def _regions(
         sums += _counted(np.where(grey, 0, found), None, most)
         for part, column in _TISSUES.items():
             sums += _counted(_labels_at(near[part], points), here[:, column], most)
-        total += here.sum(axis=0) + np.array([0, nucleus.sum(), 0])
+        total += here.sum(axis=0) + np.array([0, (nucleus & counts).sum(), 0])
     unit = float(np.prod(image.edges)) / 1000 / len(_ASIDE)
     volumes = {one.code: float(sums[one.label]) * unit for one in labels.regions}
     return volumes, total / len(_ASIDE)
