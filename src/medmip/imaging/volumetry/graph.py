@@ -133,7 +133,7 @@ def graph_of(setting: Setting, *, atlas: bool) -> tuple[Step, ...]:
         Step("segment", 1, segment, (), ("correct", "register"), described(setting.rounds)),
         Step(
             "measure",
-            1,
+            2,
             measure,
             (LABELS, TABLE) if atlas else (),
             ("register", "segment"),

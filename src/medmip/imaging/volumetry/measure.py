@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from medmip.imaging.volumetry.align import Places
-from medmip.imaging.volumetry.image import Image, points_of, sampled
+from medmip.imaging.volumetry.image import Image, points_of, sampled, widened
 from medmip.imaging.volumetry.region import Part, Region
 
 _ASIDE = [np.array(one) for one in product((-0.25, 0.25), repeat=3)]
@@ -62,18 +62,21 @@ def measured(tissue: Tissue, inside: NDArray[np.bool_], labels: LabelMap | None)
     another of its own tissue begins, by the labels.
     """
     image = tissue.fractions
-    where = np.argwhere(inside)
-    fractions = image.voxels[inside].astype(np.float64)
+    # A voxel whose middle is outside may be in the brain by a part.
+    near = widened(inside, image.edges, max(image.edges))
+    where = np.argwhere(near)
+    fractions = np.where(inside[..., None], image.voxels, 0)[near].astype(np.float64)
     unit = float(np.prod(image.edges)) / 1000
     marked = np.zeros(inside.shape, np.float32)
     regions: dict[str, float] = {}
     sums = fractions.sum(axis=0)
     if labels is not None:
         points = labels.places.of(points_of(image.affine, where))
-        marked[inside] = sampled(labels.labels, points, order=0)
+        marked[near] = sampled(labels.labels, points, order=0)
+        marked[~inside] = 0
         regions, sums = _regions(tissue, where, fractions, labels)
     totals = {
-        "tiv": len(where) * unit,
+        "tiv": float(inside.sum()) * unit,
         "csfglobal": float(sums[0]) * unit,
         "greymattertotal": float(sums[1]) * unit,
         "whitemattertotal": float(sums[2]) * unit,
@@ -94,6 +97,8 @@ def _regions(
     kinds = {part: [one.label for one in labels.regions if one.part is part] for part in Part}
     most = max(region.label for region in labels.regions) + 1
     sums, total = np.zeros(most), np.zeros(3)
+    # Totals are those of the voxels inside, so that together they are the whole.
+    counts = fractions.any(axis=1)
     for aside in _ASIDE:
         points = labels.places.of(points_of(image.affine, where + aside))
         found = _labels_at(hard, points)
@@ -110,7 +115,7 @@ def _regions(
         sums += _counted(np.where(grey, 0, found), None, most)
         for part, column in _TISSUES.items():
             sums += _counted(_labels_at(near[part], points), here[:, column], most)
-        total += here.sum(axis=0) + np.array([0, nucleus.sum(), 0])
+        total += here.sum(axis=0) + np.array([0, (nucleus & counts).sum(), 0])
     unit = float(np.prod(image.edges)) / 1000 / len(_ASIDE)
     volumes = {one.code: float(sums[one.label]) * unit for one in labels.regions}
     return volumes, total / len(_ASIDE)
