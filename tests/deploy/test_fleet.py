@@ -416,7 +416,8 @@ def test_a_timer_drills_a_restore(hospital: Hospital) -> None:
     server.run(MIP, *command, "--units", "/etc/systemd/system")
     server.run("systemctl", "daemon-reload")
     server.run("systemctl", "enable", "--now", "mip-drill.timer")
-    server.run("systemctl", "start", "mip-drill.service")
+    ended = server.run("systemctl", "start", "mip-drill.service", check=False, seconds=300)
+    assert ended.returncode == 0, server.run("journalctl", "-u", "mip-drill", "-o", "cat").stdout
     told = json.loads(server.run("cat", "/var/lib/mip-drill/report.json").stdout)
     assert (told["passed"], told["contents"]["datasets"]) == (True, 3)
     assert server.run("ls", "/var/lib/mip-drill").stdout.split() == ["report.json"]

@@ -130,6 +130,9 @@ def roll_back(installation: Installation, identity: Path | None, say: Say) -> St
         step.write(UNFINISHED)
     go_back(installation, step, say)
     DONE.unlink(missing_ok=True)
+    if step.data:
+        # The newest backup would be the left version's, which this one cannot read.
+        say(f"Backed up: {_backed_up(answers)}")
     return step
 
 
@@ -219,7 +222,7 @@ def _backed_up(answers: Answers) -> str:
     made = max(Path(answers.backup.to).glob("mip-*.tar.age"), default=None, key=_age)
     if made is None or _age(made) < begun - 1:
         raise DeployError(
-            "The backup before the change was not made, and nothing is changed",
+            "The backup was not made, and nothing further is changed",
             remedy="`journalctl -u mip-backup` says why.",
         )
     return str(made)
