@@ -163,6 +163,8 @@ NOT_OURS = (
     "/var/lib/postgresql/", "/var/lib/systemd/", "/var/lib/nginx/", "/var/lib/logrotate/",
     "/var/lib/apt/", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-",
     "/etc/.pwd.lock", "/usr/lib/python3",
+    # A link into /proc: which file systems are mounted at the moment.
+    "/etc/mtab",
 )  # fmt: skip
 """What programs of the distribution write by themselves."""
 
