@@ -206,13 +206,27 @@ class Agent:
             self._answers.move_to_end(header.run)
             while len(self._answers) > ANSWERS_KEPT:
                 self._answers.popitem(last=False)
-        outcome = await loop.run_in_executor(self._workers, self._worked, question, loop)
+        worked: asyncio.Future[Outcome] = loop.create_future()
+        self._workers.submit(self._work, question, loop, worked)
+        outcome = await worked
         if outcome.problem is not None:
             self.counts.refused += outcome.problem.kind == "refused"
             self.counts.failed += outcome.problem.kind == "failed"
         body = encoded(outcome, Outcome)
         kept.outcome.set_result(body)
         return body
+
+    def _work(
+        self,
+        question: Message,
+        loop: asyncio.AbstractEventLoop,
+        worked: "asyncio.Future[Outcome]",
+    ) -> None:
+        # `run_in_executor` would pass it on through a second future, in every round.
+        outcome = self._worked(question, loop)
+        # The loop is closed where the site has stopped meanwhile; nobody waits then.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, worked, outcome)
 
     def _worked(self, question: Message, loop: asyncio.AbstractEventLoop) -> Outcome:
         begun = time.perf_counter()
@@ -312,3 +326,8 @@ class Agent:
         with contextlib.suppress(NatsError, OSError):
             for part in chunks_of(sealed(client.identity, header, body)):
                 await client.publish(subject, part)
+
+
+def _settle(worked: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
+    if not worked.done():
+        worked.set_result(outcome)

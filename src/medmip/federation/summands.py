@@ -82,7 +82,7 @@ def summands(statistic: Statistic, addends: int, noise: Noise, *, extremes: bool
     noise fills hidden cells; extremes says whether the policy lets minima and maxima travel in
     clear. Raises OutOfRange.
     """
-    numbers: list[Words] = []
+    numbers: list[_Numbers] = []
     counts: list[Words] = [np.ones(1, dtype=np.uint64)]
     clear: list[FloatArray] = []
     kinds = field_kinds(type(statistic))
@@ -102,19 +102,43 @@ def summands(statistic: Statistic, addends: int, noise: Noise, *, extremes: bool
                 flags = np.zeros((1, words.size), dtype=np.uint64)
                 counts.append(_covered(flags, hidden, noise)[0])
         elif kind.tail is None:
-            words = encoded(
-                _folded(_bare(value, np.float64, hidden), kind, np.shape(value)), addends
-            )
+            values = _folded(_bare(value, np.float64, hidden), kind, np.shape(value))
             tail = _tail(kinds, name)
-            if tail is not None:
-                rest = np.asarray(getattr(statistic, tail), dtype=np.float64).ravel()
-                words = added(np.stack([words, encoded(rest, addends)]))
-            numbers.append(_covered(words, hidden, noise))
+            rest = None if tail is None else np.asarray(getattr(statistic, tail), dtype=np.float64)
+            numbers.append(_Numbers(values, rest, hidden))
     return Summands(
         tuple(np.shape(getattr(statistic, name)) for name in kinds),
-        Sums(_joined(numbers), np.concatenate(counts)),
+        Sums(_fixed(numbers, addends, noise), np.concatenate(counts)),
         tuple(clear),
     )
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """The floats of one field, (n,), with their tails, and which of them are hidden."""
+
+    values: FloatArray
+    tails: FloatArray | None
+    hidden: BoolArray | None
+
+
+def _fixed(parts: list[_Numbers], addends: int, noise: Noise) -> Words:
+    """All fields' floats as fixed-point numbers, at one go: most fields have few."""
+    if not parts:
+        return np.zeros((LIMBS, 0), dtype=np.uint64)
+    words = encoded(np.concatenate([part.values for part in parts]), addends)
+    if any(part.tails is not None for part in parts):
+        rest = [
+            np.zeros(len(part.values)) if part.tails is None else part.tails.ravel()
+            for part in parts
+        ]
+        words = added(np.stack([words, encoded(np.concatenate(rest), addends)]))
+    place = 0
+    for part in parts:
+        place, start = place + len(part.values), place
+        if part.hidden is not None:
+            words[:, start:place] = _covered(words[:, start:place], part.hidden, noise)
+    return words
 
 
 def nothing(statistic: type[Statistic], shapes: Shapes) -> Summands:
@@ -278,10 +302,6 @@ def _covered(words: Words, hidden: BoolArray | None, noise: Noise) -> Words:
     covered = words.copy()
     covered[:, places] = random.reshape(len(words), -1)
     return covered
-
-
-def _joined(numbers: list[Words]) -> Words:
-    return np.concatenate([np.zeros((LIMBS, 0), dtype=np.uint64), *numbers], axis=1)
 
 
 def _told(value: NDArray[Any], kind: FieldKind, hidden: BoolArray | None) -> FloatArray:
