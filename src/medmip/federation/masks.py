@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -30,11 +31,14 @@ def masked(sums: Sums, keys: Iterable[MaskKey], number: int) -> Sums:
     A key makes each round's mask once, from a key of the round's own, whatever it covers.
     """
     label = transcript("mask of a round", number)
-    parts, off = [sums], []
+    on: list[MaskKey] = []
+    off: list[MaskKey] = []
     for one in keys:
-        (off if one.minus else parts).append(_mask(one.key, label, sums))
+        (off if one.minus else on).append(one)
+    # One after another: a hundred peers' masks of a large sum would fill the memory.
+    parts = chain([sums], (_mask(one, label, sums) for one in on))
     if off:
-        parts.append(-Sums.of(off))
+        parts = chain(parts, [-Sums.of(_mask(one, label, sums) for one in off)])
     return Sums.of(parts)
 
 
@@ -43,11 +47,11 @@ def pairwise(site: str, peer: str, key: bytes) -> MaskKey:
     return MaskKey(key, minus=site > peer)
 
 
-def _mask(key: bytes, label: bytes, like: Sums) -> Sums:
+def _mask(one: MaskKey, label: bytes, like: Sums) -> Sums:
     # The one block of HKDF's expansion (RFC 5869) that 32 bytes take.
-    own = hmac.digest(key, label + b"\x01", "sha256")
+    key = hmac.digest(one.key, label + b"\x01", "sha256")
     numbers, counts = like.numbers.shape[1], len(like.counts)
     # A key of its own for every round is what allows the counter and nonce to be zero.
-    stream = Cipher(ChaCha20(own, bytes(16)), None).encryptor()
+    stream = Cipher(ChaCha20(key, bytes(16)), None).encryptor()
     words = np.frombuffer(stream.update(bytes(8 * (LIMBS * numbers + counts))), dtype=np.uint64)
     return Sums(words[: LIMBS * numbers].reshape(LIMBS, numbers), words[LIMBS * numbers :])

@@ -9,7 +9,7 @@ that some site hides it, neither which nor how many, and nothing of what others 
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from medmip.errors import MipError
 from medmip.federation.fixed_point import (
     LIMBS,
+    Adding,
     Words,
     added,
     decoded,
@@ -56,12 +57,16 @@ class Sums:
     counts: Words
 
     @classmethod
-    def of(cls, parts: list["Sums"]) -> "Sums":
-        """The sum of one or more."""
-        return cls(
-            added(np.stack([part.numbers for part in parts])),
-            np.stack([part.counts for part in parts]).sum(axis=0, dtype=np.uint64),
-        )
+    def of(cls, parts: Iterable["Sums"]) -> "Sums":
+        """The sum of one or more, which need not be in memory together."""
+        numbers = Adding()
+        counts: Words | None = None
+        for part in parts:
+            numbers.add(part.numbers)
+            counts = part.counts if counts is None else counts + part.counts
+        if counts is None:
+            raise ValueError("nothing was added")
+        return cls(numbers.total(), counts)
 
     def __neg__(self) -> "Sums":
         return Sums(negated(self.numbers), np.uint64(0) - self.counts)
@@ -132,7 +137,7 @@ def _fixed(parts: list[_Numbers], addends: int, noise: Noise) -> Words:
             np.zeros(len(part.values)) if part.tails is None else part.tails.ravel()
             for part in parts
         ]
-        words = added(np.stack([words, encoded(np.concatenate(rest), addends)]))
+        words = added([words, encoded(np.concatenate(rest), addends)])
     place = 0
     for part in parts:
         place, start = place + len(part.values), place
@@ -187,7 +192,7 @@ def total(statistic: type[S], shapes: Shapes, sums: Sums, clear: list[tuple[Floa
             found[name] = _unfolded(high, kind, shape)
             tail = _tail(kinds, name)
             if tail is not None:
-                rest = added(np.stack([words, negated(encoded(high, 1))]))
+                rest = added([words, negated(encoded(high, 1))])
                 found[tail] = decoded(rest).reshape(shape)
     for name, kind in kinds.items():
         mask = masks.get(name if kind.counts else kind.cells or "")

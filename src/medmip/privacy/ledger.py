@@ -90,6 +90,7 @@ class Ledger:
         connection = self._engine.raw_connection()
         try:
             driver = connection.driver_connection
+            assert driver is not None
             server = self._engine.dialect.name == "postgresql"
             driver.execute(_LOCKED if server else "BEGIN IMMEDIATE")
             newest, before = self._append(driver, row)
