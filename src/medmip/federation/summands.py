@@ -170,7 +170,12 @@ def total(statistic: type[S], shapes: Shapes, sums: Sums, clear: list[tuple[Floa
         raise NotTheSame(f"{statistic.__name__} has other fields than the sites sent")
     if (sums.numbers.shape[1], len(sums.counts)) != _lengths(kinds, shapes):
         raise NotTheSame(f"{statistic.__name__} has not the shapes that the sites sent")
-    numbers, counts = _Reader(sums.numbers), _Reader(sums.counts[None])
+    high = decoded(sums.numbers)
+    numbers, counts = _Reader(high[None]), _Reader(sums.counts[None])
+    tails: _Reader | None = None
+    if any(kind.tail is not None for kind in kinds.values()):
+        rest = decoded(added([sums.numbers, negated(encoded(high, 1))]))
+        tails = _Reader(rest[None])
     contributors = int(counts.take(1)[0, 0])
     found: dict[str, Any] = {}
     masks: dict[str, BoolArray] = {}
@@ -187,13 +192,12 @@ def total(statistic: type[S], shapes: Shapes, sums: Sums, clear: list[tuple[Floa
             if kind.small == "suppress":
                 masks[name] = (counts.take(size)[0] != 0).reshape(shape)
         elif kind.tail is None:
-            words = numbers.take(_length(kind, shape))
-            high = decoded(words)
-            found[name] = _unfolded(high, kind, shape)
+            length = _length(kind, shape)
+            found[name] = _unfolded(numbers.take(length)[0], kind, shape)
+            low = None if tails is None else tails.take(length)[0]
             tail = _tail(kinds, name)
-            if tail is not None:
-                rest = added([words, negated(encoded(high, 1))])
-                found[tail] = decoded(rest).reshape(shape)
+            if tail is not None and low is not None:
+                found[tail] = low.reshape(shape)
     for name, kind in kinds.items():
         mask = masks.get(name if kind.counts else kind.cells or "")
         if mask is not None and mask.any():
@@ -254,12 +258,12 @@ def _unfolded(values: FloatArray, kind: FieldKind, shape: tuple[int, ...]) -> Fl
 
 @dataclass
 class _Reader:
-    """Reads words (k, n) from the left, some columns at a time."""
+    """Reads words or numbers (k, n) from the left, some columns at a time."""
 
-    words: Words
+    words: NDArray[Any]
     place: int = 0
 
-    def take(self, size: int) -> Words:
+    def take(self, size: int) -> NDArray[Any]:
         self.place += size
         return self.words[:, self.place - size : self.place]
 
