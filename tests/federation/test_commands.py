@@ -61,8 +61,8 @@ def test_steps_before_their_time_say_what_comes_first(mip: Mip, tmp_path: Path) 
 
 
 def test_a_hub_is_made_and_shown(mip: Mip, tmp_path: Path) -> None:
-    made = ("hub", "init", "--name", "Alps", "--address", "hub.example.org")
-    made += ("--server", "hub-2.example.org", "--server", "10.0.0.12")
+    servers = ("--server", "hub-2.example.org", "--server", "10.0.0.12")
+    made = ("hub", "init", "--name", "Alps", "--address", "hub.example.org", *servers)
     port = str(free_port())
     code, said, _ = mip(*made, "--port", port, "--listen", "127.0.0.1", home=tmp_path)
     assert code == 0
