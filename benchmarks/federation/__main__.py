@@ -7,7 +7,7 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.federation import crowd, flare, regression, rounds
+from benchmarks.federation import crowd, explore, flare, regression, rounds
 
 RESULTS = Path(__file__).parents[1] / "federation.md"
 PARTS = Path(".home/bench/federation.json")
@@ -48,6 +48,12 @@ def parts(home: Path, sizes: list[int], crowds: list[int], seconds: float) -> di
         ),
         "far": Part("Far away", "Through a process that holds every piece back.", regression.FAR,
                     regression.far),
+        "explore": Part(
+            "Exploring together",
+            "A question from its opening at every hospital to its answer, under masks.",
+            explore.HEADER,
+            explore.contest,
+        ),
         "crowd": Part(
             "A crowd",
             f"Mixed analyses under masks over 3 to all hospitals, {crowd.SIDE_BY_SIDE} side by "
@@ -74,7 +80,7 @@ class Part:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", help="rounds, flare, many, far, crowd; all without any")
+    parser.add_argument("parts", nargs="*", help="parts of the page; all without any")
     parser.add_argument("--home", type=Path, default=Path(".home/bench"))
     parser.add_argument("--sites", type=int, nargs="+", default=[3, 20], help="of `rounds`")
     parser.add_argument("--scale", type=int, nargs="+", default=[40, 200], help="of `crowd`")

@@ -102,7 +102,7 @@ def _busy(made: Hospitals, log: Log, until: float, seed: int) -> None:
             "on_loss": OnLoss.FAIL,
         }
         try:
-            cohort: Any = made.cohort([algorithm.name], on_loss=OnLoss.FAIL, **options, **asked)
+            cohort: Any = made.cohort([algorithm.name], **options, **asked)
             algorithm.run(cohort, parameters)
             if cohort.size.records != EACH * len(chosen):
                 log.lost.append(f"{algorithm.name}: {cohort.size.records} records")

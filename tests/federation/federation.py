@@ -77,6 +77,7 @@ class Federation:
     homes: dict[str, Home] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
     serving: set[str] = field(default_factory=set)
+    servers: tuple[str, ...] = ()
     runs: int = 0
     opened: list[Any] = field(default_factory=list)
     counting: threading.Lock = field(default_factory=threading.Lock)
@@ -85,7 +86,13 @@ class Federation:
         self.home = Home(self.folder / "hub-home").prepare()
         self.hub = HubFolder(self.home)
         listen = self.host if self.host == "127.0.0.1" else "0.0.0.0"
-        settings = HubSettings(federation="test", host=self.host, port=free_port(), listen=listen)
+        settings = HubSettings(
+            federation="test",
+            host=self.host,
+            port=free_port(),
+            listen=listen,
+            servers=self.servers,
+        )
         self.hub.make(settings, now())
         state = open_state(self.home)
         self.membership: Membership = Membership(state)

@@ -20,6 +20,8 @@ from tests.conftest import missing
 from tests.federation.federation import OPEN_POLICY, Federation, free_port
 
 NAMES = ("Hospital 01", "Hospital 02", "Hospital 03")
+MACHINES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+"""Where each server takes the others' connections; the hub's certificate has to be for all."""
 TIMING = Timing(silence=12.0, grace=30.0, deadline=120.0, again=1.0)
 
 
@@ -39,7 +41,7 @@ class Cluster:
         """The operator's file, as the documentation tells it."""
         hub = self.made.hub
         routes = ", ".join(
-            f'"nats-route://127.0.0.1:{port}"'
+            f'"nats-route://{MACHINES[place]}:{port}"'
             for place, port in enumerate(self.routes)
             if place != server
         )
@@ -47,7 +49,7 @@ class Cluster:
 server_name: "hub-{server}"
 cluster {{
   name: "alps"
-  listen: "127.0.0.1:{self.routes[server]}"
+  listen: "{MACHINES[server]}:{self.routes[server]}"
   routes: [{routes}]
   tls {{
     cert_file: "{hub.server_certificate}"
@@ -88,7 +90,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     model = model_of(parts[0])
     patient = Variable(code="subjectcode", label="Patient", type=VariableType.TEXT, sql_type="text")
     model = model.model_copy(update={"variables": (*model.variables, patient)})
-    made = Federation(tmp_path, model, ("d",), TIMING)
+    made = Federation(tmp_path, model, ("d",), TIMING, servers=MACHINES[1:])
     servers = Cluster(made)
     made.hub.cluster_configuration.write_text(servers.joining(0))
     for name, columns, port in zip(NAMES, parts, servers.clients, strict=True):

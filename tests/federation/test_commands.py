@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from medmip.catalogue.home import Home
 from medmip.cli.main import main
@@ -60,12 +61,21 @@ def test_steps_before_their_time_say_what_comes_first(mip: Mip, tmp_path: Path) 
 
 
 def test_a_hub_is_made_and_shown(mip: Mip, tmp_path: Path) -> None:
-    made = ("hub", "init", "--name", "Alps", "--address", "hub.example.org")
+    servers = ("--server", "hub-2.example.org", "--server", "10.0.0.12")
+    made = ("hub", "init", "--name", "Alps", "--address", "hub.example.org", *servers)
     port = str(free_port())
     code, said, _ = mip(*made, "--port", port, "--listen", "127.0.0.1", home=tmp_path)
     assert code == 0
     assert f"hub.example.org:{port}" in said
     assert "mip serve" in said
+    certificate = x509.load_pem_x509_certificate((tmp_path / "hub" / "server.pem").read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(name.value) for name in names] == [
+        "hub.example.org",
+        "127.0.0.1",
+        "hub-2.example.org",
+        "10.0.0.12",
+    ]
     assert mip(*made, home=tmp_path)[0] == 1
     code, said, _ = mip("hub", "status", "--json", home=tmp_path)
     shown = json.loads(said)

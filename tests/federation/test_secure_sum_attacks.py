@@ -14,7 +14,7 @@ from medmip.federation.fixed_point import Words
 from medmip.federation.masked_round import MaskedSums, Unmasked, Unmasking, Vote
 from medmip.federation.masking_hub import MaskedRound, delivered
 from medmip.federation.masking_site import MaskingSite, own_mask
-from medmip.federation.masks import MaskKey, masks, pairwise
+from medmip.federation.masks import MaskKey, masked, pairwise
 from medmip.federation.run_keys import (
     KeyAdvert,
     OnLoss,
@@ -151,7 +151,7 @@ def test_a_hub_with_sites_on_its_side_learns_the_sum_of_the_others_only(
         if on_loss is OnLoss.CONTINUE:
             # Nobody was lost, so the hub is told the own mask of every site.
             known.append(own_mask(_own_seed(federation, sent, victim)))
-        stripped[victim] = Sums.of([sent[victim].sums, -masks(known, 1, sent[victim].sums)])
+        stripped[victim] = masked(sent[victim].sums, [-key for key in known], 1)
         assert_random(stripped[victim].numbers)
         assert_random(stripped[victim].counts)
     total = Sums.of([*stripped.values()])
@@ -207,7 +207,7 @@ def test_a_lost_sites_late_sums_stay_masked_by_its_own_mask() -> None:
     )
     key = masking_key(seed)
     known = [pairwise(victim, peer, pair_key(key, federation.roster, peer)) for peer in survivors]
-    late = Sums.of([sent[victim].sums, -masks(known, 1, sent[victim].sums)])
+    late = masked(sent[victim].sums, [-key for key in known], 1)
     assert_random(late.numbers)
 
 

@@ -30,6 +30,10 @@ def init(
     listen: Annotated[
         str, typer.Option(help="The local address to listen on; all of them by default.")
     ] = "0.0.0.0",  # noqa: S104
+    server: Annotated[
+        list[str] | None,
+        typer.Option(help="A name or address of one of several brokers, for their certificate."),
+    ] = None,
     home: HomeOption = None,
 ) -> None:
     """Make this node a hub: its identity, its certificate authority, its message broker.
@@ -43,7 +47,9 @@ def init(
     place = opened(home)
     host = Address.parsed(address, port).host
     folder = HubFolder(place)
-    folder.make(HubSettings(federation=name, host=host, port=port, listen=listen), now())
+    servers = tuple(Address.parsed(one, port).host for one in server or ())
+    settings = HubSettings(federation=name, host=host, port=port, listen=listen, servers=servers)
+    folder.make(settings, now())
     typer.echo(f"This node is now the hub of {name!r}, at {folder.settings.address}.")
     typer.echo(f"Fingerprint: {folder.identity.public.fingerprint}")
     typer.echo("Next: start it with `mip serve`, then `mip hub invite HOSPITAL` for each hospital.")

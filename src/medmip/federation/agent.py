@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -55,6 +56,8 @@ WORKERS = 4
 ANSWERS_KEPT = 100
 """Runs whose last answer is kept, for a hub that asks again."""
 PROGRESS_EVERY = 0.5
+QUICK = 0.02
+"""Seconds of a run's rounds below which the next one is not worth another thread."""
 log = logger("medmip.federation.agent")
 
 
@@ -70,11 +73,15 @@ class Counts:
 
 @dataclass
 class _Answer:
-    """One question's answer, once it is there: the same question again gets the same one."""
+    """One question's answer, once it is there: the same question again gets the same one.
+
+    seconds is how long the run's rounds take here, the longest counting for half at each later one.
+    """
 
     round: int
     body: bytes
     outcome: "asyncio.Future[bytes]" = field(repr=False)
+    seconds: float = math.inf
 
 
 class Agent:
@@ -206,13 +213,34 @@ class Agent:
             self._answers.move_to_end(header.run)
             while len(self._answers) > ANSWERS_KEPT:
                 self._answers.popitem(last=False)
-        outcome = await loop.run_in_executor(self._workers, self._worked, question, loop)
+        is_round = header.verb in ("fold", "secure")
+        if is_round and known is not None and known.seconds < QUICK:
+            outcome = self._worked(question, loop)
+        else:
+            worked: asyncio.Future[Outcome] = loop.create_future()
+            self._workers.submit(self._work, question, loop, worked)
+            outcome = await worked
+        if is_round:
+            slowest = known.seconds / 2 if known and known.seconds < math.inf else 0.0
+            kept.seconds = max(slowest, outcome.seconds)
         if outcome.problem is not None:
             self.counts.refused += outcome.problem.kind == "refused"
             self.counts.failed += outcome.problem.kind == "failed"
         body = encoded(outcome, Outcome)
         kept.outcome.set_result(body)
         return body
+
+    def _work(
+        self,
+        question: Message,
+        loop: asyncio.AbstractEventLoop,
+        worked: "asyncio.Future[Outcome]",
+    ) -> None:
+        # `run_in_executor` would pass it on through a second future, in every round.
+        outcome = self._worked(question, loop)
+        # The loop is closed where the site has stopped meanwhile; nobody waits then.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, worked, outcome)
 
     def _worked(self, question: Message, loop: asyncio.AbstractEventLoop) -> Outcome:
         begun = time.perf_counter()
@@ -312,3 +340,8 @@ class Agent:
         with contextlib.suppress(NatsError, OSError):
             for part in chunks_of(sealed(client.identity, header, body)):
                 await client.publish(subject, part)
+
+
+def _settle(worked: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
+    if not worked.done():
+        worked.set_result(outcome)

@@ -13,11 +13,14 @@ PART = 4 * 2**20
 _HEADER = 16 + 2 + 2
 _MOST_PARTS = LARGEST // PART + 1
 _PATIENCE = 60.0
+_ALONE = bytes(16)
+"""The name of a message in one part, which nobody has to find others for."""
 
 
 def chunks_of(content: bytes) -> Iterator[bytes]:
     """The parts of a message: each has the message's name, its place and how many there are."""
-    name, number = token_bytes(16), max(1, -(-len(content) // PART))
+    number = max(1, -(-len(content) // PART))
+    name = token_bytes(16) if number > 1 else _ALONE
     for index in range(number):
         place = index.to_bytes(2, "big") + number.to_bytes(2, "big")
         yield name + place + content[index * PART : (index + 1) * PART]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import time
 from collections.abc import Coroutine, Sequence
@@ -114,7 +115,7 @@ class Waited:
     header: Header
     outcome: "asyncio.Future[Outcome]"
     attempt: "asyncio.Future[None]"
-    """Done when there is an outcome, or the broker says that nobody listens there."""
+    """Done when there is an outcome, the broker says that nobody listens there, or time is over."""
 
 
 class Coordinator:
@@ -124,6 +125,7 @@ class Coordinator:
         self.timing = timing or Timing()
         self.federation = federation
         self._asker = token_hex(8)
+        self._numbers = itertools.count()
         self._directory = directory
         self._peers: dict[str, Peer] = {}
         self._asked: dict[str, Waited] = {}
@@ -202,7 +204,8 @@ class Coordinator:
 
     async def _ask(self, peer: Peer, header: Header, body: bytes) -> Outcome:
         loop = asyncio.get_running_loop()
-        token = token_hex(8)
+        # No secret: an answer counts for its signature and its question's nonce.
+        token = str(next(self._numbers))
         futures = (loop.create_future(), loop.create_future())
         waited = self._asked[token] = Waited(peer, header, *futures)
         pause = self.timing.again
@@ -215,24 +218,29 @@ class Coordinator:
                 with contextlib.suppress(TimeoutError):
                     return await self._awaited(waited, min(pause, left))
                 pause = min(2 * pause, 8 * self.timing.again)
+                # Sent again it is a message of its own, with a nonce and a time of its own.
+                waited.header = replace(header, sent=time.time(), nonce=os.urandom(16))
         finally:
             del self._asked[token]
             peer.progress.pop((header.run, header.round), None)
 
     async def _awaited(self, waited: Waited, pause: float) -> Outcome:
         """The outcome, within so many seconds; much fewer where nobody listens there at present."""
-        await asyncio.wait([waited.attempt], timeout=pause)
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(pause, _settle, waited)
+        try:
+            await waited.attempt
+        finally:
+            timer.cancel()
         if waited.outcome.done():
             return waited.outcome.result()
-        if waited.attempt.done():
-            waited.attempt = asyncio.get_running_loop().create_future()
+        waited.attempt = loop.create_future()
+        if waited.peer.absent:
             await asyncio.sleep(min(pause, ABSENT))
         raise TimeoutError
 
     async def _send(self, waited: Waited, token: str, body: bytes) -> None:
-        # Sent again it is a message of its own, with a nonce and a time of its own.
-        header = waited.header = replace(waited.header, sent=time.time(), nonce=os.urandom(16))
-        node = waited.peer.site.node
+        header, node = waited.header, waited.peer.site.node
         subject = to_site(node, header.verb)
         reply = f"{answer_inbox(node, self._asker)}.{token}"
         assert self._client is not None

@@ -4,6 +4,8 @@ A number is an integer multiple of 2^-96 in two's complement: three limbs of 64 
 significant first, modulo 2^192. Arrays of n numbers are (3, n).
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,11 +73,34 @@ def decoded(total: Words) -> FloatArray:
     return np.where(negative, -values, values)
 
 
-def added(parts: Words) -> Words:
-    """The sums (3, n) of k fixed-point numbers each, (k, 3, n), modulo 2^192."""
-    # Halves of limbs leave room for the carries of 2^32 parts.
-    halves = np.ascontiguousarray(parts).view("<u4").sum(axis=0, dtype=np.uint64)
-    return _carried(halves.reshape(LIMBS, -1, 2))
+def added(parts: Iterable[Words]) -> Words:
+    """The sums (3, n) of numbers (3, n) each, modulo 2^192."""
+    adding = Adding()
+    for part in parts:
+        adding.add(part)
+    return adding.total()
+
+
+class Adding:
+    """Numbers (3, n) that are added up one after another."""
+
+    def __init__(self) -> None:
+        self._halves: Words | None = None
+
+    def add(self, part: Words) -> None:
+        """One more, of up to 2^32."""
+        # Halves of limbs leave room for the carries.
+        halves = np.ascontiguousarray(part).view("<u4")
+        if self._halves is None:
+            self._halves = halves.astype(np.uint64)
+        else:
+            self._halves += halves
+
+    def total(self) -> Words:
+        """The sums, (3, n), modulo 2^192; raises ValueError where nothing was added."""
+        if self._halves is None:
+            raise ValueError("nothing was added")
+        return _carried(self._halves.reshape(LIMBS, -1, 2))
 
 
 def negated(numbers: Words) -> Words:

@@ -20,7 +20,11 @@ OVERLAP = timedelta(hours=1)
 
 
 class HubSettings(BaseModel):
-    """What the operator chose when the hub was made, and the identities that it had."""
+    """What the operator chose when the hub was made, and the identities that it had.
+
+    servers are further names and addresses of its own that its server's certificate is for: those
+    by which several servers of one hub reach each other.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,6 +32,7 @@ class HubSettings(BaseModel):
     host: str
     port: int = Field(default=HUB_PORT, ge=1, le=65535)
     listen: str = "0.0.0.0"  # noqa: S104  sites dial in from elsewhere, under mutual TLS
+    servers: tuple[str, ...] = ()
     former: str | None = None
     former_until: AwareDatetime | None = None
     successions: tuple[Succession, ...] = ()
@@ -207,7 +212,8 @@ class HubFolder:
             self._next.unlink()
 
     def _certify(self, authority: Authority, settings: HubSettings, now: datetime) -> None:
-        addresses = (settings.address, settings.local)
+        others = (Address(host, settings.port) for host in settings.servers)
+        addresses = (settings.address, settings.local, *others)
         server = authority.for_server(TlsKey.read(self.server_key).public, addresses, now)
         write_atomically(self.server_certificate, server)
         client = authority.for_client("hub", TlsKey.read(self.client_key).public, now)

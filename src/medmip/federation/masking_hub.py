@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from medmip.federation.masked_round import MaskedSums, Unmasked, Unmasking, Vote, commitment
 from medmip.federation.masking_site import own_mask
-from medmip.federation.masks import MaskKey, masks, pairwise
+from medmip.federation.masks import MaskKey, masked, pairwise
 from medmip.federation.run_keys import OnLoss, Roster, TooFewSites, masking_key, pair_key
 from medmip.federation.sealed_share import SealedShare
 from medmip.federation.secret_shares import WrongShares, restored
@@ -96,7 +96,7 @@ class MaskedRound:
         """
         sums = Sums.of([self._sent[site].sums for site in self.survivors])
         if self.is_masked:
-            sums = Sums.of([sums, -masks(self._left(answers), self._number, sums)])
+            sums = masked(sums, [-key for key in self._left(answers)], self._number)
         clear = [self._sent[site].clear for site in self.survivors]
         return Total(self._shapes, sums, clear, self.survivors, self.lost)
 

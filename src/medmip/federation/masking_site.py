@@ -9,8 +9,9 @@ ACM CCS 2017.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 
 from medmip.federation.masked_round import (
@@ -21,7 +22,7 @@ from medmip.federation.masked_round import (
     commitment,
     vote_content,
 )
-from medmip.federation.masks import MaskKey, masks, pairwise
+from medmip.federation.masks import MaskKey, masked, pairwise
 from medmip.federation.run_keys import (
     FEWEST,
     KeyAdvert,
@@ -37,7 +38,7 @@ from medmip.federation.run_keys import (
 )
 from medmip.federation.sealed_share import SealedShare, opened, sealed
 from medmip.federation.secret_shares import shared_out
-from medmip.federation.summands import Noise, Summands, Sums
+from medmip.federation.summands import Noise, Summands
 from medmip.federation.transcript import transcript
 
 _KEYS = 0
@@ -159,7 +160,7 @@ class MaskingSite:
             seeds = self._sealed_for_all(roster, own, number)
             fixed = commitment(roster.digest, self._site, number, seed)
             keys.append(own_mask(seed))
-        covered = Sums.of([sums, masks(keys, number, sums)])
+        covered = masked(sums, keys, number)
         sent = MaskedSums(
             self._site,
             number,
@@ -258,9 +259,13 @@ class MaskingSite:
         return opened(self._sealing[share.sender], share, self._site, number)
 
     def _stream(self, purpose: str, number: int) -> Noise:
-        key = self._keys.random(32, purpose, number)
-        cipher = Cipher(ChaCha20(key, bytes(16)), None).encryptor()
-        return lambda size: cipher.update(bytes(size))
+        @cache
+        def cipher() -> CipherContext:
+            key = self._keys.random(32, purpose, number)
+            return Cipher(ChaCha20(key, bytes(16)), None).encryptor()
+
+        # Most rounds hide no cell, and then need no stream.
+        return lambda size: cipher().update(bytes(size))
 
 
 def own_mask(seed: bytes) -> MaskKey:

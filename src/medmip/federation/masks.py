@@ -1,13 +1,13 @@
 """Masks: streams of random words that sites add and that cancel in the total."""
 
+import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from medmip.federation.fixed_point import LIMBS
 from medmip.federation.summands import Sums
@@ -21,16 +21,25 @@ class MaskKey:
     key: bytes
     minus: bool = False
 
+    def __neg__(self) -> "MaskKey":
+        return MaskKey(self.key, not self.minus)
 
-def masks(keys: Iterable[MaskKey], number: int, like: Sums) -> Sums:
-    """The sum of all keys' masks of one round, of the lengths of like.
+
+def masked(sums: Sums, keys: Iterable[MaskKey], number: int) -> Sums:
+    """The sums with all keys' masks of one round on top; those of the negated keys take them off.
 
     A key makes each round's mask once, from a key of the round's own, whatever it covers.
     """
     label = transcript("mask of a round", number)
-    parts = [_mask(part, label, like) for part in keys]
-    nothing = Sums(np.zeros_like(like.numbers), np.zeros_like(like.counts))
-    return Sums.of([nothing, *parts])
+    on: list[MaskKey] = []
+    off: list[MaskKey] = []
+    for one in keys:
+        (off if one.minus else on).append(one)
+    # One after another: a hundred peers' masks of a large sum would fill the memory.
+    parts = chain([sums], (_mask(one, label, sums) for one in on))
+    if off:
+        parts = chain(parts, [-Sums.of(_mask(one, label, sums) for one in off)])
+    return Sums.of(parts)
 
 
 def pairwise(site: str, peer: str, key: bytes) -> MaskKey:
@@ -38,11 +47,11 @@ def pairwise(site: str, peer: str, key: bytes) -> MaskKey:
     return MaskKey(key, minus=site > peer)
 
 
-def _mask(part: MaskKey, label: bytes, like: Sums) -> Sums:
-    key = HKDFExpand(SHA256(), 32, label).derive(part.key)
+def _mask(one: MaskKey, label: bytes, like: Sums) -> Sums:
+    # The one block of HKDF's expansion (RFC 5869) that 32 bytes take.
+    key = hmac.digest(one.key, label + b"\x01", "sha256")
     numbers, counts = like.numbers.shape[1], len(like.counts)
     # A key of its own for every round is what allows the counter and nonce to be zero.
     stream = Cipher(ChaCha20(key, bytes(16)), None).encryptor()
     words = np.frombuffer(stream.update(bytes(8 * (LIMBS * numbers + counts))), dtype=np.uint64)
-    mask = Sums(words[: LIMBS * numbers].reshape(LIMBS, numbers), words[LIMBS * numbers :])
-    return -mask if part.minus else mask
+    return Sums(words[: LIMBS * numbers].reshape(LIMBS, numbers), words[LIMBS * numbers :])

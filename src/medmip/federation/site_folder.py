@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
@@ -90,7 +91,7 @@ class SiteFolder:
     def is_whole(self) -> bool:
         return self._membership.is_file()
 
-    @property
+    @cached_property
     def _membership(self) -> Path:
         return self.path / "membership.json"
 

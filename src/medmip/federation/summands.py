@@ -9,7 +9,7 @@ that some site hides it, neither which nor how many, and nothing of what others 
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from medmip.errors import MipError
 from medmip.federation.fixed_point import (
     LIMBS,
+    Adding,
     Words,
     added,
     decoded,
@@ -56,12 +57,16 @@ class Sums:
     counts: Words
 
     @classmethod
-    def of(cls, parts: list["Sums"]) -> "Sums":
-        """The sum of one or more."""
-        return cls(
-            added(np.stack([part.numbers for part in parts])),
-            np.stack([part.counts for part in parts]).sum(axis=0, dtype=np.uint64),
-        )
+    def of(cls, parts: Iterable["Sums"]) -> "Sums":
+        """The sum of one or more, which need not be in memory together."""
+        numbers = Adding()
+        counts: Words | None = None
+        for part in parts:
+            numbers.add(part.numbers)
+            counts = part.counts if counts is None else counts + part.counts
+        if counts is None:
+            raise ValueError("nothing was added")
+        return cls(numbers.total(), counts)
 
     def __neg__(self) -> "Sums":
         return Sums(negated(self.numbers), np.uint64(0) - self.counts)
@@ -82,7 +87,7 @@ def summands(statistic: Statistic, addends: int, noise: Noise, *, extremes: bool
     noise fills hidden cells; extremes says whether the policy lets minima and maxima travel in
     clear. Raises OutOfRange.
     """
-    numbers: list[Words] = []
+    numbers: list[_Numbers] = []
     counts: list[Words] = [np.ones(1, dtype=np.uint64)]
     clear: list[FloatArray] = []
     kinds = field_kinds(type(statistic))
@@ -102,19 +107,43 @@ def summands(statistic: Statistic, addends: int, noise: Noise, *, extremes: bool
                 flags = np.zeros((1, words.size), dtype=np.uint64)
                 counts.append(_covered(flags, hidden, noise)[0])
         elif kind.tail is None:
-            words = encoded(
-                _folded(_bare(value, np.float64, hidden), kind, np.shape(value)), addends
-            )
+            values = _folded(_bare(value, np.float64, hidden), kind, np.shape(value))
             tail = _tail(kinds, name)
-            if tail is not None:
-                rest = np.asarray(getattr(statistic, tail), dtype=np.float64).ravel()
-                words = added(np.stack([words, encoded(rest, addends)]))
-            numbers.append(_covered(words, hidden, noise))
+            rest = None if tail is None else np.asarray(getattr(statistic, tail), dtype=np.float64)
+            numbers.append(_Numbers(values, rest, hidden))
     return Summands(
         tuple(np.shape(getattr(statistic, name)) for name in kinds),
-        Sums(_joined(numbers), np.concatenate(counts)),
+        Sums(_fixed(numbers, addends, noise), np.concatenate(counts)),
         tuple(clear),
     )
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """The floats of one field, (n,), with their tails, and which of them are hidden."""
+
+    values: FloatArray
+    tails: FloatArray | None
+    hidden: BoolArray | None
+
+
+def _fixed(parts: list[_Numbers], addends: int, noise: Noise) -> Words:
+    """All fields' floats as fixed-point numbers, at one go: most fields have few."""
+    if not parts:
+        return np.zeros((LIMBS, 0), dtype=np.uint64)
+    words = encoded(np.concatenate([part.values for part in parts]), addends)
+    if any(part.tails is not None for part in parts):
+        rest = [
+            np.zeros(len(part.values)) if part.tails is None else part.tails.ravel()
+            for part in parts
+        ]
+        words = added([words, encoded(np.concatenate(rest), addends)])
+    place = 0
+    for part in parts:
+        place, start = place + len(part.values), place
+        if part.hidden is not None:
+            words[:, start:place] = _covered(words[:, start:place], part.hidden, noise)
+    return words
 
 
 def nothing(statistic: type[Statistic], shapes: Shapes) -> Summands:
@@ -141,7 +170,12 @@ def total(statistic: type[S], shapes: Shapes, sums: Sums, clear: list[tuple[Floa
         raise NotTheSame(f"{statistic.__name__} has other fields than the sites sent")
     if (sums.numbers.shape[1], len(sums.counts)) != _lengths(kinds, shapes):
         raise NotTheSame(f"{statistic.__name__} has not the shapes that the sites sent")
-    numbers, counts = _Reader(sums.numbers), _Reader(sums.counts[None])
+    high = decoded(sums.numbers)
+    numbers, counts = _Reader(high[None]), _Reader(sums.counts[None])
+    tails: _Reader | None = None
+    if any(kind.tail is not None for kind in kinds.values()):
+        rest = decoded(added([sums.numbers, negated(encoded(high, 1))]))
+        tails = _Reader(rest[None])
     contributors = int(counts.take(1)[0, 0])
     found: dict[str, Any] = {}
     masks: dict[str, BoolArray] = {}
@@ -158,13 +192,12 @@ def total(statistic: type[S], shapes: Shapes, sums: Sums, clear: list[tuple[Floa
             if kind.small == "suppress":
                 masks[name] = (counts.take(size)[0] != 0).reshape(shape)
         elif kind.tail is None:
-            words = numbers.take(_length(kind, shape))
-            high = decoded(words)
-            found[name] = _unfolded(high, kind, shape)
+            length = _length(kind, shape)
+            found[name] = _unfolded(numbers.take(length)[0], kind, shape)
+            low = None if tails is None else tails.take(length)[0]
             tail = _tail(kinds, name)
-            if tail is not None:
-                rest = added(np.stack([words, negated(encoded(high, 1))]))
-                found[tail] = decoded(rest).reshape(shape)
+            if tail is not None and low is not None:
+                found[tail] = low.reshape(shape)
     for name, kind in kinds.items():
         mask = masks.get(name if kind.counts else kind.cells or "")
         if mask is not None and mask.any():
@@ -225,12 +258,12 @@ def _unfolded(values: FloatArray, kind: FieldKind, shape: tuple[int, ...]) -> Fl
 
 @dataclass
 class _Reader:
-    """Reads words (k, n) from the left, some columns at a time."""
+    """Reads words or numbers (k, n) from the left, some columns at a time."""
 
-    words: Words
+    words: NDArray[Any]
     place: int = 0
 
-    def take(self, size: int) -> Words:
+    def take(self, size: int) -> NDArray[Any]:
         self.place += size
         return self.words[:, self.place - size : self.place]
 
@@ -278,10 +311,6 @@ def _covered(words: Words, hidden: BoolArray | None, noise: Noise) -> Words:
     covered = words.copy()
     covered[:, places] = random.reshape(len(words), -1)
     return covered
-
-
-def _joined(numbers: list[Words]) -> Words:
-    return np.concatenate([np.zeros((LIMBS, 0), dtype=np.uint64), *numbers], axis=1)
 
 
 def _told(value: NDArray[Any], kind: FieldKind, hidden: BoolArray | None) -> FloatArray:

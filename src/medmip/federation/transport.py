@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from medmip.federation.aggregation import Aggregation, Choice, Clear
-from medmip.federation.member import Admitted, Member
+from medmip.federation.member import Admitted, LocalMember, Member
 from medmip.federation.question import Question, Road
 from medmip.federation.specification import CohortSpec
 from medmip.fold.adjustment import Adjustment
@@ -147,6 +147,7 @@ def opened(
         releases_extremes=all(part.extremes for part in admitted),
         transport=transport,
         groups=spec.groups,
+        travels=not all(isinstance(member, LocalMember) for member in members),
     )
 
 

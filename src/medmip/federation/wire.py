@@ -8,7 +8,7 @@ Whatever bytes arrive, reading them raises `Malformed` or gives a value of the e
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from inspect import isabstract
 from types import NoneType, UnionType
 from typing import (
@@ -28,11 +28,16 @@ from pydantic import BaseModel
 
 from medmip.errors import MipError
 from medmip.federation.wire_arrays import read_array, written_array
+from medmip.fold.design import Design
 
 T = TypeVar("T")
 LARGEST = 64 * 2**20
 """Bytes of one value, at the most."""
 _DEEPEST = 100
+_KEPT = (Design,)
+"""Types whose values come again in every round of an analysis: what was read of them is kept."""
+_MOST_KEPT = 256
+_LARGEST_KEPT = 2**18
 _INTEGERS = range(-(2**63), 2**64)
 
 
@@ -102,6 +107,8 @@ def _codec(expected: Any) -> _Codec:  # noqa: ANN401 - any annotation
     if origin in (Mapping, dict):
         return _mapping(arguments)
     if isinstance(expected, type):
+        if expected in _KEPT:
+            return _kept(_fields(expected))
         if issubclass(expected, Enum):
             return _choice(tuple(expected))
         if isabstract(expected) or is_protocol(expected):
@@ -293,22 +300,64 @@ def _document(model: type[BaseModel]) -> _Codec:
     return _Codec(write, read)
 
 
+def _kept(codec: _Codec) -> _Codec:
+    """Values in bytes of their own, written and read once; a value so shared is never changed."""
+
+    @lru_cache(maxsize=_MOST_KEPT)
+    def known(content: bytes) -> object:
+        return codec.read(msgpack.unpackb(content, strict_map_key=True), 0)
+
+    def read(raw: object, _: int) -> object:
+        if type(raw) is not bytes:
+            raise Malformed("a value that is kept does not stand in bytes")
+        return known(raw) if len(raw) <= _LARGEST_KEPT else known.__wrapped__(raw)
+
+    @lru_cache(maxsize=_MOST_KEPT)
+    def written(value: object) -> bytes:
+        content: bytes = msgpack.packb(codec.write(value))
+        return content
+
+    return _Codec(written, read)
+
+
 def _fields(kind: type) -> _Codec:
     hints = get_type_hints(kind, include_extras=True)
     names = [field.name for field in fields(kind) if field.init]
 
+    # Fields that travel as they are: of a message most, checked together as each takes its time.
+    plain = [hints[name] if hints[name] in _PLAIN else None for name in names]
+
     # At the first use: a class may have a field of its own kind.
     @cache
-    def parts() -> list[tuple[str, _Codec]]:
-        return [(name, _codec(hints[name])) for name in names]
+    def codecs() -> tuple[tuple[int, _Codec], ...]:
+        return tuple(
+            (index, _codec(hints[name]))
+            for index, name in enumerate(names)
+            if hints[name] not in _PLAIN
+        )
+
+    def are_plain(values: Sequence[object]) -> bool:
+        kinds: list[object] = list(map(type, values))
+        for index, _ in codecs():
+            kinds[index] = None
+        return kinds == plain
 
     def write(value: object) -> list[object]:
         if type(value) is not kind:
             raise TypeError(f"{type(value).__name__} is no {kind.__name__}")
-        return [codec.write(getattr(value, name)) for name, codec in parts()]
+        values = [getattr(value, name) for name in names]
+        if not are_plain(values):
+            return [_codec(hints[name]).write(getattr(value, name)) for name in names]
+        for index, codec in codecs():
+            values[index] = codec.write(values[index])
+        return values
 
     def read(raw: object, depth: int) -> object:
-        given = zip(parts(), _list(raw, len(names), depth), strict=True)
-        return kind(**{name: codec.read(part, depth + 1) for (name, codec), part in given})
+        values = list(_list(raw, len(names), depth))
+        if not are_plain(values):
+            raise Malformed(f"a {kind.__name__} has fields of other types")
+        for index, codec in codecs():
+            values[index] = codec.read(values[index], depth + 1)
+        return kind(**dict(zip(names, values, strict=True)))
 
     return _Codec(write, read)

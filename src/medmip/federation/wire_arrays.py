@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALLOWED = frozenset(
-    ["float64", "int64", "int32", "int16", "uint8", "uint16", "uint32", "uint64", "bool"]
+    map(
+        np.dtype,
+        ["float64", "int64", "int32", "int16", "uint8", "uint16", "uint32", "uint64", "bool"],
+    )
 )
 """The types of numbers that travel: all of fixed size, none of them an object."""
 _MOST_AXES = 8
@@ -20,7 +23,7 @@ def written_array(value: Any, dtype: np.dtype[Any]) -> list[object]:  # noqa: AN
     What a masked cell hides does not travel: its place holds zero. Raises TypeError where the
     values are of another type.
     """
-    if dtype.name not in ALLOWED:
+    if dtype not in ALLOWED:
         raise TypeError(f"arrays of {dtype} do not travel")
     mask: bytes | None = None
     if isinstance(value, np.ma.MaskedArray):

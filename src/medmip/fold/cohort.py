@@ -59,7 +59,8 @@ class Cohort:
     data model's order (for `dataset`, the cohort's datasets); minimum is the smallest number of
     patients a released cell may rest on; releases_extremes tells whether single patients'
     minima and maxima may be asked for; groups is the number of groups that the cohort is divided
-    into for validation, 0 where it is not.
+    into for validation, 0 where it is not; travels tells whether sums come over a network, where
+    large ones cost more than another round.
     """
 
     y: tuple[Variable, ...]
@@ -71,6 +72,7 @@ class Cohort:
     releases_extremes: bool
     transport: Transport
     groups: int = 0
+    travels: bool = False
 
     def fold(
         self,

@@ -64,10 +64,12 @@ class Folding(Generic[S]):
         self._taken = self._added = self._busy = 0
         self._waiting: dict[int, S | None] = {}
         self._someone_adds = self._owned = False
-        self._exhausted = not length_hint(self._source, 1)
+        blocks_known = length_hint(self._source, -1)
+        self._exhausted = blocks_known == 0
         self._failure: BaseException | None = None
         self.begun_by = threading.get_ident()
-        if not self._exhausted:
+        # One block alone is for the thread that waits for the sum.
+        if blocks_known not in (0, 1):
             _helpers().offer(self)
 
     def total(self) -> S | None:

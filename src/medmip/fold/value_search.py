@@ -18,6 +18,8 @@ _BINS = 2**17
 """Bins of each later round over all intervals."""
 _LEAST, _MOST = 2**5, 2**14
 """Bins of each prefix that is searched for."""
+_FAR_BINS, _FAR_MOST = 2**14, 2**11
+"""The same where counts travel: one more round costs less than each peer's mask over more bins."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,7 @@ def _offsets(
     cohort: Cohort, intervals: Intervals, bits: IntArray, interval: IntArray, rank: IntArray
 ) -> KeyArray:
     """The key offset of the value of each rank, (r,), within its interval."""
+    most_bins, most_each = (_FAR_BINS, _FAR_MOST) if cohort.travels else (_BINS, _MOST)
     prefix = np.zeros(len(rank), dtype=np.uint64)
     rank = rank.copy()
     while bits.any():
@@ -204,7 +207,7 @@ def _offsets(
         number = np.empty(len(order), dtype=np.int64)
         number[order] = np.cumsum(first) - 1
         pairs = within[order][first], begun[order][first]
-        room = int(np.clip(_BINS // len(pairs[0]), _LEAST, _MOST))
+        room = int(np.clip(most_bins // len(pairs[0]), _LEAST, most_each))
         digit = np.minimum(bits, room.bit_length() - 1)
         bits = bits - digit
         state = _search(intervals, pairs, bits, digit)

@@ -1,6 +1,5 @@
 """The ledger: every release and refusal, append-only, each row sealed to the one before."""
 
-import hashlib
 import hmac
 import json
 import zlib
@@ -8,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Engine, desc, func, insert, or_, select
@@ -20,6 +20,8 @@ from medmip.store.state import cohorts, driver_of, ledger
 _POLICY = "policy"
 _MEMBERSHIP = "membership"
 _MOST_WORDS = 8
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_LOCKED = "LOCK TABLE ledger IN EXCLUSIVE MODE"
 _WRITTEN = insert(ledger)
 _NEWEST = select(ledger.c.number, ledger.c.hash).order_by(desc(ledger.c.number)).limit(1)
 
@@ -68,7 +70,7 @@ class Ledger:
         self._engine = engine
         self._head = head
         # Put together once and carried out by the driver itself: a row is written in every round
-        # of every analysis, and SQLAlchemy's share of it would be four times the database's.
+        # of every analysis, and SQLAlchemy's share of it would be several times the database's.
         self._written = _WRITTEN.compile(dialect=engine.dialect)
         literal = {"literal_binds": True}
         self._newest = str(_NEWEST.compile(dialect=engine.dialect, compile_kwargs=literal))
@@ -83,15 +85,20 @@ class Ledger:
         reason: str,
         suppressed: int,
     ) -> None:
-        with self.together(
-            access,
-            statistic=statistic,
-            verdict=verdict,
-            rule=rule,
-            reason=reason,
-            suppressed=suppressed,
-        ):
-            pass
+        """Writes a row in a transaction of its own; it is on the disk when this returns."""
+        row = _unnumbered(access, statistic, verdict, rule, reason, suppressed)
+        connection = self._engine.raw_connection()
+        try:
+            driver = connection.driver_connection
+            assert driver is not None
+            server = self._engine.dialect.name == "postgresql"
+            driver.execute(_LOCKED if server else "BEGIN IMMEDIATE")
+            newest, before = self._append(driver, row)
+            driver.commit()
+        finally:
+            # What was not committed is rolled back.
+            connection.close()
+        self._head.advance(newest, before, self._hash_of)
 
     @contextmanager
     def together(
@@ -105,35 +112,24 @@ class Ledger:
         suppressed: int = 0,
     ) -> Iterator[Connection]:
         """A transaction for the change that the row tells of: both are written, or neither."""
+        row = _unnumbered(access, statistic, verdict, rule, reason, suppressed)
         with self._engine.begin() as connection:
             if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql("LOCK TABLE ledger IN EXCLUSIVE MODE")
+                connection.exec_driver_sql(_LOCKED)
             yield connection
-            driver = driver_of(connection)
-            number, previous = driver.execute(self._newest).fetchone() or (0, FIRST)
-            row = LedgerRow(
-                number=number + 1,
-                at=datetime.now(UTC).isoformat(timespec="microseconds"),
-                user=access.user,
-                experiment=access.experiment,
-                algorithm=access.algorithm,
-                cohort=access.cohort,
-                snapshots=dict(access.snapshots),
-                statistic=statistic,
-                verdict=verdict,
-                rule=rule,
-                reason=reason,
-                suppressed=suppressed,
-                previous=previous,
-                hash="",
-            )
-            sealed = self._seal(row)
-            values = vars(row) | {"hash": sealed, "snapshots": json.dumps(row.snapshots)}
-            names = self._written.positiontup
-            driver.execute(
-                self._written.string, [values[name] for name in names] if names else values
-            )
-        self._head.advance(Head(number + 1, sealed), Head(number, previous), self._hash_of)
+            newest, before = self._append(driver_of(connection), row)
+        self._head.advance(newest, before, self._hash_of)
+
+    def _append(self, driver: Any, row: dict[str, Any]) -> tuple[Head, Head]:  # noqa: ANN401
+        """Adds a row within the driver's transaction; the new head and the one before."""
+        number, previous = driver.execute(self._newest).fetchone() or (0, FIRST)
+        row |= {"number": number + 1, "previous": previous}
+        row["at"] = datetime.now(UTC).isoformat(timespec="microseconds")
+        sealed = self._sealed(row)
+        values = row | {"hash": sealed, "snapshots": json.dumps(row["snapshots"])}
+        names = self._written.positiontup
+        driver.execute(self._written.string, [values[name] for name in names] if names else values)
+        return Head(number + 1, sealed), Head(number, previous)
 
     def note_policy(self, policy: str) -> None:
         """Writes down the policy in force, where it is another than the last one written down."""
@@ -268,7 +264,8 @@ class Ledger:
         with self._engine.connect() as connection:
             for found in connection.execute(select(ledger).order_by(ledger.c.number)):
                 row = LedgerRow(**found._mapping)
-                intact = hmac.compare_digest(row.hash, self._seal(row))
+                told = {name: value for name, value in vars(row).items() if name != "hash"}
+                intact = hmac.compare_digest(row.hash, self._sealed(told))
                 known = row.number != head.number or row.hash == head.hash
                 if row.number != expected or row.previous != previous or not intact or not known:
                     return expected
@@ -281,10 +278,28 @@ class Ledger:
                 select(ledger.c.hash).where(ledger.c.number == number)
             ).scalar_one_or_none()
 
-    def _seal(self, row: LedgerRow) -> str:
-        content = {name: value for name, value in vars(row).items() if name != "hash"}
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hmac.new(self._head.key, canonical.encode(), hashlib.sha256).hexdigest()
+    def _sealed(self, row: Mapping[str, Any]) -> str:
+        """The seal of a row, which is of all that it tells but the seal itself."""
+        canonical = _CANONICAL.encode(row)
+        return hmac.digest(self._head.key, canonical.encode(), "sha256").hex()
+
+
+def _unnumbered(
+    access: Access, statistic: str, verdict: str, rule: str, reason: str, suppressed: int
+) -> dict[str, Any]:
+    """What a row tells, but its time and its place in the chain."""
+    return {
+        "user": access.user,
+        "experiment": access.experiment,
+        "algorithm": access.algorithm,
+        "cohort": access.cohort,
+        "snapshots": dict(access.snapshots),
+        "statistic": statistic,
+        "verdict": verdict,
+        "rule": rule,
+        "reason": reason,
+        "suppressed": suppressed,
+    }
 
 
 class EarlierCohorts:

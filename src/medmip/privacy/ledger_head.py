@@ -1,13 +1,12 @@
 """The ledger's head: how far it reached, kept outside the database and sealed."""
 
-import hashlib
 import hmac
 import json
 import os
 import secrets
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from medmip.catalogue.atomic_file import alone, write_atomically
@@ -40,21 +39,15 @@ class LedgerHead:
 
     def __init__(self, home: Home) -> None:
         self._path = home.keys / "ledger.head"
+        self._known: tuple[bytes, Head] | None = None
         self._sync_at_hand = threading.Event()
         self.key = self._made(home)
 
     def read(self) -> Head | None:
         """The head; None where it is missing or its seal is not ours."""
-        with alone(self._path.parent):
-            return self._read()
-
-    def _read(self) -> Head | None:
-        try:
-            content = json.loads(self._path.read_bytes())
-            head, seal = Head(int(content["number"]), str(content["hash"])), str(content["seal"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return head if hmac.compare_digest(seal, self._seal(head)) else None
+        with alone(self._path.parent), suppress(FileNotFoundError), self._opened() as file:
+            return self._told(file)
+        return None
 
     def advance(self, newest: Head, before: Head, hash_of: Callable[[int], str | None]) -> None:
         """Moves on to the newest row, unless rows are missing that the head knows of.
@@ -62,25 +55,42 @@ class LedgerHead:
         before is the row before it, and hash_of tells the hash of any other by its number. A head
         whose row is gone stays where it is, so that rows written afterwards hide nothing.
         """
-        with alone(self._path.parent):
-            head = self._read()
+        with alone(self._path.parent), suppress(FileNotFoundError), self._opened() as file:
+            head = self._told(file)
             if head is None or head.number >= newest.number:
                 return
             if head == before or head.number == 0 or hash_of(head.number) == head.hash:
-                self._write(newest)
+                sector = self._sector(newest)
+                os.pwrite(file, sector, 0)
+                self._known = (sector, newest)
+                self._sync_soon()
 
-    def _write(self, head: Head) -> None:
-        content = json.dumps({"number": head.number, "hash": head.hash, "seal": self._seal(head)})
-        sector = content.encode().ljust(SECTOR)
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        descriptor = os.open(self._path, os.O_RDWR)
         try:
-            descriptor = os.open(self._path, os.O_WRONLY)
-        except FileNotFoundError:
-            write_atomically(self._path, sector)
-            return
-        try:
-            os.pwrite(descriptor, sector, 0)
+            yield descriptor
         finally:
             os.close(descriptor)
+
+    def _told(self, file: int) -> Head | None:
+        """The head in an open file; None where it is damaged or its seal is not ours."""
+        sector = os.pread(file, 2 * SECTOR, 0)
+        # What this process wrote last it need not check anew in every round of an analysis.
+        if self._known is not None and self._known[0] == sector:
+            return self._known[1]
+        try:
+            content = json.loads(sector)
+            head, seal = Head(int(content["number"]), str(content["hash"])), str(content["seal"])
+        except (ValueError, KeyError, TypeError):
+            return None
+        return head if hmac.compare_digest(seal, self._seal(head)) else None
+
+    def _sector(self, head: Head) -> bytes:
+        content = json.dumps({"number": head.number, "hash": head.hash, "seal": self._seal(head)})
+        return content.encode().ljust(SECTOR)
+
+    def _sync_soon(self) -> None:
         if not self._sync_at_hand.is_set():
             self._sync_at_hand.set()
             timer = threading.Timer(SYNCED_WITHIN, self._sync)
@@ -90,16 +100,12 @@ class LedgerHead:
     def _sync(self) -> None:
         self._sync_at_hand.clear()
         # The home may be gone: a test's, or one that was moved.
-        with suppress(FileNotFoundError):
-            descriptor = os.open(self._path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        with suppress(FileNotFoundError), self._opened() as file:
+            os.fsync(file)
 
     def _seal(self, head: Head) -> str:
         content = f"head {head.number} {head.hash}"
-        return hmac.new(self.key, content.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self.key, content.encode(), "sha256").hex()
 
     def _made(self, home: Home) -> bytes:
         """The key, made once with the head of an empty ledger, readable by its owner alone."""
@@ -107,7 +113,7 @@ class LedgerHead:
         with alone(self._path.parent):
             if not path.exists():
                 self.key = secrets.token_bytes(32)
-                self._write(Head(0, FIRST))
+                write_atomically(self._path, self._sector(Head(0, FIRST)))
                 # The key comes last: where it stands, a missing head was taken away.
                 write_atomically(path, self.key)
         return path.read_bytes()
