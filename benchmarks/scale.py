@@ -1,18 +1,20 @@
-"""`make bench-scale`: one process against a cluster, written to benchmarks/scale.md."""
+"""`make bench-scale`: one process, a cluster and Spark, written to benchmarks/scale.md."""
 
 import argparse
+import json
 import os
 import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from benchmarks import spark
 from benchmarks.cohort import data_model, home_at, published
 from benchmarks.contest import OPEN
+from benchmarks.footprint import Footprint
 from benchmarks.task import X, Y
 from medmip.algorithms.registry import find
 from medmip.catalogue.home import Home
@@ -28,29 +30,66 @@ from medmip.store.snapshots import Snapshot
 from tests.analysis import Witnessed
 
 RESULTS = Path(__file__).parent / "scale.md"
+MEASURED = "scale.json"
+"""What each size last told, so that sizes and engines may be measured one at a time."""
+NUMERIC = len(X) + 1
+EMBEDDED = "embedded DuckDB"
+PRICE = 1.25
+"""How many times the embedded engine's seconds a cluster of as many workers as cores may take."""
+PIECES, PIECE = 200, 1000
+"""Partitions, and records of each, by which a partition's own price is told."""
 TASKS: dict[str, tuple[str, list[str], list[str], dict[str, Any]]] = {
     "linear regression, 20 covariates": ("linear_regression", [Y], X, {}),
     "logistic regression, 20 covariates": (
         "logistic_regression",
         ["outcome"],
         X,
-        {"positive_class": "yes"},
+        {"positive_class": "yes", "residual_quartiles": False, "calibration": False},
     ),
     "histogram of one variable": ("histogram", [X[0]], [], {}),
     "k-means, 4 clusters of 20 variables": ("kmeans", X, [], {"k": 4, "standardise": True}),
+    "20 boosted trees of 20 covariates": ("gradient_boosting", [Y], X, {"rounds": 20}),
 }
 HEADER = (
-    "| analysis | engine | records | s, first / again | MB, MIP / a worker |\n"
-    "|---|---|---|---|---|\n"
+    "| analysis | engine | s, first / again | × embedded | peak MB, MIP / a worker | MB sent |\n"
+    "|---|---|---|---|---|---|\n"
 )
 INTRODUCTION = (
     "# What a cluster costs and gains\n\n"
-    "The same requests to one process, and to worker processes on the same machine over TLS, one "
-    "thread each. “First” reads the records from disk, “again” finds their blocks in memory; the "
-    "guard is asked both times. Memory is what a process holds at the end of its row. Python "
-    "{python}, {processors} processors, load {load:.1f} when it began: processes share the "
-    "processors with the scheduler, and with all else that runs.\n\n"
+    "The same requests to one process with a thread for each processor, and to worker processes on "
+    "the same machine over TLS, one thread each. “First” reads the records from disk, “again” "
+    "finds their blocks in memory; the guard is asked both times. “× embedded” compares both with "
+    "one process; the mark is {price} where there are as many workers as processors. Memory is the "
+    "largest that a process was seen to hold, and what is sent went over loopback, both times "
+    "together. Spark {version} in local mode with as many cores computes the same sums by NumPy in "
+    "mapInArrow, of a frame that is cached, without a guard; its memory is that of the Java "
+    "process and of a Python worker. Python {python}, {processors} processors.\n"
 )
+
+
+@dataclass
+class Row:
+    """One analysis by one engine; seconds, and megabytes."""
+
+    analysis: str
+    engine: str
+    first: float
+    again: float
+    own: float
+    worker: float
+    sent: float
+
+    def line(self, embedded: "Row | None") -> str:
+        """Its line of the table."""
+        ratio = ""
+        if embedded is not None and self is not embedded:
+            ratio = f"{self.first / embedded.first:.2f} / {self.again / embedded.again:.2f}"
+        worker = f"{self.worker:.0f}" if self.worker else ""
+        sent = f"{self.sent:.0f}" if self.engine != EMBEDDED else ""
+        return (
+            f"| {self.analysis} | {self.engine} | {self.first:.2f} / {self.again:.2f} | {ratio} "
+            f"| {self.own:.0f} / {worker} | {sent} |\n"
+        ).replace("/  |", "/ |")
 
 
 @contextmanager
@@ -68,7 +107,9 @@ def engines(home: Home, workers: int, partition_records: int) -> Iterator[DaskCl
         cluster.close()
 
 
-def timed(home: Home, snapshot: Snapshot, name: str, cluster: DaskCluster | None) -> list[float]:
+def timed(
+    home: Home, snapshot: Snapshot, name: str, cluster: DaskCluster | None, times: int = 2
+) -> list[float]:
     """Seconds of an analysis when its records are read first, and again, at one site."""
     algorithm, y, x, parameters = TASKS[name]
     found, model, witness = find(algorithm), data_model(), Witnessed()
@@ -83,7 +124,7 @@ def timed(home: Home, snapshot: Snapshot, name: str, cluster: DaskCluster | None
         found.missing,
     )
     seconds = []
-    for _ in range(2):
+    for _ in range(times):
         begun = time.perf_counter()
         cohort = open_cohort([site], spec, Access("bench", "bench", algorithm))
         found.run(cohort, found.parameters(**parameters))
@@ -91,42 +132,121 @@ def timed(home: Home, snapshot: Snapshot, name: str, cluster: DaskCluster | None
     return seconds
 
 
-def rows(home: Home, records: int, partition_records: int) -> Iterator[str]:
-    """A row of the table for each engine and analysis."""
-    snapshot = published(home, records)
+def of_engines(
+    home: Home, snapshot: Snapshot, partition_records: int, workers: list[int]
+) -> Iterator[Row]:
+    """A row for each engine and analysis."""
     # Once and for all, as of a version that was analysed before.
     Partitions(home.partitions, partition_records).of(snapshot)
-    for workers in (0, 1, 2):
-        with engines(home, workers, partition_records) as cluster:
-            label = f"dask, {workers} worker{'s' * (workers > 1)}" if workers else "embedded DuckDB"
+    for number in workers:
+        with engines(home, number, partition_records) as cluster:
+            label = f"dask, {number} worker{'s' * (number > 1)}" if number else EMBEDDED
             for name in TASKS:
-                first, again = timed(home, snapshot, name, cluster)
-                yield (
-                    f"| {name} | {label} | {records:,} | {first:.2f} / {again:.2f} | {memory()} |\n"
+                with Footprint() as footprint:
+                    first, again = timed(home, snapshot, name, cluster)
+                yield Row(
+                    name, label, first, again, footprint.own, footprint.largest, footprint.sent
                 )
 
 
-def memory() -> str:
-    """Megabytes of this process, and of the largest of those that it began."""
-    own = psutil.Process()
-    children = [child.memory_info().rss for child in own.children(recursive=True)]
-    each = f"{max(children) / 1e6:.0f}" if children else ""
-    return f"{own.memory_info().rss / 1e6:.0f} / {each}".rstrip()
+def of_spark(home: Home, snapshot: Snapshot) -> Iterator[Row]:
+    """A row for each analysis that Spark was taught."""
+    for short, name in zip(spark.TASKS, TASKS, strict=False):
+        with Footprint() as footprint:
+            first, again = spark.timed(home.path, snapshot.path, short, Y, X)
+        label = f"Spark {spark.VERSION}"
+        yield Row(name, label, first, again, footprint.java, footprint.largest, footprint.sent)
+
+
+def of_pieces(home: Home) -> dict[str, float]:
+    """Seconds of a partition's own: of many small ones, beside the same records in one."""
+    name = "histogram of one variable"
+    snapshot = published(home, PIECES * PIECE, NUMERIC)
+    found = {}
+    for label, each in (("many", PIECE), ("one", PIECES * PIECE)):
+        Partitions(home.partitions, each).of(snapshot)
+        with engines(home, os.cpu_count() or 1, each) as cluster:
+            # A histogram goes over the records twice: for the limits, and for the bins.
+            found[label] = min(timed(home, snapshot, name, cluster, 6)[1:]) / 2
+    return {"partition": (found["many"] - found["one"]) / (PIECES - 1)}
+
+
+def page(measured: dict[str, Any]) -> str:
+    """The page of all that was measured."""
+    text = INTRODUCTION.format(
+        price=PRICE,
+        version=spark.VERSION,
+        python=platform.python_version(),
+        processors=os.cpu_count(),
+    )
+    for records, parts in sorted(measured["sizes"].items(), key=lambda item: int(item[0])):
+        rows = [Row(**row) for part in ("engines", "spark") for row in parts.get(part, ())]
+        embedded = {row.analysis: row for row in rows if row.engine == EMBEDDED}
+        table = "".join(row.line(embedded.get(row.analysis)) for row in rows)
+        text += f"\n## {int(records):,} records\n\n{HEADER}{table}"
+    return text + on_paper(measured)
+
+
+def on_paper(measured: dict[str, Any]) -> str:
+    """What many partitions on many workers cost, from what was measured."""
+    each = measured.get("pieces", {}).get("partition")
+    sizes = [size for size, parts in measured["sizes"].items() if "engines" in parts]
+    if not each or not sizes:
+        return ""
+    largest = max(sizes, key=int)
+    name = "k-means, 4 clusters of 20 variables"
+    (one,) = (
+        Row(**row)
+        for row in measured["sizes"][largest]["engines"]
+        if (row["analysis"], row["engine"]) == (name, "dask, 1 worker")
+    )
+    seconds = one.again / int(largest)
+    partition, million = 125_000, 1e6 * seconds
+    ideal = 1000 * partition * seconds / 50
+    stop = partition * seconds / each
+    return (
+        "\n## On paper\n\n"
+        f"A partition costs the scheduler and its worker {1e3 * each:.1f} ms in a round, whatever "
+        f"it holds ({PIECES} partitions of {PIECE:,} records against one of all). An analysis such "
+        f"as k-means costs a worker {million:.2f} s for a million records. So 1,000 partitions of "
+        f"{partition:,} records on 50 workers, 125 million records, would take {ideal:.1f} s of "
+        f"every worker, and {1000 * each:.1f} s of the one scheduler for each round. Rounds over "
+        f"partitions of this size stop gaining at about {max(1, round(stop)):,} workers for each "
+        "round that the analysis makes of that time; larger partitions move that on in "
+        "proportion.\n"
+    )
 
 
 def main() -> None:
-    """Measures, and writes the page."""
+    """Measures what is asked for, and writes the page of all that was ever measured here."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", help="engines, spark, pieces; all without any")
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--partition-records", type=int, default=125_000)
+    parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2, 4])
     parser.add_argument("--home", type=Path, default=Path(".home/bench"))
-    chosen = parser.parse_args()
-    introduction = INTRODUCTION.format(
-        python=platform.python_version(), processors=os.cpu_count(), load=os.getloadavg()[0]
-    )
-    home = home_at(chosen.home)
-    table = "".join(rows(home, chosen.records, chosen.partition_records))
-    RESULTS.write_text(introduction + HEADER + table, encoding="utf-8")
+    asked = parser.parse_args()
+    home = home_at(asked.home)
+    kept = home.path / MEASURED
+    measured: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {"sizes": {}}
+    chosen = asked.parts or ["engines", "spark", "pieces"]
+    if "pieces" in chosen:
+        measured["pieces"] = of_pieces(home)
+    if {"engines", "spark"} & set(chosen):
+        snapshot = published(home, asked.records, NUMERIC)
+        size = measured["sizes"].setdefault(str(asked.records), {})
+        ways = {
+            "engines": lambda: of_engines(home, snapshot, asked.partition_records, asked.workers),
+            "spark": lambda: of_spark(home, snapshot),
+        }
+        for part in ("engines", "spark"):
+            if part in chosen:
+                size[part] = []
+                for row in ways[part]():
+                    print(row.line(None), end="", flush=True)
+                    size[part].append(asdict(row))
+    kept.write_text(json.dumps(measured))
+    RESULTS.write_text(page(measured), encoding="utf-8")
     print(f"wrote {RESULTS}")
 
 
