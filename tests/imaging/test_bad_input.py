@@ -6,6 +6,10 @@ import zipfile
 import nibabel as nib
 import numpy as np
 import pytest
+from pydicom.uid import (
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+)
 
 from medmip.imaging import intake
 from medmip.imaging.errors import ImagingError
@@ -38,6 +42,9 @@ def later(name, value, at=2):
         (later("ImagePositionPatient", [-80, -80, -80 + EDGE * 1.5]), "distances between"),
         (later("ImagePositionPatient", [-80, -80, -80]), "4D"),
         (later("BurnedInAnnotation", "YES"), "burned into its pixels"),
+        (later("ConversionType", "WSD"), "of a screen or of paper"),
+        (later("SOPClassUID", SecondaryCaptureImageStorage), "secondary capture"),
+        (later("SOPClassUID", MultiFrameGrayscaleWordSecondaryCaptureImageStorage), "capture"),
         (later("Rows", 0), "zero size"),
         (later("NumberOfFrames", 5), "several frames"),
         (later("PixelData", b"\0" * 100), "pixels are missing"),

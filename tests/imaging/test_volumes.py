@@ -138,6 +138,8 @@ def test_the_table_is_ready_for_the_inbox(measured, home, tmp_path):
     table = ("volumes", "one", "--csv", tmp_path / "volumes.csv", "--home", home.path)
     assert run(*table) == 1
     assert not (tmp_path / "volumes.csv").exists()
+    why = ("--accept", "--reason", "outlines follow the brain", "--home", home.path)
+    assert not run("review", "one", *why)
     assert not run(*table, "--unproven")
     with (tmp_path / "volumes.csv").open() as file:
         (row,) = csv.DictReader(file)

@@ -78,7 +78,8 @@ def volumes(
         list[str] | None, typer.Argument(metavar="[SCAN…]", help="Ids; else all measured scans.")
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write a table, a line a scan.")
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write a table of what was accepted."),
     ] = None,
     atlas: Annotated[
         str | None, typer.Option("--atlas", help="Only what was measured with this one.")
@@ -90,13 +91,14 @@ def volumes(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show measured volumes, or write them as a table for the inbox."""
+    """Show measured volumes, or write the accepted ones as a table for the inbox."""
     import json
 
     from medmip.catalogue.atomic_file import write_atomically
     from medmip.imaging.errors import ImagingError
     from medmip.imaging.shelf import Shelf
     from medmip.imaging.volumetry.record import kept
+    from medmip.imaging.volumetry.review import Standing, standing
     from medmip.imaging.volumetry.table import table_of
 
     place = opened(home)
@@ -114,8 +116,15 @@ def volumes(
                 f"{UNPROVEN}, so that a dataset should not rest on them",
                 remedy="For a trial of your own: add --unproven.",
             )
-        write_atomically(csv, table_of(found).encode())
-        typer.echo(f"{len(found)} scans written")
+        stands = [standing(shelf.scans / scan.id) for scan, _ in found]
+        accepted = [
+            one for one, state in zip(found, stands, strict=True) if state is Standing.ACCEPTED
+        ]
+        write_atomically(csv, table_of(accepted).encode())
+        typer.echo(
+            f"{len(accepted)} scans written; {stands.count(Standing.WAITING)} wait for a review, "
+            f"{stands.count(Standing.REJECTED)} are rejected (`mip imaging review`)"
+        )
     elif as_json:
         typer.echo(json.dumps([one.model_dump(mode="json") for _, one in found], indent=2))
     else:

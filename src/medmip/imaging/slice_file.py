@@ -13,6 +13,7 @@ from pydicom import Dataset, FileDataset, config, dcmread
 from pydicom.encaps import generate_fragments
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
+from pydicom.uid import SecondaryCaptureImageStorage
 
 from medmip.imaging.errors import Unfit
 
@@ -159,9 +160,21 @@ def _slice(path: Path, dataset: FileDataset, attributes: Collection[str]) -> Sli
     )
 
 
+def _is_capture(kind: str) -> bool:
+    return kind == SecondaryCaptureImageStorage or kind.startswith(
+        f"{SecondaryCaptureImageStorage}."
+    )
+
+
 def _problem(dataset: FileDataset) -> str | None:
     if _text(dataset, "BurnedInAnnotation").upper() == "YES":
         return "text is burned into its pixels, which may name the patient"
+    # Type 1 in every secondary capture and in no image of a scanner (PS3.3, C.8.6.1).
+    if _text(dataset, "ConversionType") or _is_capture(_text(dataset, "SOPClassUID")):
+        return (
+            "a file is a picture of a screen or of paper (secondary capture), whose "
+            "text may name the patient"
+        )
     if int(dataset.get("NumberOfFrames", 1) or 1) > 1:
         return "it has several frames in a file and is no enhanced MR image; export single frames"
     rows, columns = int(dataset.get("Rows", 0) or 0), int(dataset.get("Columns", 0) or 0)
