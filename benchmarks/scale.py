@@ -245,6 +245,8 @@ def main() -> None:
                 for row in ways[part]():
                     print(row.line(None), end="", flush=True)
                     size[part].append(asdict(row))
+                    # What was measured stays where the next one is stopped.
+                    kept.write_text(json.dumps(measured))
     kept.write_text(json.dumps(measured))
     RESULTS.write_text(page(measured), encoding="utf-8")
     print(f"wrote {RESULTS}")
