@@ -85,7 +85,7 @@ bench-federation: $(READY)/dev ## measure a federation; ARGS="rounds far" choose
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.federation $(ARGS)
 
 .PHONY: bench-scale
-bench-scale: $(READY)/dev ## measure a cluster; ARGS="--records 10000000" chooses; writes benchmarks/scale.md
+bench-scale: $(READY)/dev ## measure a cluster; ARGS="--records 10000000 --workers 0 2" chooses; writes benchmarks/scale.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scale $(ARGS)
 
 .PHONY: bench-load
