@@ -23,6 +23,8 @@ from medmip.experiments.packages import (
     find_anywhere,
     offered,
 )
+from medmip.experiments.request import Request
+from medmip.experiments.service import ExperimentService
 from medmip.ingest.publish import bring_in
 from tests.conftest import missing
 
@@ -141,6 +143,43 @@ def test_the_whole_road_by_command(installed: Path, home: Home) -> None:
     checked = mip("algorithm", "check", str(installed / "spread.py"))
     assert checked.returncode == 1
     assert "ZeroDivisionError" in checked.stdout
+
+
+def test_provenance_says_what_folded_an_algorithm_of_another_package(
+    installed: Path, home: Home, tmp_path: Path
+) -> None:
+    """On a home with a cluster: its workers know MIP's own kernels alone."""
+    del installed
+    pytest.importorskip("distributed")
+    enable(home, "spread")
+    cohort = next(one for one in synthetic_cohorts() if one.dataset == "edsd-synthetic")
+    bring_in(home, cohort.write(tmp_path), ModelStore(home).get(cohort.model), synthetic=True)
+    home.configuration.write_text('[engine]\nkind = "dask"\nworkers = 1\n')
+    service = ExperimentService(home)
+    try:
+        engines = {}
+        for name in ("spread", "pca"):
+            done = service.run(
+                Request.model_validate(
+                    {
+                        "algorithm": name,
+                        "inputdata": {
+                            "data_model": cohort.model,
+                            "datasets": [cohort.dataset],
+                            "y": ["lefthippocampus", "righthippocampus"][: 1 + (name == "pca")],
+                            "x": [],
+                            "filters": None,
+                        },
+                        "parameters": {},
+                    }
+                )
+            )
+            assert done.provenance is not None, done
+            (used,) = done.provenance.snapshots
+            engines[name] = used.engine
+    finally:
+        service.close()
+    assert engines == {"spread": "duckdb", "pca": "dask"}
 
 
 def test_a_built_and_installed_package_is_offered_and_runs(tmp_path: Path) -> None:

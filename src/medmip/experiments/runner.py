@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Literal
 
+from medmip.algorithms.registry import registry
 from medmip.experiments.comparison import outcome_of
 from medmip.experiments.experiment import (
     Outcome,
@@ -171,7 +172,7 @@ class Runner:
                     version=used.version,
                     synthetic=used.synthetic,
                     site=used.site if isinstance(used, Holding) else "",
-                    engine=self._engine_of(used, own),
+                    engine=self._engine_of(plan, used, own),
                 )
                 for used in plan.snapshots
             ),
@@ -182,7 +183,7 @@ class Runner:
         )
 
     def _engine_of(
-        self, used: Held, own: Sequence[Snapshot]
+        self, plan: Plan, used: Held, own: Sequence[Snapshot]
     ) -> Literal["", "duckdb", "dask", "postgres"]:
         """What scanned a dataset here; a hospital of a federation does not tell."""
         if isinstance(used, Holding):
@@ -191,7 +192,10 @@ class Runner:
             return "postgres"
         # Beside records that stay in their database, those of files are read here too.
         placed = any(isinstance(part, Placed) for part in own)
-        return "duckdb" if placed or self.site(tuple(own)).workers is None else "dask"
+        # A cluster knows no kernel of another package: those are folded by this process.
+        foreign = all(part.algorithm.name not in registry() for part in plan.analyses)
+        embedded = placed or foreign or self.site(tuple(own)).workers is None
+        return "duckdb" if embedded else "dask"
 
     def _note(
         self,
