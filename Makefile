@@ -31,7 +31,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 # uv resolves in a second; where it cannot be had or cannot reach the registry, pip does the same.
 # In a variable, as a comma within `call` would end an argument.
 EXTRAS := demo,dask
-DEV_EXTRAS := $(EXTRAS),imaging
+DEV_EXTRAS := $(EXTRAS),imaging,bundle
 INSTALL = { [ -x $(BIN)/uv ] && $(BIN)/uv pip install --python $(BIN)/python -c constraints.txt $(1); } \
 	|| { $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' \
 	&& $(BIN)/python -m pip install -c constraints.txt $(1); }

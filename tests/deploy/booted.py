@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,12 @@ from tests.conftest import missing
 
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "iproute2", "python3", "python3-venv", "python3-apt",
-    "ca-certificates", "logrotate", "nftables", "openssh-server", "unattended-upgrades",
-    "postgresql", "nginx-light",
+    "ca-certificates", "logrotate", "netbase", "nftables", "openssh-server",
+    "unattended-upgrades", "postgresql", "nginx-light",
 )  # fmt: skip
 """A server has the first seven lines of these; the rest is there since it has no network."""
+FEWEST = ("systemd", "systemd-sysv", "dbus", "iproute2", "python3")
+"""Of these, what a server has that everything else is brought to by a bundle."""
 ADDRESS, OUTSIDE = "10.77.0.10", "10.77.0.1"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _RUN = """
@@ -67,11 +69,11 @@ def refuse_where_none_can_boot() -> None:
     control_groups()
 
 
-def root_in_the_making(folder: Path) -> subprocess.Popen[bytes]:
+def root_in_the_making(folder: Path, packages: Sequence[str] = PACKAGES) -> subprocess.Popen[bytes]:
     """A process that fills a folder with Debian 12 as a server has it."""
     return subprocess.Popen(
         [
-            "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+            "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}",
             '--aptopt=APT::Install-Recommends "false"',
             "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
             "--dpkgopt=path-exclude=/usr/share/locale/*", "bookworm", str(folder), mirror(),

@@ -7,6 +7,7 @@ import typer
 
 from medmip.cli import (
     data_stewardship,
+    deploy_bundle,
     deploy_removal,
     deploy_secrets,
     deploy_server,
@@ -91,6 +92,7 @@ deploy_app.command()(deploy_server.validate)
 for kept_up in (deploy_version.upgrade, deploy_version.rollback, deploy_removal.uninstall):
     deploy_app.command()(kept_up)
 deploy_app.command()(deploy_secrets.rotate_secrets)
+deploy_app.command()(deploy_bundle.bundle)
 for looked_after in (
     deploy_upkeep.status,
     deploy_upkeep.logs,

@@ -31,6 +31,8 @@ INFRASTRUCTURE = Block(
     packages=(
         "ca-certificates",
         "logrotate",
+        # nftables reads names of protocols out of it.
+        "netbase",
         "nftables",
         "openssh-server",
         "python3-venv",
