@@ -189,6 +189,13 @@ def test_a_cancelled_fold_ends_and_the_cluster_goes_on(cluster):
     regression(data, cluster)
 
 
+def test_workers_keep_the_memory_that_sums_need_again(cluster):
+    names = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
+    client = cluster.workers._connection.client()
+    told = client.run(lambda: [os.environ.get(name) for name in names])
+    assert set(map(tuple, told.values())) == {("134217728", "33554432")}
+
+
 def test_progress_counts_every_record(cluster):
     watching = Watching()
     cohort = cohort_of(columns(6), y=["y"], x=["a"], moved=cluster.site)

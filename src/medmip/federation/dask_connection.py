@@ -100,6 +100,10 @@ class Connection:
         client.wait_for_workers(1, timeout=_ANSWER)
         return client
 
+_ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": 2**27, "MALLOC_MMAP_THRESHOLD_": 2**25}
+"""Dask tells workers to give every piece of memory back at once: a kernel that needs some megabytes
+again and again then takes more than twice as long for fetching them."""
+
 
 def _begun(workers: int, security: "Security") -> "LocalCluster":
     """A cluster of processes of this machine, each of one thread."""
@@ -113,6 +117,7 @@ def _begun(workers: int, security: "Security") -> "LocalCluster":
             # Its pages ask nobody who they are.
             "distributed.scheduler.http.routes": [],
             "distributed.worker.http.routes": [],
+            **{f"distributed.nanny.pre-spawn-environ.{name}": v for name, v in _ALLOCATOR.items()},
         }
     )
     return LocalCluster(
