@@ -100,6 +100,7 @@ class Connection:
         client.wait_for_workers(1, timeout=_ANSWER)
         return client
 
+
 _ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": 2**27, "MALLOC_MMAP_THRESHOLD_": 2**25}
 """Dask tells workers to give every piece of memory back at once: a kernel that needs some megabytes
 again and again then takes more than twice as long for fetching them."""
