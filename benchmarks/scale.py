@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
+
+import numpy as np
 
 from benchmarks import spark
 from benchmarks.cohort import data_model, home_at, published
@@ -18,10 +21,11 @@ from benchmarks.footprint import Footprint
 from benchmarks.task import X, Y
 from medmip.algorithms.registry import find
 from medmip.catalogue.home import Home
-from medmip.federation.dask_cluster import DaskCluster
+from medmip.federation.dask_cluster import TASKS_EACH, DaskCluster, together
 from medmip.federation.in_process import open_cohort
 from medmip.federation.site import Site
 from medmip.federation.specification import CohortSpec
+from medmip.fold.logit import ClassState, NewtonState, newton_step
 from medmip.privacy.guard import Access, Guard
 from medmip.store.duckdb_engine import DuckDBEngine
 from medmip.store.engine_settings import EngineSettings
@@ -36,8 +40,9 @@ NUMERIC = len(X) + 1
 EMBEDDED = "embedded DuckDB"
 PRICE = 1.25
 """How many times the embedded engine's seconds a cluster of as many workers as cores may take."""
-PIECES, PIECE = 200, 1000
-"""Partitions, and records of each, by which a partition's own price is told."""
+PIECES, PIECE, ROUNDS = 200, 1000, 40
+"""Partitions, and records of each, by which a task's own price is told."""
+MILLION = 1_000_000
 TASKS: dict[str, tuple[str, list[str], list[str], dict[str, Any]]] = {
     "linear regression, 20 covariates": ("linear_regression", [Y], X, {}),
     "logistic regression, 20 covariates": (
@@ -107,9 +112,7 @@ def engines(home: Home, workers: int, partition_records: int) -> Iterator[DaskCl
         cluster.close()
 
 
-def timed(
-    home: Home, snapshot: Snapshot, name: str, cluster: DaskCluster | None, times: int = 2
-) -> list[float]:
+def timed(home: Home, snapshot: Snapshot, name: str, cluster: DaskCluster | None) -> list[float]:
     """Seconds of an analysis when its records are read first, and again, at one site."""
     algorithm, y, x, parameters = TASKS[name]
     found, model, witness = find(algorithm), data_model(), Witnessed()
@@ -124,7 +127,7 @@ def timed(
         found.missing,
     )
     seconds = []
-    for _ in range(times):
+    for _ in range(2):
         begun = time.perf_counter()
         cohort = open_cohort([site], spec, Access("bench", "bench", algorithm))
         found.run(cohort, found.parameters(**parameters))
@@ -159,16 +162,39 @@ def of_spark(home: Home, snapshot: Snapshot) -> Iterator[Row]:
 
 
 def of_pieces(home: Home) -> dict[str, float]:
-    """Seconds of a partition's own: of many small ones, beside the same records in one."""
-    name = "histogram of one variable"
-    snapshot = published(home, PIECES * PIECE, NUMERIC)
-    found = {}
-    for label, each in (("many", PIECE), ("one", PIECES * PIECE)):
-        Partitions(home.partitions, each).of(snapshot)
-        with engines(home, os.cpu_count() or 1, each) as cluster:
-            # A histogram goes over the records twice: for the limits, and for the bins.
-            found[label] = min(timed(home, snapshot, name, cluster, 6)[1:]) / 2
-    return {"partition": (found["many"] - found["one"]) / (PIECES - 1)}
+    """Seconds of a round: for each task, whatever it folds, and for each record of a worker."""
+    cores = os.cpu_count() or 1
+    small, large = (published(home, size, NUMERIC) for size in (PIECES * PIECE, MILLION))
+    tasks = -(-PIECES // together(PIECES, cores))
+    many = _round(home, small, PIECE, cores)
+    record = _round(home, large, MILLION, 1) / MILLION
+    return {"task": (many - PIECES * PIECE * record / cores) / tasks, "record": record}
+
+
+def _round(home: Home, snapshot: Snapshot, partition_records: int, workers: int) -> float:
+    """The median seconds of a step of Newton's method over 20 covariates that are in memory."""
+    Partitions(home.partitions, partition_records).of(snapshot)
+    with engines(home, workers, partition_records) as cluster:
+        model, witness = data_model(), Witnessed()
+        guard = Guard(OPEN, witness, witness)
+        site = Site(DuckDBEngine(home.datasets), guard, (snapshot,), workers=cluster)
+        y, x = (model.variable("outcome"),), tuple(map(model.variable, X))
+        spec = CohortSpec(model, (snapshot.dataset,), y, x, None, "drop")
+        cohort = open_cohort([site], spec, Access("bench", "bench", "logistic_regression"))
+        size = len(X)
+        state = NewtonState(
+            cohort.design(x),
+            np.zeros(size),
+            np.ones(size),
+            ClassState("outcome", 1),
+            np.zeros(size + 1),
+        )
+        seconds = []
+        for _ in range(ROUNDS):
+            begun = time.perf_counter()
+            cohort.fold(newton_step, state)
+            seconds.append(time.perf_counter() - begun)
+    return median(seconds[ROUNDS // 4 :])
 
 
 def page(measured: dict[str, Any]) -> str:
@@ -189,31 +215,24 @@ def page(measured: dict[str, Any]) -> str:
 
 def on_paper(measured: dict[str, Any]) -> str:
     """What many partitions on many workers cost, from what was measured."""
-    each = measured.get("pieces", {}).get("partition")
-    sizes = [size for size, parts in measured["sizes"].items() if "engines" in parts]
-    if not each or not sizes:
+    if "pieces" not in measured:
         return ""
-    largest = max(sizes, key=int)
-    name = "k-means, 4 clusters of 20 variables"
-    (one,) = (
-        Row(**row)
-        for row in measured["sizes"][largest]["engines"]
-        if (row["analysis"], row["engine"]) == (name, "dask, 1 worker")
-    )
-    seconds = one.again / int(largest)
-    partition, million = 125_000, 1e6 * seconds
-    ideal = 1000 * partition * seconds / 50
-    stop = partition * seconds / each
+    task, record = measured["pieces"]["task"], measured["pieces"]["record"]
+    partitions, each, workers = 1000, 250_000, 50
+    tasks = -(-partitions // together(partitions, workers))
+    work, order = partitions * each * record / workers, tasks * task
+    stop = partitions * each * record / (TASKS_EACH * task)
     return (
         "\n## On paper\n\n"
-        f"A partition costs the scheduler and its worker {1e3 * each:.1f} ms in a round, whatever "
-        f"it holds ({PIECES} partitions of {PIECE:,} records against one of all). An analysis such "
-        f"as k-means costs a worker {million:.2f} s for a million records. So 1,000 partitions of "
-        f"{partition:,} records on 50 workers, 125 million records, would take {ideal:.1f} s of "
-        f"every worker, and {1000 * each:.1f} s of the one scheduler for each round. Rounds over "
-        f"partitions of this size stop gaining at about {max(1, round(stop)):,} workers for each "
-        "round that the analysis makes of that time; larger partitions move that on in "
-        "proportion.\n"
+        f"A step of Newton's method over 20 covariates costs a worker {1e9 * record:.0f} ms for a "
+        f"million records, and each task of it adds {1e3 * task:.1f} ms (measured by {PIECES} "
+        f"partitions of {PIECE:,} records, several to a task). {partitions:,} partitions of {each:,} "
+        f"records on {workers} workers, {partitions * each // MILLION} million records, are "
+        f"{tasks} tasks a round: {work:.2f} s of every worker, and {order:.2f} s until the one "
+        "scheduler has handed all of them out. A thread is given at least "
+        f"{TASKS_EACH} tasks, so that the two are alike at {np.sqrt(stop):.0f} workers: more of "
+        "them gain nothing for so light a step; work that takes ten times as long carries three "
+        "times as many.\n"
     )
 
 

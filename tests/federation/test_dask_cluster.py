@@ -21,6 +21,7 @@ from medmip.cli.main import main
 from medmip.experiments.preparation import Preparation, analysed, prepared_spec
 from medmip.experiments.request import Request
 from medmip.experiments.service import ExperimentService
+from medmip.federation import dask_cluster
 from medmip.federation.address import Address
 from medmip.federation.authority import Authority, TlsKey
 from medmip.federation.clock import now
@@ -80,6 +81,14 @@ def test_a_rerun_gives_the_same_bits(cluster):
     found = regression(data, cluster)
     assert list(apart(regression(data), found)) == []
     assert regression(data, cluster) == found
+
+
+def test_partitions_that_share_a_task_give_the_same_bits(cluster, tmp_path, monkeypatch):
+    data, each = columns(6), RECORDS // 150
+    assert [dask_cluster.together(pieces, 2) for pieces in (31, 32, 150, 600)] == [1, 4, 16, 64]
+    shared = regression(data, moved=cluster.divided(tmp_path / "shared", each))
+    monkeypatch.setattr(dask_cluster, "together", lambda _pieces, _threads: 1)
+    assert regression(data, moved=cluster.divided(tmp_path / "alone", each)) == shared
 
 
 def test_patients_are_dealt_as_this_process_deals_them(cluster):

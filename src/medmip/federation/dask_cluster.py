@@ -22,13 +22,14 @@ from medmip.catalogue.home import Home
 from medmip.federation.dask_connection import ClusterTrouble, Connection
 from medmip.federation.kernels import described, name_of
 from medmip.federation.partition_work import (
+    ADDED_AT_ONCE,
     Ask,
     Folded,
     Homes,
     Piece,
     about,
     combined,
-    fold,
+    folded,
     kept,
     known_kernels,
     own_version,
@@ -52,7 +53,8 @@ S = TypeVar("S", bound=Statistic)
 log = logger("medmip.federation.dask_cluster")
 _GLANCE = 0.05
 """Seconds between looks at whether a run was cancelled."""
-_ADDED_AT_ONCE = 4
+TASKS_EACH = 4
+"""Tasks for each thread in a round, at the least, where several pieces are folded by one."""
 _MOST_COHORTS = 32
 """Cohorts whose pieces the cluster knows; what the others' workers keep is bounded by bytes."""
 _LARGE = 2**16
@@ -61,12 +63,16 @@ _LARGE = 2**16
 
 @dataclass(frozen=True)
 class _Spread:
-    """A cohort's pieces as the cluster has them: what stands for each, its file and its home."""
+    """A cohort's pieces as the cluster has them: what stands for each, its file and its home.
+
+    together is how many that follow each other are folded by one task, at one home.
+    """
 
     client: "Client"
     pieces: tuple["Future", ...]
     files: tuple[str, ...]
     homes: tuple[str, ...]
+    together: int
 
     def holds(self, client: "Client") -> bool:
         """Whether the cluster still has them."""
@@ -173,14 +179,16 @@ class DaskCluster:
     def _sent(self, client: "Client", pieces: Sequence[Piece]) -> _Spread:
         """Gives each piece a home among the workers, which it leaves when its home is lost."""
         try:
-            workers = sorted(client.nthreads())
+            threads = client.nthreads()
         except Exception as error:  # noqa: BLE001 - of many libraries
             raise _lost(error) from None
-        if not workers:
+        if not threads:
             raise ClusterTrouble(
                 "The cluster has no worker", remedy="Start workers, then run it again."
             )
-        homes = tuple(workers[index % len(workers)] for index in range(len(pieces)))
+        workers = sorted(threads)
+        each = together(len(pieces), sum(threads.values()))
+        homes = tuple(workers[index // each % len(workers)] for index in range(len(pieces)))
         futures = tuple(
             client.submit(
                 kept,
@@ -191,7 +199,8 @@ class DaskCluster:
             )
             for piece, home in zip(pieces, homes, strict=True)
         )
-        return _Spread(client, futures, tuple(piece.part.file for piece in pieces), homes)
+        files = tuple(piece.part.file for piece in pieces)
+        return _Spread(client, futures, files, homes, each)
 
     def _pieces(self, part: Part, key: str) -> list[Piece]:
         pieces = []
@@ -276,15 +285,16 @@ class _ClusterFolding(Generic[S]):
             tasks[key], homes[key] = (kept, ask), self._spread.homes[0]
             asked = key
         level = []
-        for index, piece in enumerate(self._spread.pieces):
-            key = f"{name}-{index}"
-            tasks[key] = (fold, piece, asked, topic, name, index)
-            homes[key] = self._spread.homes[index]
+        pieces, each = self._spread.pieces, self._spread.together
+        for first in range(0, len(pieces), each):
+            key = f"{name}-{first}"
+            tasks[key] = (folded, list(pieces[first : first + each]), asked, topic, name, first)
+            homes[key] = self._spread.homes[first]
             level.append(key)
         while len(level) > 1:
             below, level = level, []
-            for start in range(0, len(below), _ADDED_AT_ONCE):
-                parts = below[start : start + _ADDED_AT_ONCE]
+            for start in range(0, len(below), ADDED_AT_ONCE):
+                parts = below[start : start + ADDED_AT_ONCE]
                 key = f"{parts[0]}+{len(parts)}"
                 tasks[key] = (combined, *parts)
                 homes[key] = homes[parts[0]]
@@ -321,15 +331,15 @@ class _ClusterFolding(Generic[S]):
 
     def _answer(self) -> S | None:
         try:
-            folded: Folded = self._root.result(timeout=self._patience)
+            found: Folded = self._root.result(timeout=self._patience)
         except Exception as error:  # noqa: BLE001 - of many libraries
             raise _lost(error) from None
-        if folded.failure is not None:
-            if folded.failure.frames:
-                log.error("partition not folded", frames=folded.failure.frames)
-            raise folded.failure.error()
-        self._progress(max(folded.records - self._told, 0))
-        return cast("S | None", folded.statistic)
+        if found.failure is not None:
+            if found.failure.frames:
+                log.error("partition not folded", frames=found.failure.frames)
+            raise found.failure.error()
+        self._progress(max(found.records - self._told, 0))
+        return cast("S | None", found.statistic)
 
     def _slow(self) -> ClusterTrouble:
         with self._hearing:
@@ -350,6 +360,17 @@ class _ClusterFolding(Generic[S]):
         # What a worker is at goes on to the partition's end, and its sum is thrown away.
         with contextlib.suppress(Exception):
             self._spread.client.cancel([self._root])
+
+
+def together(pieces: int, threads: int) -> int:
+    """How many pieces a task folds: each costs the scheduler some milliseconds in every round.
+
+    Whole branches of the tree, and some tasks for each thread, so that none waits long for others.
+    """
+    each = 1
+    while pieces >= each * ADDED_AT_ONCE * threads * TASKS_EACH:
+        each *= ADDED_AT_ONCE
+    return each
 
 
 def _lost(error: Exception) -> ClusterTrouble:

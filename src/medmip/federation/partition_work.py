@@ -8,7 +8,7 @@ of, so a failure is a value like a sum.
 
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -34,6 +34,8 @@ from medmip.store.engine import BoolArray, IntArray, KeyArray, Selection, Size
 from medmip.store.partitions import StoredPartition, verified
 
 MEGABYTE = 2**20
+ADDED_AT_ONCE = 4
+"""Sums that are added in one step, in their order, by whoever has the first of them."""
 _WHILE = 0.1
 """Seconds of work on a partition that a person who waits is told of."""
 
@@ -147,6 +149,20 @@ def fold(piece: Piece, ask: Ask, topic: str, question: str, index: int) -> Folde
     if time.monotonic() - begun > _WHILE:
         get_worker().log_event(topic, (question, index, records))
     return Folded(total, records)
+
+
+def folded(pieces: Sequence[Piece], ask: Ask, topic: str, question: str, first: int) -> Folded:
+    """The sum over some partitions that follow each other, of which the first has this number.
+
+    They are added by the tree that their own tasks would be, so that it gives the same bits.
+    """
+    parts = [fold(piece, ask, topic, question, first + at) for at, piece in enumerate(pieces)]
+    while len(parts) > 1:
+        parts = [
+            combined(*parts[start : start + ADDED_AT_ONCE])
+            for start in range(0, len(parts), ADDED_AT_ONCE)
+        ]
+    return parts[0]
 
 
 def combined(*parts: Folded) -> Folded:
