@@ -221,13 +221,14 @@ def on_paper(measured: dict[str, Any]) -> str:
     partitions, each, workers = 1000, 250_000, 50
     tasks = -(-partitions // together(partitions, workers))
     work, order = partitions * each * record / workers, tasks * task
+    millions = partitions * each // MILLION
     stop = partitions * each * record / (TASKS_EACH * task)
     return (
         "\n## On paper\n\n"
         f"A step of Newton's method over 20 covariates costs a worker {1e9 * record:.0f} ms for a "
         f"million records, and each task of it adds {1e3 * task:.1f} ms (measured by {PIECES} "
-        f"partitions of {PIECE:,} records, several to a task). {partitions:,} partitions of {each:,} "
-        f"records on {workers} workers, {partitions * each // MILLION} million records, are "
+        f"partitions of {PIECE:,} records, several to a task). {partitions:,} partitions of "
+        f"{each:,} records on {workers} workers, {millions} million records, are "
         f"{tasks} tasks a round: {work:.2f} s of every worker, and {order:.2f} s until the one "
         "scheduler has handed all of them out. A thread is given at least "
         f"{TASKS_EACH} tasks, so that the two are alike at {np.sqrt(stop):.0f} workers: more of "
