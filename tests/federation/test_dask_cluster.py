@@ -161,6 +161,25 @@ def test_a_worker_that_does_not_get_on_is_told_by_name(cluster, begun, monkeypat
     assert regression(data, cluster) == expected
 
 
+def test_a_worker_that_keeps_others_waiting_is_named_in_the_log(
+    cluster, begun, monkeypatch, caplog
+):
+    data = columns(7)
+    expected = regression(data, cluster)
+    monkeypatch.setattr(dask_cluster, "_SLOW", 0.5)
+    address, process = next(iter(cluster.processes().items()))
+    os.kill(process, signal.SIGSTOP)
+    try:
+        ended = begun(lambda: regression(data, cluster))
+        until = time.monotonic() + 30
+        while "keep the others waiting" not in caplog.text and time.monotonic() < until:
+            time.sleep(0.1)
+    finally:
+        os.kill(process, signal.SIGCONT)
+    assert ended() == expected
+    assert address in caplog.text
+
+
 def test_a_changed_partition_is_refused_by_its_name(cluster):
     data = columns(4)
     expected = regression(data, cluster)

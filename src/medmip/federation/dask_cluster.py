@@ -7,6 +7,7 @@ does what. The guard is this process's: what comes back has not passed it.
 
 import contextlib
 import hashlib
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -53,6 +54,8 @@ S = TypeVar("S", bound=Statistic)
 log = logger("medmip.federation.dask_cluster")
 _GLANCE = 0.05
 """Seconds between looks at whether a run was cancelled."""
+_SLOW = 10.0
+"""Seconds that workers wait for others before the log names those."""
 TASKS_EACH = 4
 """Tasks for each thread in a round, at the least, where several pieces are folded by one."""
 _MOST_COHORTS = 32
@@ -271,12 +274,16 @@ class _ClusterFolding(Generic[S]):
         self._hearing = threading.Lock()
         self._heard: dict[int, int] = {}
         self._told = 0
-        self._sign = time.monotonic()
+        self._sign = self._begun = time.monotonic()
+        self._look = self._begun + _SLOW
+        self._waited: frozenset[str] = frozenset()
+        self._name = ""
 
     def begin(self, ask: Ask, topic: str, name: str) -> None:
         """Sends the question, in one message whatever the number of partitions."""
         import dask  # noqa: PLC0415 - only where there is a cluster
 
+        self._name = name
         asked: Any = ask
         tasks: dict[str, Any] = {}
         homes: dict[str, str] = {}
@@ -316,6 +323,7 @@ class _ClusterFolding(Generic[S]):
         try:
             while not self._over.wait(_GLANCE):
                 self._tell()
+                self._look_round()
                 if time.monotonic() - self._sign > self._patience:
                     raise self._slow()
             return self._answer()
@@ -328,6 +336,28 @@ class _ClusterFolding(Generic[S]):
             seen = sum(self._heard.values())
         more, self._told = seen - self._told, seen
         self._progress(max(more, 0))
+
+    def _look_round(self) -> None:
+        """Names in the log the workers that the others wait for, where they do for long."""
+        now = time.monotonic()
+        if now < self._look:
+            return
+        self._look = now + _SLOW
+        # A cluster that is lost is told by its answer.
+        with contextlib.suppress(Exception):
+            busy = frozenset(
+                address
+                for address, keys in self._spread.client.processing().items()
+                if any(str(key).startswith(self._name) for key in keys)
+            )
+            if busy and busy == self._waited and busy < frozenset(self._spread.homes):
+                log.warning(
+                    "workers keep the others waiting",
+                    workers=sorted(busy),
+                    seconds=round(now - self._begun),
+                )
+                self._look = math.inf
+            self._waited = busy
 
     def _answer(self) -> S | None:
         try:
