@@ -52,6 +52,7 @@ def test_road_from_variable_to_reopened_result(page: Page, address: str, picture
 
     expect(page.get_by_role("radio", name="k-means")).to_have_attribute("aria-disabled", "true")
     page.get_by_role("radio", name=re.compile("^Linear regression")).click()
+    expect(page.get_by_text("What is computed")).to_be_visible()
     expect(page.get_by_text("What leaves the data")).to_be_visible()
     picture("4-analysis")
     page.get_by_role("button", name="Run", exact=True).click()

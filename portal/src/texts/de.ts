@@ -132,6 +132,15 @@ export const german: Translation = {
     algorithm: 'Verfahren',
     chooseAlgorithm: 'Wählen Sie ein Verfahren',
     discloses: 'Was die Daten verlässt: ',
+    computes: 'Was berechnet wird: ',
+    sentence: {
+      what: (algorithm: string, y: string, x: string | null) => `${algorithm}: ${y}${x === null ? '' : ` nach ${x}`}`,
+      whom: (datasets: number, filter: string | null) =>
+        `über ${filter === null ? 'alle Patienten' : 'Patienten'} aus ${datasets === 1 ? 'einem Datensatz' : `${datasets} Datensätzen`}${filter === null ? '' : ` mit ${filter}`}`,
+      more: (n: number) => `${n} weiteren`,
+      prepared: 'nach der gewählten Vorbereitung',
+      validated: 'geprüft an Patienten, die das Modell nicht gesehen hat',
+    },
     name: 'Name des Experiments',
     run: 'Starten',
     change: 'Andere Verfahren',

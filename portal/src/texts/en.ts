@@ -192,6 +192,15 @@ export const english = {
     algorithm: 'Algorithm',
     chooseAlgorithm: 'Choose an algorithm',
     discloses: 'What leaves the data: ',
+    computes: 'What is computed: ',
+    sentence: {
+      what: (algorithm: string, y: string, x: string | null) => `${algorithm} of ${y}${x === null ? '' : ` by ${x}`}`,
+      whom: (datasets: number, filter: string | null) =>
+        `over ${filter === null ? 'all patients' : 'patients'} of ${datasets === 1 ? 'one dataset' : `${datasets} datasets`}${filter === null ? '' : ` with ${filter}`}`,
+      more: (n: number) => `${n} more`,
+      prepared: 'after the chosen preparation',
+      validated: 'validated on patients that it has not seen',
+    },
     name: 'Name of the experiment',
     run: 'Run',
     change: 'Other algorithms',

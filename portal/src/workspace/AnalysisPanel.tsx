@@ -13,6 +13,7 @@ import { comparable, CompareField } from './CompareField';
 import { inWords, toDocument } from './filter';
 import { Gallery } from './Gallery';
 import { GridField } from './GridField';
+import { inOneSentence } from './inOneSentence';
 import { ParameterForm } from './ParameterForm';
 import { PreparationField } from './PreparationField';
 import { RoleFields } from './RoleField';
@@ -267,6 +268,18 @@ export function AnalysisPanel({
                   maxLength={200}
                   onChange={(event) => change({ name: event.currentTarget.value })}
                 />
+                <Text size="xs" c="dimmed" className="discloses">
+                  <b>{t.computes}</b>
+                  {inOneSentence({
+                    algorithm: chosen.label,
+                    y: inOrder.y.map(label),
+                    x: inOrder.x.map(label),
+                    datasets: datasets.length,
+                    filter: selection.filter ? inWords(selection.filter, variables) : null,
+                    prepared: preparation !== null,
+                    validated: validation !== null,
+                  })}
+                </Text>
                 <Text size="xs" c="dimmed" className="discloses">
                   <b>{t.discloses}</b>
                   {chosen.discloses}
