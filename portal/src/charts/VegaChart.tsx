@@ -6,6 +6,7 @@ import { Icon } from '../shared/Icon';
 import { save } from '../shared/save';
 import { texts } from '../texts/texts';
 import { chartTheme, inScheme } from './chart-theme';
+import { zoomable } from './zoom';
 
 interface Picture {
   toImageURL: (type: 'png' | 'svg', scale?: number) => Promise<string>;
@@ -77,6 +78,9 @@ export function VegaChart({ chart }: { chart: ChartView }) {
       )}
       <Modal opened={larger} onClose={() => setLarger(false)} size="min(96vw, 110rem)" title={<b>{chart.title}</b>}>
         <Drawing chart={chart} large />
+        <Text size="xs" c="dimmed">
+          {t.zoom}
+        </Text>
         {chart.note && (
           <Text size="sm" c="dimmed" mt="xs">
             {chart.note}
@@ -111,7 +115,10 @@ function Drawing({
         import('vega-interpreter'),
       ]);
       if (gone || !place.current) return;
-      const result = await embed(place.current, { ...inScheme(chart.spec, scheme), background: 'transparent' }, {
+      const coloured = inScheme(chart.spec, scheme);
+      // Beside the text the wheel is for the page; in the dialog it is for the chart.
+      const spec = large ? zoomable(coloured) : coloured;
+      const result = await embed(place.current, { ...spec, background: 'transparent' }, {
         actions: false,
         renderer: 'svg',
         // No code is made from text, so the page's security policy holds.
@@ -135,7 +142,7 @@ function Drawing({
       gone = true;
       made?.finalize();
     };
-  }, [chart, scheme, onDrawn]);
+  }, [chart, scheme, large, onDrawn]);
 
   return (
     <>

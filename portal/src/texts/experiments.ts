@@ -92,6 +92,7 @@ export const experimentTexts = {
   chart: {
     spec: 'Vega-Lite',
     larger: 'Larger',
+    zoom: 'Along axes of numbers the wheel enlarges, the pointer moves, and a double click goes back.',
     largerOf: (title: string) => `${title}: larger`,
   },
 };
