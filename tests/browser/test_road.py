@@ -32,6 +32,11 @@ def test_road_from_variable_to_reopened_result(page: Page, address: str, picture
     expect(page.get_by_role("img", name="by Alzheimer broad category")).to_be_visible()
     picture("2-distribution")
     assert fits_the_window(page)
+    page.get_by_role("button", name=re.compile("^Correlate with")).click()
+    related = page.get_by_role("table", name="Related variables")
+    related.get_by_role("button", name="Right hippocampus").click()
+    expect(page.get_by_role("heading", name="Right hippocampus", level=1)).to_be_visible()
+    choose(page, "hippocampus", "Left hippocampus")
 
     page.get_by_role("button", name="Outcome (y)").click()
     choose(page, "subjectageyears", "Age")

@@ -176,6 +176,10 @@ def test_exploring_leaves_no_experiment_but_a_ledger_row(client: TestClient) -> 
     assert client.post(f"{API}/explore/histogram", json=question).json()["views"]
     described = COHORT | {"variables": ["lefthippocampus"]}
     assert client.post(f"{API}/explore/describe", json=described).json()["data"]["numeric"]
+    related = COHORT | {"variable": "lefthippocampus", "among": ["righthippocampus"]}
+    found = client.post(f"{API}/explore/related", json=related).json()["data"]
+    assert found["columns"] == ["righthippocampus"]
+    assert 0.5 < found["correlations"][0][0] < 1
     assert client.get(f"{API}/experiments").json()["total"] == before
     assert client.get(f"{API}/audit").json()["total"] > rows
 

@@ -100,6 +100,7 @@ export const api = {
     call<Outcome>('POST', '/explore/histogram', question),
   describe: (question: Schemas['ExploreDescribe']) =>
     call<Outcome>('POST', '/explore/describe', question),
+  related: (question: Schemas['ExploreRelated']) => call<Outcome>('POST', '/explore/related', question),
   count: (question: Schemas['ExploreCount']) => call<CohortCount>('POST', '/explore/count', question),
   flow: (question: Schemas['ExploreFlow']) => call<CohortFlow>('POST', '/explore/flow', question),
   create: (request: Request & { name: string }) => call<Experiment>('POST', '/experiments', request),

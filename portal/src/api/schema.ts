@@ -629,6 +629,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/explore/related": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Related
+         * @description A variable's correlations with others, through the guard; not kept as an experiment.
+         */
+        post: operations["exploreRelated"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/federation": {
         parameters: {
             query?: never;
@@ -3200,6 +3220,43 @@ export interface components {
             variable: string;
         };
         /**
+         * ExploreRelated
+         * @description A variable's correlation with each of some others.
+         */
+        ExploreRelated: {
+            /**
+             * Among
+             * @example [
+             *       "leftamygdala"
+             *     ]
+             */
+            among: string[];
+            /**
+             * Data Model
+             * @example dementia:1.0
+             */
+            data_model: string;
+            /**
+             * Datasets
+             * @example [
+             *       "edsd-synthetic"
+             *     ]
+             */
+            datasets: string[];
+            /**
+             * Filters
+             * @example null
+             */
+            filters?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Variable
+             * @example lefthippocampus
+             */
+            variable: string;
+        };
+        /**
          * FederationSelf
          * @description What this installation is in a federation; null where it is not.
          */
@@ -3713,7 +3770,7 @@ export interface components {
          * @description The rule that a file or a row of it breaks.
          * @enum {string}
          */
-        Kind: "empty file" | "bad encoding" | "NUL byte" | "bad header" | "duplicate column" | "unknown column" | "missing column" | "no records" | "unbalanced quote" | "ambiguous decimal" | "direct identifier" | "not a date" | "ragged row" | "bad quote" | "bad row" | "swallowed rows" | "empty patient" | "empty visit" | "empty dataset" | "other dataset" | "dataset name" | "wrong type" | "fraction" | "not finite" | "below minimum" | "above maximum" | "unknown level" | "unmapped value" | "unknown unit" | "several values" | "duplicate patient";
+        Kind: "empty file" | "bad encoding" | "NUL byte" | "endless row" | "bad header" | "duplicate column" | "unknown column" | "missing column" | "no records" | "unbalanced quote" | "ambiguous decimal" | "direct identifier" | "not a date" | "ragged row" | "bad quote" | "bad row" | "swallowed rows" | "empty patient" | "empty visit" | "empty dataset" | "other dataset" | "dataset name" | "wrong type" | "fraction" | "not finite" | "below minimum" | "above maximum" | "unknown level" | "unmapped value" | "unknown unit" | "several values" | "duplicate patient";
         /**
          * LeaveOneDatasetOut
          * @description Each dataset is held out in turn, so that a model is judged where it was not trained.
@@ -9274,6 +9331,84 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ExploreHistogram"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outcome"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    exploreRelated: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExploreRelated"];
             };
         };
         responses: {

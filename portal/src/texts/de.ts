@@ -98,6 +98,12 @@ export const german: Translation = {
     types: { nominal: 'nominal', real: 'reelle Zahl', integer: 'ganze Zahl', text: 'Freitext' },
     distribution: 'Verteilung',
     summary: 'Zusammenfassung',
+    related: {
+      title: 'Verwandte Variablen',
+      ask: (n: number) => `Mit ${n === 1 ? 'der einen nächsten Variablen' : `den ${n} nächsten Variablen`} korrelieren`,
+      none: 'Keine davon lässt sich angeben.',
+      columns: { variable: 'Variable', correlation: 'Korrelation (r)', strength: 'Stärke' },
+    },
     groupBy: 'Gruppieren nach',
     noGroup: 'keine Gruppen',
     bins: 'Klassen',

@@ -158,6 +158,12 @@ export const english = {
     types: { nominal: 'nominal', real: 'real number', integer: 'whole number', text: 'free text' },
     distribution: 'Distribution',
     summary: 'Summary',
+    related: {
+      title: 'Related variables',
+      ask: (n: number) => `Correlate with ${n === 1 ? 'the one variable' : `the ${n} variables`} nearest to it`,
+      none: 'None of them can be told.',
+      columns: { variable: 'Variable', correlation: 'Correlation (r)', strength: 'Strength' },
+    },
     groupBy: 'Group by',
     noGroup: 'no groups',
     bins: 'Bins',

@@ -98,6 +98,12 @@ export const french: Translation = {
     types: { nominal: 'nominale', real: 'nombre réel', integer: 'nombre entier', text: 'texte libre' },
     distribution: 'Répartition',
     summary: 'Résumé',
+    related: {
+      title: 'Variables liées',
+      ask: (n: number) => `Corréler avec ${n === 1 ? 'la variable la plus proche' : `les ${n} variables les plus proches`}`,
+      none: 'Aucune ne peut être donnée.',
+      columns: { variable: 'Variable', correlation: 'Corrélation (r)', strength: 'Force' },
+    },
     groupBy: 'Grouper par',
     noGroup: 'sans groupes',
     bins: 'Classes',

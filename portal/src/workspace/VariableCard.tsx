@@ -11,6 +11,7 @@ import { ProblemAlert } from '../shared/ProblemAlert';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
 import { texts } from '../texts/texts';
 import { isNominal, isNumeric } from './filter';
+import { RelatedVariables } from './RelatedVariables';
 import { allVariables, pathTo, rangeOf } from './variables';
 
 /** What one variable is and how it is distributed, with the ways to use it. */
@@ -21,6 +22,7 @@ export function VariableCard({
   filters,
   roles,
   onUse,
+  onShow,
 }: {
   model: ModelTree;
   variable: Variable;
@@ -28,6 +30,7 @@ export function VariableCard({
   filters: Record<string, unknown> | null;
   roles: { y: string[]; x: string[] };
   onUse: (place: 'y' | 'x' | 'filter') => void;
+  onShow: (code: string) => void;
 }) {
   const [group, setGroup] = useState<string | null>(null);
   const [bins, setBins] = useState(20);
@@ -192,6 +195,9 @@ export function VariableCard({
           {!histogram.error && <ProblemAlert error={summary.error} onRetry={() => void summary.refetch()} />}
           {summary.data && <Views views={summary.data.views} only="table" />}
         </section>
+      )}
+      {ready && isNumeric(variable) && (
+        <RelatedVariables model={model} variable={variable} datasets={datasets} filters={filters} onChoose={onShow} />
       )}
     </Stack>
   );

@@ -159,6 +159,7 @@ export function Workspace() {
             filters={toDocument(selection.filter)}
             roles={selection}
             onUse={use}
+            onShow={(code) => change({ model: key ?? null, variable: code })}
           />
         ) : (
           tree.data && <Welcome datasets={chosen} variables={usable.size} />

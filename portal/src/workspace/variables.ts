@@ -89,6 +89,16 @@ function groupsOf(model: ModelTree, code: string | null): Group[] {
   return find(model.groups) ?? [];
 }
 
+/** Variables that one may be related to: those of its own group first, then of the groups around it. */
+export function neighbours(model: ModelTree, code: string, usable: (variable: Variable) => boolean, most: number): Variable[] {
+  const found = new Map<string, Variable>();
+  const around = [...groupsOf(model, code).reverse().map(variablesUnder), [...allVariables(model).values()]];
+  for (const variable of around.flat()) {
+    if (found.size < most && variable.code !== code && usable(variable)) found.set(variable.code, variable);
+  }
+  return [...found.values()];
+}
+
 export function pathTo(model: ModelTree, code: string): string[] {
   return groupsOf(model, code).map((group) => group.label || group.code);
 }

@@ -34,6 +34,7 @@ from medmip.web.schemas import (
     ExploreDescribe,
     ExploreFlow,
     ExploreHistogram,
+    ExploreRelated,
     NewExperiment,
     NewRecords,
     SeenExperiment,
@@ -272,6 +273,16 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
     )
     def describe(question: ExploreDescribe, caller: Explorer) -> Outcome:
         """Summaries of variables, through the guard; not kept as an experiment."""
+        return service.explore(question.request(), caller.name, reader=reader_of(caller))
+
+    @routes.post(
+        "/explore/related",
+        operation_id="exploreRelated",
+        tags=["explore"],
+        responses=problem_responses(403, 422),
+    )
+    def related(question: ExploreRelated, caller: Explorer) -> Outcome:
+        """A variable's correlations with others, through the guard; not kept as an experiment."""
         return service.explore(question.request(), caller.name, reader=reader_of(caller))
 
     @routes.post(

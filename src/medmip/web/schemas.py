@@ -378,6 +378,31 @@ class ExploreDescribe(BaseModel):
         )
 
 
+class ExploreRelated(BaseModel):
+    """A variable's correlation with each of some others."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data_model: str = Field(examples=["dementia:1.0"], max_length=200)
+    datasets: tuple[str, ...] = Field(examples=[["edsd-synthetic"]], max_length=1000)
+    variable: str = Field(examples=["lefthippocampus"])
+    among: tuple[str, ...] = Field(examples=[["leftamygdala"]], min_length=1, max_length=100)
+    filters: dict[str, Any] | None = Field(None, examples=[None])
+
+    def request(self) -> Request:
+        """The same as a request for Pearson's correlation."""
+        return Request(
+            algorithm="pearson_correlation",
+            inputdata=InputData(
+                data_model=self.data_model,
+                datasets=self.datasets,
+                y=(self.variable,),
+                x=self.among,
+                filters=self.filters,
+            ),
+        )
+
+
 class ExploreCount(BaseModel):
     """The cohort of datasets and filter."""
 
