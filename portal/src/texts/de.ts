@@ -142,7 +142,7 @@ export const german: Translation = {
     sentence: {
       what: (algorithm: string, y: string, x: string | null) => `${algorithm}: ${y}${x === null ? '' : ` nach ${x}`}`,
       whom: (datasets: number, filter: string | null) =>
-        `über ${filter === null ? 'alle Patienten' : 'Patienten'} aus ${datasets === 1 ? 'einem Datensatz' : `${datasets} Datensätzen`}${filter === null ? '' : ` mit ${filter}`}`,
+        `über ${filter === null ? 'alle Patienten' : 'Patienten'} aus ${datasets === 1 ? 'einem Datensatz' : `${datasets} Datensätzen`}${filter === null ? '' : `, für die gilt: ${filter}`}`,
       more: (n: number) => `${n} weiteren`,
       prepared: 'nach der gewählten Vorbereitung',
       validated: 'geprüft an Patienten, die das Modell nicht gesehen hat',

@@ -202,7 +202,7 @@ export const english = {
     sentence: {
       what: (algorithm: string, y: string, x: string | null) => `${algorithm} of ${y}${x === null ? '' : ` by ${x}`}`,
       whom: (datasets: number, filter: string | null) =>
-        `over ${filter === null ? 'all patients' : 'patients'} of ${datasets === 1 ? 'one dataset' : `${datasets} datasets`}${filter === null ? '' : ` with ${filter}`}`,
+        `over ${filter === null ? 'all patients' : 'patients'} of ${datasets === 1 ? 'one dataset' : `${datasets} datasets`}${filter === null ? '' : ` where ${filter}`}`,
       more: (n: number) => `${n} more`,
       prepared: 'after the chosen preparation',
       validated: 'validated on patients that it has not seen',

@@ -142,7 +142,7 @@ export const french: Translation = {
     sentence: {
       what: (algorithm: string, y: string, x: string | null) => `${algorithm} : ${y}${x === null ? '' : ` selon ${x}`}`,
       whom: (datasets: number, filter: string | null) =>
-        `sur ${filter === null ? 'tous les patients' : 'les patients'} ${datasets === 1 ? 'd’un jeu de données' : `de ${datasets} jeux de données`}${filter === null ? '' : ` avec ${filter}`}`,
+        `sur ${filter === null ? 'tous les patients' : 'les patients'} ${datasets === 1 ? 'd’un jeu de données' : `de ${datasets} jeux de données`}${filter === null ? '' : ` tels que ${filter}`}`,
       more: (n: number) => `${n} autres`,
       prepared: 'après la préparation choisie',
       validated: 'validé sur des patients que le modèle n’a pas vus',

@@ -10,7 +10,7 @@ it('says what is computed of whom', () => {
 
 it('leaves out covariates where there are none, and tells the filter and what else is done', () => {
   expect(inOneSentence({ ...asked, x: [], datasets: 1, filter: 'Age ≥ 60', prepared: true, validated: true })).toBe(
-    'Linear regression of Left hippocampus, over patients of one dataset with Age ≥ 60, after the chosen preparation, validated on patients that it has not seen.',
+    'Linear regression of Left hippocampus, over patients of one dataset where Age ≥ 60, after the chosen preparation, validated on patients that it has not seen.',
   );
 });
 
