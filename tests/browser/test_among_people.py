@@ -165,8 +165,9 @@ def test_tables_are_sorted_and_kept_by_keyboard(page: Page, portal: str, home: H
     assert violations(page) == ""
     labels = dialog.locator("g.role-axis-label text")
     at_first = set(labels.all_text_contents())
-    place = dialog.locator(".vega-embed svg").bounding_box()
-    middle = place["x"] + 0.6 * place["width"], place["y"] + 0.5 * place["height"]
+    box = dialog.locator(".vega-embed svg").bounding_box()
+    assert box is not None
+    middle = box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"]
     page.mouse.move(*middle)
     page.mouse.wheel(0, -400)
     assert reached(page, lambda: set(labels.all_text_contents()) != at_first)

@@ -365,6 +365,9 @@ def test_a_run_names_its_engine_and_the_doctor_looks_at_the_cluster(home, capsys
     assert "ok    cluster: workers: 1, with" in capsys.readouterr().out
 
 
+# What Dask leaves open of a connection that is refused is its own affair.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_end_of_the_scheduler_in_mid_round_ends_the_run_with_the_reason(elsewhere, begun):
     (scheduler, worker), settings, folder = elsewhere
     data = columns(7)
