@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -56,8 +55,6 @@ WORKERS = 4
 ANSWERS_KEPT = 100
 """Runs whose last answer is kept, for a hub that asks again."""
 PROGRESS_EVERY = 0.5
-QUICK = 0.02
-"""Seconds of a run's rounds below which the next one is not worth another thread."""
 log = logger("medmip.federation.agent")
 
 
@@ -73,15 +70,11 @@ class Counts:
 
 @dataclass
 class _Answer:
-    """One question's answer, once it is there: the same question again gets the same one.
-
-    seconds is how long the run's rounds take here, the longest counting for half at each later one.
-    """
+    """One question's answer, once it is there: the same question again gets the same one."""
 
     round: int
     body: bytes
     outcome: "asyncio.Future[bytes]" = field(repr=False)
-    seconds: float = math.inf
 
 
 class Agent:
@@ -213,16 +206,9 @@ class Agent:
             self._answers.move_to_end(header.run)
             while len(self._answers) > ANSWERS_KEPT:
                 self._answers.popitem(last=False)
-        is_round = header.verb in ("fold", "secure")
-        if is_round and known is not None and known.seconds < QUICK:
-            outcome = self._worked(question, loop)
-        else:
-            worked: asyncio.Future[Outcome] = loop.create_future()
-            self._workers.submit(self._work, question, loop, worked)
-            outcome = await worked
-        if is_round:
-            slowest = known.seconds / 2 if known and known.seconds < math.inf else 0.0
-            kept.seconds = max(slowest, outcome.seconds)
+        worked: asyncio.Future[Outcome] = loop.create_future()
+        self._workers.submit(self._work, question, loop, worked)
+        outcome = await worked
         if outcome.problem is not None:
             self.counts.refused += outcome.problem.kind == "refused"
             self.counts.failed += outcome.problem.kind == "failed"
