@@ -67,24 +67,26 @@ export function RelatedVariables({
       <ProblemAlert error={answer.error} onRetry={() => void answer.refetch()} />
       {answer.data && !found.length && <Text size="sm">{t.none}</Text>}
       {found.length > 0 && (
-        <Table className="listing" aria-label={t.title}>
-          <Headings names={t.columns} />
-          <Table.Tbody>
-            {found.map(({ code, r }) => (
-              <Table.Tr key={code}>
-                <Table.Td>
-                  <Button size="compact-sm" variant="subtle" onClick={() => onChoose(code)}>
-                    {labels.get(code) ?? code}
-                  </Button>
-                </Table.Td>
-                <Table.Td>{written.format(r)}</Table.Td>
-                <Table.Td w="40%">
-                  <Progress value={100 * Math.abs(r)} color={r < 0 ? 'orange' : 'teal'} aria-hidden />
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
+        <Table.ScrollContainer minWidth={360} type="native" tabIndex={0}>
+          <Table className="listing" aria-label={t.title}>
+            <Headings names={t.columns} />
+            <Table.Tbody>
+              {found.map(({ code, r }) => (
+                <Table.Tr key={code}>
+                  <Table.Td>
+                    <Button size="compact-sm" variant="subtle" onClick={() => onChoose(code)}>
+                      {labels.get(code) ?? code}
+                    </Button>
+                  </Table.Td>
+                  <Table.Td>{written.format(r)}</Table.Td>
+                  <Table.Td w="40%">
+                    <Progress value={100 * Math.abs(r)} color={r < 0 ? 'orange' : 'teal'} aria-hidden />
+                  </Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </Table.ScrollContainer>
       )}
     </section>
   );
