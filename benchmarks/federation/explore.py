@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def contest() -> list[str]:
     lines = []
     with hospitals(records(SITES, EACH, COVARIATES)) as made:
         for name, (algorithm, y, x) in asked.items():
-            walls = _walls(made, lambda: _answer(made, algorithm, y, x))  # noqa: B023
+            walls = _walls(made, partial(_answer, made, algorithm, y, x))
             low, middle, high = (1e3 * v for v in np.quantile(walls, (0.0, 0.5, 0.95)))
             lines.append(
                 f"| {name} | {SITES} × {EACH:,} | {low:.0f} / {middle:.0f} / {high:.0f} "

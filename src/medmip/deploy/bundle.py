@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from medmip.catalogue.atomic_file import sync_folder
 from medmip.deploy.bill_of_materials import bill_of_materials
 from medmip.deploy.blocks.registry import BLOCKS
 from medmip.deploy.debian_package import NEEDS, build, called, moment_of, version_of
@@ -132,4 +133,5 @@ def _published(workspace: Path, out: Path, name: str) -> Bundle:
         with (workspace / path.name).open("rb") as file:
             os.fsync(file.fileno())
         (workspace / path.name).replace(path)
+    sync_folder(out)
     return Bundle(made[0], made[3], made[1], made[2])

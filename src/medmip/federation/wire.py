@@ -36,7 +36,7 @@ LARGEST = 64 * 2**20
 _DEEPEST = 100
 _KEPT = (Design,)
 """Types whose values come again in every round of an analysis: what was read of them is kept."""
-_MOST_KEPT = 256
+_MOST_KEPT = 32
 _LARGEST_KEPT = 2**18
 _INTEGERS = range(-(2**63), 2**64)
 

@@ -45,7 +45,7 @@ class LedgerHead:
 
     def read(self) -> Head | None:
         """The head; None where it is missing or its seal is not ours."""
-        with alone(self._path.parent), suppress(FileNotFoundError), self._opened() as file:
+        with alone(self._path.parent), suppress(OSError), self._opened(os.O_RDONLY) as file:
             return self._told(file)
         return None
 
@@ -66,8 +66,8 @@ class LedgerHead:
                 self._sync_soon()
 
     @contextmanager
-    def _opened(self) -> Iterator[int]:
-        descriptor = os.open(self._path, os.O_RDWR)
+    def _opened(self, flags: int = os.O_RDWR) -> Iterator[int]:
+        descriptor = os.open(self._path, flags)
         try:
             yield descriptor
         finally:
