@@ -191,6 +191,7 @@ def explored(filters: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
         "/explore/describe": cohort | {"variables": [*NUMERIC, *NOMINAL]},
         "/explore/count": cohort,
         "/explore/flow": cohort | {"complete": list(NUMERIC)},
+        "/explore/related": cohort | {"variable": NUMERIC[0], "among": list(NUMERIC[1:])},
     }
 
 
