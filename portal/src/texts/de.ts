@@ -1,9 +1,20 @@
 import { germanAdministration } from './administration.de';
-import type { Translation } from './language';
+import { germanExperiments } from './experiments.de';
+import { germanFederation } from './federation.de';
+import { germanHelp } from './help.de';
+import { germanInbox } from './inbox.de';
+import type { Texts } from './language';
+import { germanPeople } from './people.de';
+import { germanStewardship } from './stewardship.de';
 
 /** Deutsch. */
-export const german: Translation = {
+export const german: Texts = {
+  ...germanExperiments,
+  ...germanFederation,
+  ...germanStewardship,
   administration: germanAdministration,
+  brand: 'MIP',
+  brandLong: 'Medical Informatics Platform',
   skip: 'Zum Inhalt',
   language: 'Sprache',
   nav: { workspace: 'Erkunden & auswerten', experiments: 'Experimente', datasets: 'Daten', inbox: 'Einlesen', scans: 'Aufnahmen', api: 'API' },
@@ -17,38 +28,9 @@ export const german: Translation = {
   yes: 'ja',
   no: 'nein',
   fault: { title: 'Diese Seite ist gescheitert', remedy: 'Versuchen Sie es noch einmal; bleibt es dabei, sagen Sie es der Verwaltung.' },
-  people: {
-    open: 'Die Anmeldung ist aus: Wer diesen Server erreicht, darf alles. Nur zum Vorführen.',
-    logIn: 'Anmelden',
-    logOut: 'Abmelden',
-    name: 'Name',
-    password: 'Passwort',
-    provider: 'Über Ihr Krankenhaus anmelden',
-    code: { title: 'Zweiter Faktor', hint: 'Die sechs Ziffern Ihrer App oder einer Ihrer Ersatzcodes.', label: 'Code', go: 'Weiter' },
-    profile: 'Profil',
-    title: 'Personen',
-  },
-  help: {
-    title: 'Hilfe',
-    tour: {
-      title: 'Rundgang',
-      offer: 'Neu hier? Ein Rundgang in fünf Schritten zeigt, wo alles ist.',
-      start: 'Zum Rundgang',
-      later: 'Nicht jetzt',
-      next: 'Weiter',
-      back: 'Zurück',
-      end: 'Rundgang beenden',
-      done: 'Fertig',
-      step: (place, of) => `Schritt ${place} von ${of}`,
-      steps: [
-        ['Daten wählen', 'Ein Datenmodell, und welche seiner Datensätze Sie befragen. Die synthetischen sind erfunden.'],
-        ['Variablen finden', 'Suchen Sie nach Wörtern, oder gehen Sie durch den Baum. Ein Klick zeigt, was eine Variable bedeutet und wie sie verteilt ist; y und x machen sie zur Ziel- oder Einflussgröße.'],
-        ['Eine Variable lesen', 'Hier stehen Beschreibung, Einheit, Stufen und Verteilung, nach Gruppen, wenn Sie mögen.'],
-        ['Eine Frage stellen', 'Die Variablen in ihren Rollen, ein Filter, wessen Daten zählen, und die Verfahren, die passen. Die anderen sagen, warum nicht.'],
-        ['Ergebnisse wiederfinden', 'Jede Auswertung bleibt unter Experimente, mit dem, worauf sie beruht, ihrer Methodik und ihrem Code.'],
-      ],
-    },
-  },
+  inbox: germanInbox,
+  people: germanPeople,
+  help: germanHelp,
   notFound: {
     title: 'Diese Seite gibt es nicht',
     hint: 'Die Adresse ist vielleicht vertippt, oder was sie nannte, wurde gelöscht.',

@@ -1,9 +1,20 @@
 import { frenchAdministration } from './administration.fr';
-import type { Translation } from './language';
+import { frenchExperiments } from './experiments.fr';
+import { frenchFederation } from './federation.fr';
+import { frenchHelp } from './help.fr';
+import { frenchInbox } from './inbox.fr';
+import type { Texts } from './language';
+import { frenchPeople } from './people.fr';
+import { frenchStewardship } from './stewardship.fr';
 
 /** Français. */
-export const french: Translation = {
+export const french: Texts = {
+  ...frenchExperiments,
+  ...frenchFederation,
+  ...frenchStewardship,
   administration: frenchAdministration,
+  brand: 'MIP',
+  brandLong: 'Medical Informatics Platform',
   skip: 'Aller au contenu',
   language: 'Langue',
   nav: { workspace: 'Explorer et analyser', experiments: 'Expériences', datasets: 'Données', inbox: 'Importer', scans: 'Examens', api: 'API' },
@@ -17,38 +28,9 @@ export const french: Translation = {
   yes: 'oui',
   no: 'non',
   fault: { title: 'Cet écran a échoué', remedy: 'Réessayez ; si cela persiste, prévenez l’administration.' },
-  people: {
-    open: 'La connexion est désactivée : quiconque atteint ce serveur peut tout faire. Pour les démonstrations seulement.',
-    logIn: 'Se connecter',
-    logOut: 'Se déconnecter',
-    name: 'Nom',
-    password: 'Mot de passe',
-    provider: 'Se connecter par votre hôpital',
-    code: { title: 'Second facteur', hint: 'Les six chiffres de votre application, ou un de vos codes de secours.', label: 'Code', go: 'Continuer' },
-    profile: 'Profil',
-    title: 'Personnes',
-  },
-  help: {
-    title: 'Aide',
-    tour: {
-      title: 'Visite guidée',
-      offer: 'Nouveau ici ? Une visite en cinq étapes montre où tout se trouve.',
-      start: 'Faire la visite',
-      later: 'Pas maintenant',
-      next: 'Suivant',
-      back: 'Précédent',
-      end: 'Quitter la visite',
-      done: 'Terminé',
-      step: (place, of) => `Étape ${place} sur ${of}`,
-      steps: [
-        ['Choisir les données', 'Un modèle de données, et lesquels de ses jeux de données vous interrogez. Ceux dits synthétiques sont inventés.'],
-        ['Trouver des variables', 'Cherchez par mots, ou parcourez l’arbre. Un clic montre ce qu’une variable signifie et comment elle se répartit ; y et x en font un résultat ou une covariable.'],
-        ['Lire une variable', 'Ici figurent sa description, son unité, ses modalités et sa répartition, par groupes si vous voulez.'],
-        ['Poser une question', 'Les variables dans leurs rôles, un filtre pour dire de qui, et les algorithmes qui conviennent. Les autres disent pourquoi non.'],
-        ['Retrouver les résultats', 'Chaque analyse reste sous Expériences, avec ce sur quoi elle repose, ses méthodes et son code.'],
-      ],
-    },
-  },
+  inbox: frenchInbox,
+  people: frenchPeople,
+  help: frenchHelp,
   notFound: {
     title: 'Cette page n’existe pas',
     hint: 'L’adresse est peut-être mal tapée, ou ce qu’elle nommait a été supprimé.',

@@ -1,31 +1,13 @@
 import type { english } from './en';
 
+/** All texts of a language: the same keys, lists of the same length, the same arguments. */
 export type Texts = typeof english;
-
-/** Parts of the texts that are translated whole; the others are English in every language. */
-export const TRANSLATED = [
-  'skip', 'language', 'nav', 'theme', 'synthetic', 'syntheticHint', 'loading', 'retry', 'close', 'suppressed', 'yes', 'no',
-  'fault', 'notFound', 'home', 'workspace', 'analysis', 'validation', 'preparation', 'grid', 'compare', 'filter', 'cohort', 'administration',
-] as const;
-
-/** What the shell says of persons. */
-export const TRANSLATED_OF_PEOPLE = ['open', 'logIn', 'logOut', 'name', 'password', 'provider', 'code', 'profile', 'title'] as const;
-
-/** What the shell and the tour say of help. */
-export const TRANSLATED_OF_HELP = ['title', 'tour'] as const;
-
-/** Texts of another language: the same keys, lists of the same length, the same arguments. */
-export type Translation = Pick<Texts, (typeof TRANSLATED)[number]> & {
-  people: Pick<Texts['people'], (typeof TRANSLATED_OF_PEOPLE)[number]>;
-  help: Pick<Texts['help'], (typeof TRANSLATED_OF_HELP)[number]>;
-};
 
 export const LANGUAGES = { en: 'English', de: 'Deutsch', fr: 'Français' } as const;
 export type Language = keyof typeof LANGUAGES;
 
-/** Each language is read at need, and English is always there. */
-export const loaders: Record<Language, () => Promise<Partial<Translation>>> = {
-  en: () => Promise.resolve({}),
+/** Each language but English is read at need. */
+export const loaders: Record<Exclude<Language, 'en'>, () => Promise<Texts>> = {
   de: async () => (await import('./de')).german,
   fr: async () => (await import('./fr')).french,
 };

@@ -12,13 +12,7 @@ export let language: Language = 'en';
 
 /** Speaks a language from now on; screens that are there already go on as they are. */
 export async function speak(chosen: Language): Promise<void> {
-  const translation = await loaders[chosen]();
-  texts = {
-    ...english,
-    ...translation,
-    people: { ...english.people, ...translation.people },
-    help: { ...english.help, ...translation.help },
-  };
+  texts = chosen === 'en' ? english : await loaders[chosen]();
   language = chosen;
   locale = chosen === 'en' ? 'en-GB' : chosen;
   document.documentElement.lang = chosen;
