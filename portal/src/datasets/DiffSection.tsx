@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { dataApi, type Diff, type VersionEntry } from '../api/data';
 import { Section } from '../inbox/Section';
 import { Loading } from '../shared/Loading';
+import { decimal } from '../shared/number';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { locale, texts } from '../texts/texts';
 
@@ -87,7 +88,7 @@ function Changes({ diff }: { diff: Diff }) {
               {diff.moved.slice(0, MOST_MOVED).map((one) => (
                 <Table.Tr key={one.code}>
                   <Table.Td>{one.code}</Table.Td>
-                  <Table.Td ta="right">{one.psi.toFixed(3)}</Table.Td>
+                  <Table.Td ta="right">{decimal(one.psi, 3)}</Table.Td>
                   <Table.Td ta="right">{one.moved === null ? '' : t.sd(one.moved)}</Table.Td>
                 </Table.Tr>
               ))}

@@ -1,6 +1,7 @@
 import { List, Stack, Table, Text, Title } from '@mantine/core';
 
 import type { QualityReport, Told } from '../api/data';
+import { decimal } from '../shared/number';
 import { locale, texts } from '../texts/texts';
 
 const t = texts.inbox.quality;
@@ -40,10 +41,10 @@ export function QualityView({ report }: { report: QualityReport }) {
             {report.variables.map((variable) => (
               <Table.Tr key={variable.code}>
                 <Table.Td>{variable.label}</Table.Td>
-                <Table.Td ta="right">{(variable.present * 100).toFixed(0)} %</Table.Td>
+                <Table.Td ta="right">{decimal(variable.present * 100, 0)} %</Table.Td>
                 <Table.Td>{middle(variable)}</Table.Td>
                 <Table.Td ta="right">{variable.outliers ? told(variable.outliers) : ''}</Table.Td>
-                <Table.Td ta="right">{variable.psi?.toFixed(3) ?? ''}</Table.Td>
+                <Table.Td ta="right">{variable.psi == null ? '' : decimal(variable.psi, 3)}</Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>

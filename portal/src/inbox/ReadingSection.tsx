@@ -6,6 +6,7 @@ import { api } from '../api/client';
 import { dataApi, type Choice, type InboxEntry, type ReadingOptions, type Suggestion } from '../api/data';
 import { Headings } from '../shared/Headings';
 import { Loading } from '../shared/Loading';
+import { decimal } from '../shared/number';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { texts } from '../texts/texts';
 import { CoverageView } from './CoverageView';
@@ -157,7 +158,7 @@ function Matches({ made }: { made: Suggestion }) {
                   <Table.Tr key={match.column}>
                     <Table.Td>{match.column}</Table.Td>
                     <Table.Td>{match.variable ?? t.none}</Table.Td>
-                    <Table.Td ta="right">{match.variable ? match.score.toFixed(2) : ''}</Table.Td>
+                    <Table.Td ta="right">{match.variable ? decimal(match.score, 2) : ''}</Table.Td>
                     <Table.Td>{match.variable ? match.why : ''}</Table.Td>
                   </Table.Tr>
                 ))}
