@@ -19,6 +19,7 @@ import { Empty } from './shared/Empty';
 import { ErrorBoundary } from './shared/ErrorBoundary';
 import { Icon } from './shared/Icon';
 import { Loading } from './shared/Loading';
+import { pageOf } from './shared/pageOf';
 import { type Language, LANGUAGES, prefer } from './texts/language';
 import { language, texts } from './texts/texts';
 import { Workspace } from './workspace/Workspace';
@@ -43,6 +44,7 @@ export function App() {
       <main id="content" tabIndex={-1} ref={main}>
         <ErrorBoundary key={pathname}>
           <Gate>
+          <PageCount path={pathname} />
           <Routes>
             <Route path="/" element={<Workspace />} />
             <Route path="/experiments" element={<ExperimentList />} />
@@ -71,6 +73,16 @@ export function App() {
       </main>
     </>
   );
+}
+
+/** Lets the server count what page is seen, once whoever sees it may. */
+function PageCount({ path }: { path: string }) {
+  const page = pageOf(path);
+  useEffect(() => {
+    // A count that is lost harms nobody.
+    if (page) api.seen(page).catch(() => undefined);
+  }, [page, path]);
+  return null;
 }
 
 function Header() {

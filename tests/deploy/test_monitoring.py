@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from medmip.catalogue.home import Home
 from medmip.cli.main import app
-from medmip.deploy.monitoring import ALERTS, BackupCollector, alert_rules, dashboard
+from medmip.deploy.monitoring import ALERTS, BackupCollector, alert_rules, dashboard, newest_backup
 from tests.project.tree import ROOT
 
 TOLD = set(
@@ -63,16 +63,23 @@ def test_panels_of_the_dashboard_do_not_overlap() -> None:
 
 def test_the_age_of_the_newest_backup_is_told(home: Home, tmp_path: Path) -> None:
     assert {name for name, _ in scraped(home)} == {"mip_disk_free_ratio"}
+    with pytest.raises(LookupError):
+        newest_backup(home)
     shelf = tmp_path / "shelf"
-    shelf.mkdir()
     home.configuration.write_text(f'[backup]\nto = "{shelf}"\n')
+    assert newest_backup(home) is None, "a share that is not mounted has no backups"
+    shelf.mkdir()
     assert scraped(home)["mip_backup_age_seconds", ""] == pytest.approx(time.time(), abs=60)
+    assert newest_backup(home) is None
     for name, age in (("mip-a-1.tar.age", 7200), ("mip-a-2.tar.age", 3600)):
         (shelf / name).touch()
         os.utime(shelf / name, (time.time() - age,) * 2)
     found = scraped(home)
     assert found["mip_backup_age_seconds", ""] == pytest.approx(3600, abs=30)
     assert 0 < found["mip_disk_free_ratio", "backups"] <= 1
+    newest = newest_backup(home)
+    assert newest is not None
+    assert newest.timestamp() == pytest.approx(time.time() - 3600, abs=30)
 
 
 def test_files_for_a_monitor_are_written(tmp_path: Path) -> None:

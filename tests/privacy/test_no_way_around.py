@@ -221,10 +221,11 @@ def test_every_operation_that_reads_or_computes_is_tried_here(client: TestClient
         if "post" in operations and operations["post"]["tags"] not in ABOUT_PEOPLE
     }
     # Whether variables fit an algorithm is told by the data model alone, what a trained model
-    # predicts for given values by its result and these, and a comment is what a person wrote.
+    # predicts for given values by its result and these, a comment is what a person wrote, and a
+    # page view is a name of a page.
     without_data = {
         "/algorithms/fitting", "/experiments/{identity}/predictions",
-        "/experiments/{identity}/comments",
+        "/experiments/{identity}/comments", "/page-views",
     }  # fmt: skip
     assert writing == {
         "/experiments", "/experiments/{identity}/cancel", "/experiments/{identity}/rerun",

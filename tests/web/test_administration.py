@@ -63,6 +63,7 @@ def test_system_and_usage_tell_of_today(client: TestClient) -> None:
     assert system["datasets"] == 1
     assert system["ledger_head"]
     assert 0 < system["disk_free"] <= system["disk_total"]
+    assert (system["backups"], system["backup"], system["backup_old"]) == (False, None, False)
     before = client.get(f"{API}/usage", params={"days": 7}).json()
     request = {
         "algorithm": "describe",
@@ -77,3 +78,15 @@ def test_system_and_usage_tell_of_today(client: TestClient) -> None:
     assert after["persons"] == 1
     assert sum(after["states"].values()) == sum(day["experiments"] for day in after["days"])
     assert client.get(f"{API}/usage", params={"days": 0}).status_code == 422
+
+
+def test_pages_are_counted_by_day_and_without_whoever_saw_them(client: TestClient) -> None:
+    before = client.get(f"{API}/usage", params={"days": 1}).json()
+    for page in ("datasets", "datasets", "help"):
+        assert client.post(f"{API}/page-views", json={"page": page}).status_code == 204
+    after = client.get(f"{API}/usage", params={"days": 1}).json()
+    assert after["days"][0]["views"] == before["days"][0]["views"] + 3
+    assert after["pages"]["datasets"] == before["pages"].get("datasets", 0) + 2
+    assert list(after["pages"].values()) == sorted(after["pages"].values(), reverse=True)
+    for wrong in ({"page": "elsewhere"}, {"page": "help", "path": "/help?name"}, {}):
+        assert client.post(f"{API}/page-views", json=wrong).status_code == 422

@@ -18,6 +18,9 @@ const system: System = {
   disk_free: 5 * 2 ** 30,
   disk_total: 100 * 2 ** 30,
   disk_low: true,
+  backups: true,
+  backup: null,
+  backup_old: true,
   running: 1,
   queued: 2,
   datasets: 3,
@@ -28,11 +31,12 @@ const system: System = {
 };
 const usage = {
   days: [
-    { day: '2026-01-01', experiments: 0, persons: 0, log_ins: 0 },
-    { day: '2026-01-02', experiments: 7, persons: 2, log_ins: 5 },
+    { day: '2026-01-01', experiments: 0, persons: 0, log_ins: 0, views: 0 },
+    { day: '2026-01-02', experiments: 7, persons: 2, log_ins: 5, views: 31 },
   ],
   persons: 2,
   states: { done: 7 },
+  pages: { workspace: 30, dataset: 1 },
 };
 const refusal: LedgerEntry = {
   number: 12,
@@ -91,7 +95,9 @@ test('an administrator sees what needs them and how much is used, and nothing of
   expect(screen.queryByText('Nothing needs you.')).toBeNull();
   expect(screen.getByText('5 of 100 GB free')).toBeDefined();
   expect(screen.getByText('2 of 3 there')).toBeDefined();
+  expect(screen.getByText(/newest backup is older than 26 hours, or there is none/)).toBeDefined();
   expect(await screen.findByText('Experiments: 7. Persons who ran them: 2.')).toBeDefined();
+  expect(screen.getByRole('table', { name: 'Pages by how often they were seen' }).textContent).toBe('PageSeenExplore & analyse30One dataset1');
   expect(screen.queryByRole('tab', { name: 'Ledger' })).toBeNull();
   expect(asked.filter((url) => url.includes('/audit'))).toEqual([]);
 });

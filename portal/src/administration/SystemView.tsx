@@ -1,9 +1,10 @@
 import { Alert, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 
-import { administrationApi, type System, type UsedDay } from '../api/administration';
+import { administrationApi, type System, type Usage } from '../api/administration';
 import { Headings } from '../shared/Headings';
 import { Loading } from '../shared/Loading';
+import type { Page } from '../shared/pageOf';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { locale, texts } from '../texts/texts';
 
@@ -33,7 +34,7 @@ export function SystemView() {
         </Title>
         {usage.isPending && <Loading />}
         <ProblemAlert error={usage.error} onRetry={() => void usage.refetch()} />
-        {usage.data && <Used days={usage.data.days} persons={usage.data.persons} />}
+        {usage.data && <Used usage={usage.data} />}
       </section>
     </SimpleGrid>
   );
@@ -47,6 +48,7 @@ function Now({ system }: { system: System }) {
     [t.facts.database, DATABASES[system.database] ?? system.database],
     [t.facts.memory, system.memory === null ? t.unknown : `${size(system.memory)} GB`],
     [t.facts.disk, t.free(size(system.disk_free), size(system.disk_total))],
+    [t.facts.backup, system.backups ? (system.backup ? new Date(system.backup).toLocaleString(locale) : t.never) : t.noBackups],
     [t.facts.work, t.working(system.running, system.queued)],
     [t.facts.datasets, system.datasets.toLocaleString(locale)],
     [t.facts.ledger, system.ledger_rows.toLocaleString(locale)],
@@ -54,6 +56,7 @@ function Now({ system }: { system: System }) {
   ];
   const worries = [
     ...(system.disk_low ? [t.worries.disk] : []),
+    ...(system.backup_old ? [t.worries.backup] : []),
     ...(system.ledger_head ? [] : [t.worries.ledger]),
     ...(system.silent_sites.length > 0 ? [t.worries.silent(system.silent_sites.join(', '))] : []),
   ];
@@ -86,11 +89,12 @@ function Now({ system }: { system: System }) {
   );
 }
 
-/** Bars of experiments by day, and the same as a table; days without any use are left out of it. */
-function Used({ days, persons }: { days: UsedDay[]; persons: number }) {
+/** Bars of experiments by day, and the same as a table without days of no use; then the pages. */
+function Used({ usage: { days, persons, pages } }: { usage: Usage }) {
   const most = Math.max(1, ...days.map((day) => day.experiments));
   const total = days.reduce((sum, day) => sum + day.experiments, 0);
-  const busy = days.filter((day) => day.experiments + day.log_ins > 0).reverse();
+  const busy = days.filter((day) => day.experiments + day.log_ins + day.views > 0).reverse();
+  const seen = Object.entries(pages) as [Page, number][];
   const said = t.used(total.toLocaleString(locale), persons.toLocaleString(locale));
   return (
     <>
@@ -118,6 +122,20 @@ function Used({ days, persons }: { days: UsedDay[]; persons: number }) {
                 <Table.Td>{day.experiments.toLocaleString(locale)}</Table.Td>
                 <Table.Td>{day.persons.toLocaleString(locale)}</Table.Td>
                 <Table.Td>{day.log_ins.toLocaleString(locale)}</Table.Td>
+                <Table.Td>{day.views.toLocaleString(locale)}</Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      )}
+      {seen.length > 0 && (
+        <Table className="listing" aria-label={t.pages} mt="lg">
+          <Headings names={t.pageColumns} />
+          <Table.Tbody>
+            {seen.map(([page, views]) => (
+              <Table.Tr key={page}>
+                <Table.Td>{t.pageNames[page]}</Table.Td>
+                <Table.Td>{views.toLocaleString(locale)}</Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>

@@ -5,7 +5,7 @@ type Schemas = components['schemas'];
 export type LedgerEntry = Schemas['LedgerEntry'];
 export type JournalEvent = Schemas['Event'];
 export type System = Schemas['System'];
-export type UsedDay = Schemas['UsedDay'];
+export type Usage = Schemas['Usage'];
 
 const page = (wishes: Record<string, string>, limit: number, offset: number) =>
   new URLSearchParams({ ...wishes, limit: String(limit), offset: String(offset) }).toString();
@@ -18,5 +18,5 @@ export const administrationApi = {
   journal: (search: string, limit: number, offset: number) =>
     call<Schemas['EventPage']>('GET', `/journal?${page({ search }, limit, offset)}`),
   system: () => call<System>('GET', '/system'),
-  usage: (days: number) => call<Schemas['Usage']>('GET', `/usage?days=${days}`),
+  usage: (days: number) => call<Usage>('GET', `/usage?days=${days}`),
 };

@@ -95,6 +95,7 @@ export const api = {
     call<DatasetEntry[]>('GET', `/datasets${model ? `?model=${encodeURIComponent(model)}` : ''}`),
   algorithms: () => call<AlgorithmEntry[]>('GET', '/algorithms'),
   preparation: () => call<Record<string, unknown>>('GET', '/preparation'),
+  seen: (page: Schemas['Page']) => call<undefined>('POST', '/page-views', { page }),
   fitting: (data: InputData) => call<Fit[]>('POST', '/algorithms/fitting', data),
   histogram: (question: Schemas['ExploreHistogram']) =>
     call<Outcome>('POST', '/explore/histogram', question),

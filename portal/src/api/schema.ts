@@ -1197,6 +1197,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/page-views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Viewed
+         * @description Counts a view of a page, by day; who saw it is not kept.
+         */
+        post: operations["countPageView"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/policies/{model}/{dataset}": {
         parameters: {
             query?: never;
@@ -4482,6 +4502,12 @@ export interface components {
             views: (components["schemas"]["Table"] | components["schemas"]["Chart"])[];
         };
         /**
+         * Page
+         * @description A page of the portal, whatever it shows.
+         * @enum {string}
+         */
+        Page: "workspace" | "experiments" | "experiment" | "datasets" | "dataset" | "inbox" | "scans" | "federation" | "help" | "profile" | "people" | "administration";
+        /**
          * Password
          * @description One's password once more, for a change to the log-in itself.
          */
@@ -5794,9 +5820,17 @@ export interface components {
          * @description How the server is; sizes in bytes.
          *
          *     memory is what its process holds, null where the machine does not tell. disk_low says that less
-         *     than a tenth of the home folder's disk is free. sites are the hospitals of the federation.
+         *     than a tenth of the home folder's disk is free. backups says whether a folder is named for them,
+         *     backup when the newest was made, and backup_old that it is missing or older than a long night.
+         *     sites are the hospitals of the federation.
          */
         System: {
+            /** Backup */
+            backup: string | null;
+            /** Backup Old */
+            backup_old: boolean;
+            /** Backups */
+            backups: boolean;
             /** Database */
             database: string;
             /** Datasets */
@@ -6117,11 +6151,16 @@ export interface components {
          * Usage
          * @description The use of some days, the first day first, and what became of their experiments.
          *
-         *     persons is how many different persons began an experiment in all of the days together.
+         *     persons is how many different persons began an experiment in all of the days together, pages
+         *     how often each page was seen in them, the most seen first.
          */
         Usage: {
             /** Days */
             days: components["schemas"]["UsedDay"][];
+            /** Pages */
+            pages: {
+                [key: string]: number;
+            };
             /** Persons */
             persons: number;
             /** States */
@@ -6131,7 +6170,7 @@ export interface components {
         };
         /**
          * UsedDay
-         * @description One day: experiments begun, the persons who began them, and log-ins.
+         * @description One day: experiments begun, the persons who began them, log-ins, and pages seen.
          */
         UsedDay: {
             /**
@@ -6145,6 +6184,8 @@ export interface components {
             log_ins: number;
             /** Persons */
             persons: number;
+            /** Views */
+            views: number;
         };
         /**
          * Validation
@@ -6339,6 +6380,13 @@ export interface components {
             variables: number;
             /** Version */
             version: number;
+        };
+        /**
+         * View
+         * @description A page of the portal that somebody sees.
+         */
+        View: {
+            page: components["schemas"]["Page"];
         };
         /**
          * Visit
@@ -11939,6 +11987,82 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    countPageView: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["View"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,7 +50,7 @@ def serve_home(
 
     from medmip.accounts.doorman import doorman_of
     from medmip.catalogue.own_folder import clear_abandoned
-    from medmip.deploy.monitoring import BackupCollector
+    from medmip.deploy.monitoring import BackupCollector, newest_backup
     from medmip.experiments.service import ExperimentService
     from medmip.logbook import write_log_to
     from medmip.web.application import LOOPBACK, create_app
@@ -75,7 +76,13 @@ def serve_home(
         metrics.register(BackupCollector(place))
         _serve_hub(place, service, stack, metrics)
         stack.enter_context(published_to_database(place, service.ledger))
-        app = create_app(service, doorman, hosts=(*LOOPBACK, *names), metrics=metrics)
+        app = create_app(
+            service,
+            doorman,
+            hosts=(*LOOPBACK, *names),
+            metrics=metrics,
+            backups=partial(newest_backup, place),
+        )
         typer.echo(
             f"MIP is at http://{'[::1]' if host == '::1' else host}:{port}/ (Ctrl-C stops it)"
         )

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
@@ -25,19 +26,40 @@ class BackupCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Of backups where `mip.toml` names a folder for them."""
-        named = backup_settings(self._home).to
         places = {"home": self._home.path}
-        if named and Path(named).is_dir():
-            places["backups"] = Path(named)
-            made = [path.stat().st_mtime for path in Path(named).glob(f"mip-*{ENDING}")]
+        folder = _folder(self._home)
+        if folder is not None:
+            places["backups"] = folder
             # None was ever made: as old as can be, so that the same rule tells of it.
-            age = time.time() - max(made, default=0)
+            age = time.time() - max(_made(folder), default=0)
             yield GaugeMetricFamily("mip_backup_age_seconds", "Age of the newest backup", age)
         free = GaugeMetricFamily("mip_disk_free_ratio", "Free share of a disk", labels=["place"])
         for place, path in places.items():
             usage = shutil.disk_usage(path)
             free.add_metric([place], usage.free / usage.total)
         yield free
+
+
+def newest_backup(home: Home) -> datetime | None:
+    """When the newest backup was made, None where there is none, or their folder is not there.
+
+    Raises LookupError where `mip.toml` names no folder for them.
+    """
+    if not backup_settings(home).to:
+        raise LookupError
+    folder = _folder(home)
+    made = [] if folder is None else _made(folder)
+    return datetime.fromtimestamp(max(made), UTC) if made else None
+
+
+def _folder(home: Home) -> Path | None:
+    named = backup_settings(home).to
+    return Path(named) if named and Path(named).is_dir() else None
+
+
+def _made(folder: Path) -> list[float]:
+    """When backups were made, in seconds since 1970."""
+    return [path.stat().st_mtime for path in folder.glob(f"mip-*{ENDING}")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""The tables around experiments: what they are found by, who sees them, what is said of them."""
+"""The tables around experiments: what finds them, who sees them, what is said and used."""
 
-from sqlalchemy import Column, DateTime, ForeignKey, Index, String, Table, Text
+from sqlalchemy import Column, Date, DateTime, ForeignKey, Index, Integer, String, Table, Text
 
 from medmip.store.state import metadata
 
@@ -56,3 +56,12 @@ comments = Table(
     Column("text", Text, nullable=False),
     Index("experiment_comments_by_experiment", "experiment"),
 )
+
+page_views = Table(
+    "page_views",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("page", String(20), primary_key=True),
+    Column("views", Integer, nullable=False),
+)
+"""How often a page of the portal was seen on a day, by whomever: no person is kept beside it."""

@@ -88,11 +88,12 @@ def create_app(
     hosts: Collection[str] = LOOPBACK,
     portal: Path | None = None,
     metrics: CollectorRegistry | None = None,
+    backups: system.Backups | None = None,
 ) -> FastAPI:
     """The application over a service; doorman tells who calls, hosts are the names it answers to.
 
     portal is the folder of the built portal; None takes the one inside the package. metrics is what
-    /metrics tells besides the service's own.
+    /metrics tells besides the service's own; backups tells administrators of the newest one.
     """
     desk = Desk(service.home, service.models)
     scan_desk = ScanDesk(service.home)
@@ -127,7 +128,7 @@ def create_app(
     api.include_router(experiment_sharing.router(service, door))
     api.include_router(operations.api_router(service, door))
     api.include_router(audit.router(service, door))
-    api.include_router(system.router(service, door))
+    api.include_router(system.router(service, door, backups))
     api.include_router(federation.router(service, door))
     api.include_router(inbox.router(desk, door))
     api.include_router(imaging.router(scan_desk, door))
