@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'react';
 
 import type { ChartView } from '../api/client';
 import { Icon } from '../shared/Icon';
+import { marks } from '../shared/number';
 import { save } from '../shared/save';
 import { texts } from '../texts/texts';
 import { chartTheme, inScheme } from './chart-theme';
@@ -127,6 +128,7 @@ function Drawing({
         config: chartTheme(scheme),
         logLevel: ERRORS_ONLY,
         tooltip: { theme: scheme },
+        formatLocale: { ...marks(), grouping: [3], currency: ['', ''] },
       });
       made = { toImageURL: (type, scale) => result.view.toImageURL(type, scale), finalize: result.finalize };
       // React may have taken the chart away while it was drawn.
