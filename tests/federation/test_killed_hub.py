@@ -142,5 +142,7 @@ def test_a_run_whose_hub_and_hospital_are_gone_ends_as_failed(running: Running) 
     running.hub.start()
     failed = running.wait(experiment, {"done", "failed"})
     assert failed["state"] == "failed"
-    assert "two is not published" in str(failed["problem"])
+    told = str(failed["problem"])
+    assert "two is not published" in told
+    assert f"of a hospital that is not heard of: {NAMES[1]}" in told
     running.resume(NAMES[1])

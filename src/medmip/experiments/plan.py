@@ -177,11 +177,10 @@ class Validator:
             path = f"inputdata.datasets[{index}]"
             if code not in published:
                 known = ", ".join(published) or "none"
-                problems.append(
-                    FieldProblem(
-                        path, f"{code} is not published under {model.key}; published: {known}"
-                    )
-                )
+                told = f"{code} is not published under {model.key}; published: {known}"
+                if silent := self._shelf.silent():
+                    told += f"; it may be of a hospital that is not heard of: {', '.join(silent)}"
+                problems.append(FieldProblem(path, told))
             elif code in data.datasets[:index]:
                 problems.append(FieldProblem(path, f"{code} is named twice"))
         chosen = (published[code] for code in data.datasets if code in published)

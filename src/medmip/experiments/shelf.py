@@ -39,3 +39,8 @@ class Shelf:
         found: list[Held] = [part for part in own if self._may is None or self._may(part)]
         found += [part for part in far if (part.model, part.dataset) not in taken]
         return sorted(found, key=lambda part: (part.model, part.dataset))
+
+    def silent(self) -> tuple[str, ...]:
+        """The hospitals of which nobody knows what they have: they were not heard of yet."""
+        statuses = self._sites.statuses() if self._sites is not None else []
+        return tuple(status.name for status in statuses if status.offer is None)
