@@ -55,12 +55,14 @@ def engines(clinics, object_store, tmp_path_factory):
     server = clinics("bundled")
     address = f"{server.address} user=postgres"
     database = Database(address, tmp_path_factory.mktemp("registers"))
+    mapped = Database(address, tmp_path_factory.mktemp("mapped"), mapped=True)
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
     store = object_store.settings(cluster.home, "pooled", "mip")
     try:
         yield {
             "duckdb": (lambda site: site, PARTS),
             "postgres": (database.site, PARTS),
+            "postgres, through a mapping": (mapped.site, (3,)),
             "dask, 3 partitions of an object store": (
                 cluster.divided(store["folder"], -(-RECORDS // 3), store),
                 (1,),
