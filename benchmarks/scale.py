@@ -29,6 +29,7 @@ from medmip.fold.logit import ClassState, NewtonState, newton_step
 from medmip.privacy.guard import Access, Guard
 from medmip.store.duckdb_engine import DuckDBEngine
 from medmip.store.engine_settings import EngineSettings
+from medmip.store.partition_folders import SharedFolder
 from medmip.store.partitions import Partitions
 from medmip.store.snapshots import Snapshot
 from tests.analysis import Witnessed
@@ -140,7 +141,7 @@ def of_engines(
 ) -> Iterator[Row]:
     """A row for each engine and analysis."""
     # Once and for all, as of a version that was analysed before.
-    Partitions(home.partitions, partition_records).of(snapshot)
+    Partitions(SharedFolder(home.partitions), partition_records).of(snapshot)
     for number in workers:
         with engines(home, number, partition_records) as cluster:
             label = f"dask, {number} worker{'s' * (number > 1)}" if number else EMBEDDED
@@ -173,7 +174,7 @@ def of_pieces(home: Home) -> dict[str, float]:
 
 def _round(home: Home, snapshot: Snapshot, partition_records: int, workers: int) -> float:
     """The median seconds of a step of Newton's method over 20 covariates that are in memory."""
-    Partitions(home.partitions, partition_records).of(snapshot)
+    Partitions(SharedFolder(home.partitions), partition_records).of(snapshot)
     with engines(home, workers, partition_records) as cluster:
         model, witness = data_model(), Witnessed()
         guard = Guard(OPEN, witness, witness)

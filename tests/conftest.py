@@ -42,6 +42,15 @@ def clinics() -> Iterator[Callable[[str], Any]]:
 
 
 @pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A bucket of a real S3-compatible object store."""
+    from tests.store.in_object_store import running
+
+    with running(tmp_path_factory.mktemp("object_store")) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
 def need() -> Callable[..., str]:
     """Finds a program by one of its names: need("Rscript"), need("chromium", "google-chrome")."""
 

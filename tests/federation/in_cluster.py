@@ -21,12 +21,17 @@ class Cluster:
         """A site whose records are folded here."""
         return replace(site, workers=self.workers)
 
-    def divided(self, folder, partition_records):
+    def divided(self, folder, partition_records, store=None):
         """What makes of a site one that these workers fold too, in partitions of another size."""
-        said = {"folder": str(folder), "partition_records": partition_records}
+        said = {"folder": str(folder), "partition_records": partition_records} | (store or {})
+        workers = self.asked(said)
+        return lambda site: replace(site, workers=workers)
+
+    def asked(self, said):
+        """The same workers, of whom something else is said."""
         workers = DaskCluster(self.settings.model_copy(update=said), self.home)
         workers._connection = self.workers._connection
-        return lambda site: replace(site, workers=workers)
+        return workers
 
     def processes(self):
         """The workers' process numbers by address."""

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyarrow.fs import FileSelector
 
 from medmip.algorithms.registry import find
 from medmip.authoring.analysis import ACCESS, analyse, cohort_of, model_of, site_of
@@ -32,13 +33,15 @@ from medmip.federation.specification import CohortSpec
 from medmip.fold.local import Cancelled
 from medmip.store.engine import Partition, Selection
 from medmip.store.errors import StoreError
-from medmip.store.partitions import StoredPartition
+from medmip.store.partition_folders import SharedFolder
 from medmip.store.snapshots import Datasets
+from medmip.store.stored_partition import StoredPartition
 from medmip.store.visits import Visits
 from tests.federation.in_cluster import Cluster
 from tests.federation.members import free_port
 from tests.federation.test_pooled import apart
 from tests.ingest.files import WARD
+from tests.store.in_object_store import BUCKET
 
 RECORDS = 900
 
@@ -180,6 +183,19 @@ def test_a_worker_that_keeps_others_waiting_is_named_in_the_log(
     assert address in caplog.text
 
 
+def test_the_object_store_s_end_ends_the_run_with_the_reason(cluster, object_store):
+    store = object_store.settings(cluster.home, "gone")
+    moved = cluster.divided(store["folder"], 150, store)
+    expected = regression(columns(10), moved=moved)
+    object_store.stop()
+    try:
+        with pytest.raises(StoreError, match="The object store cannot be used"):
+            regression(columns(10), moved=moved, x=["a"])
+    finally:
+        object_store.start()
+    assert regression(columns(10), moved=moved) == expected
+
+
 def test_a_changed_partition_is_refused_by_its_name(cluster):
     data = columns(4)
     expected = regression(data, cluster)
@@ -191,6 +207,22 @@ def test_a_changed_partition_is_refused_by_its_name(cluster):
     newest.write_bytes(content)
     assert regression(data, cluster) == expected
     regression(data, cluster, x=["a"])
+
+
+def test_partitions_in_an_object_store_give_the_same_bits(cluster, object_store, tmp_path):
+    data = columns(9)
+    store = object_store.settings(cluster.home, "cluster")
+    moved = cluster.divided(store["folder"], 150, store)
+    shared = cluster.divided(tmp_path / "shared", 150)
+    assert regression(data, moved=moved) == regression(data, moved=shared)
+    assert cluster.asked(store).check() == (sorted(cluster.processes()), [])
+    selector = FileSelector(f"{BUCKET}/cluster", recursive=True)
+    for one in object_store.admin.get_file_info(selector):
+        if one.path.endswith("part-00001.parquet"):
+            with object_store.admin.open_output_stream(one.path) as file:
+                file.write(b"PAR1")
+    with pytest.raises(StoreError, match=r"part-00001.parquet is missing or was changed"):
+        regression(data, moved=moved, x=["a"])
 
 
 class Watching:
@@ -236,11 +268,11 @@ def test_progress_counts_every_record(cluster):
 def test_workers_run_nothing_but_kernels_of_their_own_version(tmp_path):
     selection = Selection("m:1", (), (), (), {})
     part = StoredPartition("x/part-00000.parquet", "", 1)
-    piece = Piece("n", tmp_path, part, selection, 0, None, None, 0, 16)
+    piece = Piece("n", SharedFolder(tmp_path), part, selection, 0, None, None, 0, 16)
     for software, kernel, told in (
         ("0.0.1", "medmip.fold.moments:moments", "0.0.1 asks it"),
         (own_version(), "os:system", "knows no kernel os:system"),
-        (own_version(), "medmip.store.partitions:verified", "knows no kernel"),
+        (own_version(), "medmip.store.stored_partition:changed", "knows no kernel"),
     ):
         ask = Ask(software, kernel, b"", None, ())
         folded = fold(piece, ask, "topic", "question", 0)
@@ -251,7 +283,7 @@ def test_workers_run_nothing_but_kernels_of_their_own_version(tmp_path):
 def test_what_fails_inside_is_told_by_kind_alone(tmp_path):
     selection = Selection("m:1", (), (), (), {})
     part = StoredPartition("x/part-00000.parquet", "", 1)
-    piece = Piece("n", tmp_path, part, selection, 0, None, None, 0, 16)
+    piece = Piece("n", SharedFolder(tmp_path), part, selection, 0, None, None, 0, 16)
     ask = Ask(own_version(), "medmip.federation.site:dataset_counts", b"\x02", None, ())
     failure = fold(piece, ask, "topic", "question", 0).failure
     # A selection of no version cannot be unpacked.

@@ -50,16 +50,23 @@ LOP_SIDED = [slice(0, 3), slice(3, 20), slice(0, 0), slice(20, None)]
 
 
 @pytest.fixture(scope="module")
-def engines(clinics, tmp_path_factory):
+def engines(clinics, object_store, tmp_path_factory):
     """By name, what makes of a site one whose records that engine scans, and among how many."""
     server = clinics("bundled")
     address = f"{server.address} user=postgres"
     database = Database(address, tmp_path_factory.mktemp("registers"))
+    mapped = Database(address, tmp_path_factory.mktemp("mapped"), mapped=True)
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    store = object_store.settings(cluster.home, "pooled", "mip")
     try:
         yield {
             "duckdb": (lambda site: site, PARTS),
             "postgres": (database.site, PARTS),
+            "postgres, through a mapping": (mapped.site, (3,)),
+            "dask, 3 partitions of an object store": (
+                cluster.divided(store["folder"], -(-RECORDS // 3), store),
+                (1,),
+            ),
         } | {
             # Of one site; the partitions' sums are added by a tree.
             f"dask, {parts} partitions": (

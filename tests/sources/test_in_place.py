@@ -12,15 +12,18 @@ from medmip.errors import Conflict
 from medmip.experiments.experiment import State
 from medmip.experiments.request import Request
 from medmip.experiments.service import ExperimentService
+from medmip.harmonise.errors import MappingError
 from medmip.ingest.errors import NotClean, SmallChange
 from medmip.ingest.publish import bring_in
 from medmip.sources.publishing import publish_source
 from medmip.store.placed import Holdings, registers
+from medmip.store.residence import residence
 from medmip.store.snapshots import Datasets
 from medmip.store.sources import SourceError
 from medmip.web.application import create_app
 from tests.federation.test_pooled import apart
 from tests.ingest.files import SECRET, WARD
+from tests.ldsm.conftest import VISITS
 
 IN_PLACE = "[publication]\nin_place = true\n"
 AS_THEY_ARE = '[anonymisation]\npatient_codes = "pseudonymise"\nidentifiers = "ignore"\n'
@@ -194,7 +197,123 @@ def test_what_would_be_read_otherwise_or_is_wrong_is_not_placed(ward, clinic, st
         assert SECRET not in str(refused.value)
     with pytest.raises(SourceError, match="No row can be set aside"):
         publish_source(ward, stays, quarantine=True)
-    mapped = clinic.read(ward, 'mapping = "omop_5_4"')
-    with pytest.raises(SourceError, match="one table or view"):
+    assert not registers(ward).list()
+
+
+MAPPING = """
+mapping: "1"
+name: The stays, in other words
+sources:
+  people: {file: people.csv}
+  scans: {file: scans.csv, missing: ["-9", "unknown"], decimal: comma}
+  gone: {file: gone.csv, optional: true, columns: [pid]}
+rows:
+  from: scans
+  join:
+    - {table: people, on: {pid: code}}
+  where: "state in ('done', 'late') and not contains(state, 'x')"
+columns:
+  subjectcode: pid
+  age: {expression: "full_years(date_of(people.born, '%d.%m.%Y'), date_of(day))"}
+  volume: {column: size, unit: {from: mm3, to: cm3}}
+  gender: {column: people.sex, codes: {w: F, m: M}, others: ""}
+  apoe4: {expression: "case when number(people.alleles) >= 2 then 2 else number(alleles) end"}
+  remark: {expression: "upper(trim(note)) || '/' || substring(pid, 1, 1)", default: none}
+"""
+
+
+@pytest.fixture
+def mapped(ward, clinic):
+    """Two tables that a mapping makes the ward's rows of: codes, units, dates, words for missing"""
+    clinic.run(
+        "DROP TABLE IF EXISTS research.people, research.scans CASCADE",
+        "CREATE TABLE research.people AS SELECT 'p' || i AS code, "
+        "to_char(date '1940-02-29' + i * 91, 'DD.MM.YYYY') AS born, "
+        "(ARRAY['w', 'm', '?', ' w '])[1 + i % 4] AS sex, i % 4 AS alleles "
+        "FROM generate_series(1, 300) AS i",
+        "CREATE TABLE research.scans AS SELECT 'p' || i AS pid, date '2020-01-01' + i AS day, "
+        "CASE WHEN i % 7 = 0 THEN '-9' ELSE i || ',' || i % 9 END AS size, "
+        "(ARRAY['done', 'late', 'failed'])[1 + i % 3] AS state, "
+        "(ARRAY[' seen ', 'unknown', 'it''s ?', NULL])[1 + i % 4] AS note "
+        "FROM generate_series(1, 300) AS i",
+        "GRANT SELECT ON research.people, research.scans TO mip_reader",
+    )
+    (ward.path / "stays.yaml").write_text(MAPPING)
+    say(ward, IN_PLACE)
+    return clinic.read(ward, 'mapping = "stays.yaml"')
+
+
+def test_a_mapping_is_analysed_as_if_it_were_published(ward, clinic, mapped):
+    say(ward, "")
+    (published,) = publish_source(ward, mapped).snapshots
+    expected = [figures(ran(ward, *asked)) for asked in ASKED]
+    Datasets(ward).remove(WARD.key, "north")
+    say(ward, IN_PLACE)
+    (placed,) = publish_source(ward, mapped).snapshots
+    assert not [*ward.datasets.rglob("*.parquet")]
+    assert (
+        (placed.records, placed.patients) == (published.records, published.patients) == (200, 200)
+    )
+    assert placed.mapping == published.mapping
+    assert placed.mapping_path.read_text() == MAPPING
+    for asked, former in zip(ASKED, expected, strict=True):
+        done = ran(ward, *asked)
+        assert not [*apart(former, figures(done))]
+        assert [used.engine for used in done.provenance.snapshots] == ["postgres"]
+    assert residence(ward, placed).where == "clinic: research.people, research.scans"
+    clinic.run("UPDATE research.people SET sex = 'm' WHERE code = 'p8'")
+    assert "no longer what it was" in ran(ward, *ASKED[0]).model_dump_json()
+
+
+ASKED = [
+    ("linear_regression", ["volume"], ["age", "gender"]),
+    ("describe", ["volume", "age", "gender", "apoe4"], []),
+]
+
+
+WIDE = """
+mapping: "1"
+name: Visits side by side
+sources: {people: {file: people.csv}}
+tables:
+  seen: {from: people, where: "sex <> '?'"}
+rows:
+  from: seen
+  visits: {BL: {size: a0}, M6: {size: a6}, M12: {size: a12}}
+columns: {subjectid: code, visitid: visit, volume: size}
+"""
+
+
+def test_visits_side_by_side_are_records_in_place(ward, clinic):
+    clinic.run(
+        "DROP TABLE IF EXISTS research.people CASCADE",
+        "CREATE TABLE research.people AS SELECT 'p' || i AS code, i / 4.0 AS a0, i / 3.0 AS a12, "
+        "(ARRAY['w', 'm', '?'])[1 + i % 3] AS sex, nullif(i, i / 2 * 2) AS a6 "
+        "FROM generate_series(1, 90) AS i",
+        "GRANT SELECT ON research.people TO mip_reader",
+    )
+    (ward.path / "wide.yaml").write_text(WIDE)
+    say(ward, IN_PLACE)
+    source = clinic.read(ward, 'mapping = "wide.yaml"')
+    longitudinal = source.settings.model_copy(update={"model": VISITS.key})
+    (placed,) = publish_source(ward, type(source)(source.name, longitudinal)).snapshots
+    assert (placed.records, placed.patients) == (150, 60)
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        (("from: scans", "from: scans\n  facts: {x: {table: people, on: {pid: code}, value: sex}}"),
+         "rows.facts: facts gathers several rows into one"),
+        (("from: scans", "from: scans\n  one_per: {columns: [pid], order: day}"),
+         "rows.one_per: one_per gathers several rows into one"),
+        (("upper(trim(note))", "regexp_replace(note, 'e', 'i')"),
+         "columns.remark.expression: RegexpReplace does not mean the same"),
+    ],
+    ids=["facts", "one_per", "regular expression"],
+)  # fmt: skip
+def test_what_a_mapping_cannot_do_in_place_is_told_by_its_place(ward, clinic, mapped, change, told):
+    (ward.path / "stays.yaml").write_text(MAPPING.replace(*change))
+    with pytest.raises(MappingError, match=told):
         publish_source(ward, mapped)
     assert not registers(ward).list()

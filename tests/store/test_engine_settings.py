@@ -4,6 +4,7 @@ import pytest
 
 from medmip.catalogue.configuration import SettingsError
 from medmip.store.engine_settings import engine_settings
+from medmip.store.partition_folders import SharedFolder, partition_folder
 
 FILES = 'ca_file = "/etc/ca"\ncertificate_file = "/etc/c"\nkey_file = "/etc/k"\n'
 SHARED = 'folder = "/shared"\n'
@@ -22,19 +23,28 @@ def test_silence_is_the_embedded_engine(home):
 def test_a_cluster_on_this_machine_needs_one_line(home):
     found = said(home, 'kind = "dask"\n')
     assert (found.scheduler, found.workers) == ("local", 2)
-    assert found.partitions(home) == home.partitions
+    assert partition_folder(found, home) == SharedFolder(home.partitions)
 
 
 @pytest.mark.parametrize("address", ["tls://cluster.example:8786", "tls://[2001:db8::1]:8786"])
 def test_a_cluster_elsewhere_is_reached_by_tls(home, address):
     found = said(home, f'kind = "dask"\nscheduler = "{address}"\n{SHARED}{FILES}')
     assert found.scheduler == address
-    assert str(found.partitions(home)) == "/shared"
+    assert str(partition_folder(found, home)) == "/shared"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
 def test_tcp_stays_on_this_machine(home, host):
     said(home, f'kind = "dask"\nscheduler = "tcp://{host}:8786"\n{SHARED}')
+
+
+def test_partitions_may_lie_in_an_object_store(home):
+    store = 'folder = "s3://hospital/mip/a"\nendpoint = "https://store:8333"\n'
+    found = said(home, f'kind = "dask"\n{store}region = "eu-central-1"\n')
+    assert str(partition_folder(found, home)) == "s3://hospital/mip/a"
+    assert (found.bucket.url, found.bucket.region) == ("https://store:8333", "eu-central-1")
+    amazon = said(home, 'kind = "dask"\nfolder = "s3://hospital"\nregion = "eu-central-1"\n')
+    assert amazon.bucket.url == "https://s3.eu-central-1.amazonaws.com"
 
 
 @pytest.mark.parametrize(
@@ -48,6 +58,32 @@ def test_tcp_stays_on_this_machine(home, host):
         (f'kind = "dask"\nscheduler = "tls://h:1"\n{SHARED}', "ca_file is needed"),
         (f'kind = "dask"\nscheduler = "tcp://10.0.0.1:1"\n{SHARED}', "tcp:// is not encrypted"),
         (f'kind = "dask"\nscheduler = "tls://h:1"\nworkers = 2\n{SHARED}{FILES}', "workers are"),
+        ('kind = "dask"\nendpoint = "https://s"\n', "endpoint is of an object store"),
+        (f'kind = "dask"\n{SHARED}region = "x"\n', "region is of an object store"),
+        (
+            'kind = "dask"\nfolder = "s3://hos"\ncredential = "c"\ncredentials_file = "/f"\n',
+            "keys are either in",
+        ),
+        *[
+            (f'kind = "dask"\nfolder = "{folder}"\n', "folder is s3://bucket/prefix")
+            for folder in (
+                "s3://",
+                "s3://UP/x",
+                "s3://ab/../c",
+                "s3://hos//x",
+                "s3://k:secret@hos/x",
+            )
+        ],
+        *[
+            (f'kind = "dask"\nfolder = "s3://h-1/x"\nendpoint = "{endpoint}"\n', told)
+            for endpoint, told in (
+                ("http://10.0.0.1:9000", "http:// is not encrypted"),
+                ("s:9000", "https://host:port"),
+                ("https://k:secret@s", "https://host:port"),
+                ("https://s:0x1", "https://host:port"),
+                ("https://s/path", "https://host:port"),
+            )
+        ],
         *[
             (f'kind = "dask"\nscheduler = "{address}"\n{SHARED}{FILES}', "local or tls://host:port")
             for address in ("tls://host", "http://h:1", "tls://u:secret@h:1", "tls://h:1/x", "h:1")

@@ -6,8 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from medmip.store.errors import StoreError
-from medmip.store.partitions import MANIFEST, Partitions, verified
+from medmip.store.partition_folders import SharedFolder
+from medmip.store.partitions import Partitions
 from medmip.store.snapshots import Datasets
+from medmip.store.stored_partition import MANIFEST
 
 RECORDS = 1000
 
@@ -21,11 +23,15 @@ def snapshot(home):
 
 @pytest.fixture
 def partitions(home):
-    return Partitions(home.partitions, 150)
+    return Partitions(SharedFolder(home.partitions), 150)
 
 
 def read(partitions, parts):
-    return [pq.read_table(verified(partitions.folder, part)) for part in parts]
+    tables = []
+    for part in parts:
+        with partitions.folder.opened(part) as path:
+            tables.append(pq.read_table(path))
+    return tables
 
 
 def test_every_record_is_in_one_partition_in_its_order_beside_its_patients_others(
@@ -48,7 +54,7 @@ def test_every_record_is_in_one_partition_in_its_order_beside_its_patients_other
 
 def test_they_are_made_once_and_the_same_again(partitions, snapshot):
     parts = partitions.of(snapshot)
-    manifest = next(partitions.folder.glob(f"*/{MANIFEST}"))
+    manifest = next(partitions.folder.path.glob(f"*/{MANIFEST}"))
     made = manifest.stat().st_mtime_ns
     assert partitions.of(snapshot) == parts
     assert manifest.stat().st_mtime_ns == made
@@ -57,7 +63,7 @@ def test_they_are_made_once_and_the_same_again(partitions, snapshot):
 
 
 def test_what_a_killed_process_left_is_not_taken_and_is_removed(partitions, snapshot):
-    left = partitions.folder / "0123.partial"
+    left = partitions.folder.path / "0123.partial"
     left.mkdir(parents=True)
     (left / "part-00000.parquet").write_bytes(b"PAR1")
     partitions.of(snapshot)
@@ -71,27 +77,27 @@ def test_a_full_disk_leaves_nothing_and_is_told(partitions, snapshot, monkeypatc
     monkeypatch.setattr("medmip.store.partitions.os.fsync", full)
     with pytest.raises(StoreError, match="No space left on device"):
         partitions.of(snapshot)
-    assert list(partitions.folder.iterdir()) == []
+    assert list(partitions.folder.path.iterdir()) == []
     monkeypatch.undo()
     assert len(partitions.of(snapshot)) == 7
 
 
 def test_a_changed_file_is_refused_by_its_name(partitions, snapshot):
     part = partitions.of(snapshot)[2]
-    path = partitions.folder / part.file
+    path = partitions.folder.path / part.file
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(StoreError, match=part.file):
-        verified(partitions.folder, part)
+        read(partitions, [part])
     path.unlink()
     with pytest.raises(StoreError, match="part-00002"):
-        verified(partitions.folder, part)
+        read(partitions, [part])
 
 
 def test_a_damaged_list_is_refused(partitions, snapshot):
     partitions.of(snapshot)
-    manifest = next(partitions.folder.glob(f"*/{MANIFEST}"))
+    manifest = next(partitions.folder.path.glob(f"*/{MANIFEST}"))
     for content in ("{", "{}", '{"partitions": []}', '{"partitions": [{"file": "x"}]}'):
         manifest.write_text(content)
         with pytest.raises(StoreError, match="damaged"):
@@ -105,6 +111,6 @@ def test_they_go_with_their_version(home, partitions, snapshot):
     newer = datasets.publish(table, "m:1", "d", "f.csv")
     partitions.of(newer)
     datasets.forget("m:1", "d", [1])
-    assert [folder.name for folder in partitions.folder.iterdir()] == [f"{newer.hash}-1"]
+    assert [folder.name for folder in partitions.folder.path.iterdir()] == [f"{newer.hash}-1"]
     datasets.remove("m:1", "d")
-    assert list(partitions.folder.iterdir()) == []
+    assert list(partitions.folder.path.iterdir()) == []

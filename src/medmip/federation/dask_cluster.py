@@ -42,6 +42,7 @@ from medmip.fold.statistic import IntArray, Statistic
 from medmip.logbook import logger
 from medmip.store.engine import KeyArray, Selection
 from medmip.store.engine_settings import EngineSettings, engine_settings
+from medmip.store.partition_folders import partition_folder
 from medmip.store.partitions import Partitions
 from medmip.store.placed import Placed
 from medmip.store.snapshots import Snapshot
@@ -89,7 +90,7 @@ class DaskCluster:
 
     def __init__(self, settings: EngineSettings, home: Home) -> None:
         self._settings = settings
-        self._partitions = Partitions(settings.partitions(home), settings.partition_records)
+        self._partitions = Partitions(partition_folder(settings, home), settings.partition_records)
         self._connection = Connection(settings)
         self._topic = f"mip-{token_hex(8)}"
         self._lock = threading.Lock()
@@ -124,22 +125,25 @@ class DaskCluster:
         return folding
 
     def check(self) -> tuple[list[str], list[str]]:
-        """The workers' addresses, and what is wrong with them; raises ClusterTrouble."""
+        """The workers' addresses, and what is wrong with them.
+
+        Raises ClusterTrouble, or StoreError of the place of partitions.
+        """
         client = self._connection.client()
         folder = self._partitions.folder
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        try:
-            found = client.run(about, str(folder), on_error="return")
-        except Exception as error:  # noqa: BLE001 - of many libraries
-            raise _lost(error) from None
+        with folder.probe() as probe:
+            try:
+                found = client.run(about, folder, probe, on_error="return")
+            except Exception as error:  # noqa: BLE001 - of many libraries
+                raise _lost(error) from None
         wrong = [] if found else ["no worker has joined the scheduler"]
         for address, told in sorted(found.items()):
             if isinstance(told, Exception):
                 wrong.append(f"{address} cannot run MIP: {type(told).__name__}")
             elif told[0] != own_version():
                 wrong.append(f"{address} has MIP {told[0]}, not {own_version()}")
-            elif not told[1]:
-                wrong.append(f"{address} does not see {folder}")
+            elif told[1]:
+                wrong.append(f"{address} {told[1]}")
         return sorted(found), wrong
 
     def close(self) -> None:

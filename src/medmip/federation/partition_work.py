@@ -31,7 +31,8 @@ from medmip.fold.encoding import encoded_blocks
 from medmip.fold.statistic import Statistic
 from medmip.store.duckdb_engine import DuckDBEngine
 from medmip.store.engine import BoolArray, IntArray, KeyArray, Selection, Size
-from medmip.store.partitions import StoredPartition, verified
+from medmip.store.partition_folders import PartitionFolder
+from medmip.store.stored_partition import StoredPartition
 
 MEGABYTE = 2**20
 ADDED_AT_ONCE = 4
@@ -59,7 +60,7 @@ class Piece:
     """
 
     name: str
-    folder: Path
+    folder: PartitionFolder
     part: StoredPartition
     selection: Selection
     position: int
@@ -178,13 +179,13 @@ def combined(*parts: Folded) -> Folded:
     return Folded(total, records)
 
 
-def about(folder: str) -> tuple[str, bool]:
-    """The version of MIP that a worker has, and whether it sees the folder of partitions.
+def about(folder: PartitionFolder, probe: str) -> tuple[str, str]:
+    """The version of MIP that a worker has, and why it does not see the partitions, if so.
 
     It has loaded what it needs to fold afterwards.
     """
     known_kernels()
-    return own_version(), Path(folder).is_dir()
+    return own_version(), folder.trouble(probe)
 
 
 @cache
@@ -231,9 +232,11 @@ def _blocks(piece: Piece) -> Iterator[Block]:
 
 def _read(piece: Piece) -> Iterator[Block]:
     (snapshot,) = piece.selection.snapshots
-    own = replace(snapshot, path=verified(piece.folder, piece.part), records=piece.part.records)
-    selection = replace(piece.selection, snapshots=(own,))
-    return encoded_blocks(_Given(piece), selection, (piece.position,))
+    with piece.folder.opened(piece.part) as path:
+        own = replace(snapshot, path=path, records=piece.part.records)
+        selection = replace(piece.selection, snapshots=(own,))
+        given = _Given(piece, _engine(piece.folder.root, passing=piece.folder.passing))
+        yield from encoded_blocks(given, selection, (piece.position,))
 
 
 @dataclass(frozen=True)
@@ -241,15 +244,16 @@ class _Given:
     """Scans a partition, whose groups and keys are given."""
 
     piece: Piece
+    engine: DuckDBEngine
 
     def scan(self, selection: Selection) -> Iterator[tuple[int, pa.RecordBatch]]:
-        return _engine(self.piece.folder).scan(selection)
+        return self.engine.scan(selection)
 
     def sizes(self, selection: Selection) -> tuple[Size, ...]:
-        return _engine(self.piece.folder).sizes(selection)
+        return self.engine.sizes(selection)
 
     def rows(self, selection: Selection) -> tuple[tuple[BoolArray, IntArray | None], ...]:
-        return _engine(self.piece.folder).rows(selection)
+        return self.engine.rows(selection)
 
     def groups(self, _selection: Selection, _key: bytes) -> tuple[IntArray, ...]:
         assert self.piece.groups is not None
@@ -261,9 +265,9 @@ class _Given:
 
 
 @cache
-def _engine(folder: Path) -> DuckDBEngine:
+def _engine(folder: Path, *, passing: bool) -> DuckDBEngine:
     # A worker's threads are the cluster's affair.
-    return DuckDBEngine(folder, threads=1)
+    return DuckDBEngine(folder, threads=1, passing=passing)
 
 
 @cache

@@ -42,17 +42,19 @@ class Conversion:
             return cls(float(factor.numerator), float(factor.denominator), float(shift))
         return cls(float(factor), 1.0, float(shift))
 
-    def sql(self, value: str) -> str:
-        """Of a DOUBLE, as SQL; nothing is done where nothing changes, so no digit is lost."""
+    def sql(self, value: str, kind: str = "DOUBLE") -> str:
+        """Of a number of this type, as SQL; nothing is done where nothing changes, so no digit is
+        lost.
+        """
         if self == Conversion(1.0):
             return value
         scaled = f"({value})"
         if self.numerator != 1:
-            scaled += f" * {self.numerator!r}::DOUBLE"
+            scaled += f" * {self.numerator!r}::{kind}"
         if self.denominator != 1:
-            scaled += f" / {self.denominator!r}::DOUBLE"
+            scaled += f" / {self.denominator!r}::{kind}"
         if self.shift:
-            scaled += f" + {self.shift!r}::DOUBLE"
+            scaled += f" + {self.shift!r}::{kind}"
         return f"({scaled})"
 
 

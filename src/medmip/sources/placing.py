@@ -11,8 +11,9 @@ from medmip.anonymise.keyed import Keyed, derived, pseudonym_sql
 from medmip.anonymise.transform import ages, patient_key
 from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
-from medmip.catalogue.variable import DATASET
+from medmip.catalogue.variable import DATASET, Variable
 from medmip.errors import Conflict
+from medmip.harmonise.postgres_mapping import placed_rows
 from medmip.ingest.dialect import Options
 from medmip.ingest.errors import IngestError, NotClean
 from medmip.ingest.identity import guarded
@@ -35,6 +36,7 @@ from medmip.store.placed import (
     Place,
     Placed,
     PlacedColumn,
+    PlacedTable,
     registers,
     write_register,
 )
@@ -51,11 +53,11 @@ _AT_ONCE = 16_384
 def refuse_place(home: Home, source: Source, policy: DatasetPolicy) -> None:
     """Raises SourceError, AnonymisationError, Conflict where its settings keep a source out."""
     stated, where = source.settings, f"sources.{source.name}"
-    if stated.mapping or stated.dataset is None:
+    if stated.dataset is None:
         raise SourceError(
-            "Analysed in place is one table or view, whose rows all belong to one dataset.",
+            "What is analysed in place belongs to one dataset.",
             where=where,
-            remedy="Say table and dataset; let a view in the database do what a mapping would.",
+            remedy="Say which, as dataset.",
         )
     if policy.anonymisation.k_anonymity is not None:
         raise _changed("records", "by k_anonymity")
@@ -101,12 +103,14 @@ def place_source(
     if found.session is None:
         raise IngestError("The table has no records.", where=source.name)
     session, guards, key = found.session, site_policy(home), site_key(home, KEY)
-    place = _place(source, model, policy, found.columns, spooled.tables[0], options)
+    place = _place(source, model, policy, found.columns, spooled, options)
     told(f"Preparing {dataset}", None)
     kept = policy.anonymisation.model_copy(
         update={"patient_codes": "keep", "reidentification": False}
     )
     done = prepare(found, model, dataset, policy.model_copy(update={"anonymisation": kept}), key)
+    if spooled.mapping is not None and not model.longitudinal:
+        _put_in_order(session, done.file, model)
     findings = judged(
         session, done.file, model, dataset, policy.quality, Datasets(home), guards.minimum_cell
     )
@@ -131,6 +135,7 @@ def place_source(
         synthetic,
         move=True,
         applied={dataset: applied},
+        mapping=read.mapping,
     )
     return Imported(tuple(Placed.of(snapshot) for snapshot in snapshots), listed, None)
 
@@ -140,35 +145,44 @@ def _place(
     model: DataModel,
     policy: DatasetPolicy,
     columns: Sequence[Column],
-    table: Relation,
+    spooled: Spooled,
     options: Options,
 ) -> Place:
     settings = policy.anonymisation
-    capped, read = ages(settings, model), dict[str, PlacedColumn]()
     touched = {*settings.codes, *settings.dates}
     if changed := [column.name for column in columns if column.name in touched]:
         raise _changed(f"the column {changed[0]}", "by codes or dates")
-    for column, there in zip(columns, table.columns, strict=True):
-        if column.variable is None or column.name == DATASET or column.name in settings.drop:
-            continue
-        levels = column.variable.levels if column.variable.is_nominal else ()
-        missing = [code for code in (*options.missing, *BLANKS) if code not in levels]
-        numeric = column.variable.is_numeric
-        read[column.name] = PlacedColumn(
-            name=there.name,
-            kind=there.kind,
-            numeric=numeric,
-            trimmed=column.is_key or bool(levels),
-            missing=() if numeric else tuple(dict.fromkeys(missing)),
-            cap=settings.oldest_age + 1.0 if column.name in capped else None,
-        )
+    wanted = [
+        (index, column, column.variable)
+        for index, column in enumerate(columns)
+        if column.variable is not None
+        and column.name != DATASET
+        and column.name not in settings.drop
+    ]
+    made, tables = None, tuple[PlacedTable, ...]()
+    if spooled.mapping is not None:
+        made = placed_rows(spooled.mapping, spooled.named, model)
+        tables = tuple(_read_of(table) for table in spooled.tables)
+    read = dict[str, PlacedColumn]()
+    for index, column, variable in wanted:
+        if made is None:
+            there = spooled.tables[0].columns[index]
+            read[column.name] = _column(there.name, there.kind, column, variable, options)
+        else:
+            kind = "float8" if made.numeric[column.name] else "text"
+            read[column.name] = PlacedColumn(
+                name=column.name, kind=kind, numeric=variable.is_numeric
+            )
         if not read[column.name].suits:
             raise SourceError(
-                f"The column {there.name} of {table.shown} is {there.kind}, and {column.name} is "
-                "a number.",
+                f"The column {read[column.name].name} of {spooled.tables[0].shown} is "
+                f"{read[column.name].kind}, and {column.name} is a number.",
                 where=f"sources.{source.name}",
                 remedy="Let a view make it a number, or publish the dataset.",
             )
+    for name in ages(settings, model):
+        if name in read:
+            read[name] = read[name].model_copy(update={"cap": settings.oldest_age + 1.0})
     if model.patient_column not in read:
         raise SourceError(
             f"{model.key} has no variable {model.patient_column}, which puts records in order.",
@@ -179,13 +193,50 @@ def _place(
     known = model.all_variables.get(str(visit))
     return Place(
         source=source.name,
-        namespace=table.schema,
-        table=table.name,
+        namespace=spooled.tables[0].schema,
+        table=spooled.tables[0].name,
         columns=read,
         patient=model.patient_column,
         visit=visit,
         visits=known.levels if known is not None else (),
+        query=made.query if made is not None else "",
+        tables=tables,
     )
+
+
+def _column(
+    name: str, kind: str, column: Column, variable: Variable, options: Options
+) -> PlacedColumn:
+    levels = variable.levels if variable.is_nominal else ()
+    missing = [code for code in (*options.missing, *BLANKS) if code not in levels]
+    return PlacedColumn(
+        name=name,
+        kind=kind,
+        numeric=variable.is_numeric,
+        trimmed=column.is_key or bool(levels),
+        missing=() if variable.is_numeric else tuple(dict.fromkeys(missing)),
+    )
+
+
+def _read_of(table: Relation) -> PlacedTable:
+    names = tuple(column.name for column in table.columns)
+    return PlacedTable(namespace=table.schema, table=table.name, columns=names)
+
+
+def _put_in_order(session: Session, file: Path, model: DataModel) -> None:
+    """Puts a flat dataset's records in the order of patients' codes, as the database gives them."""
+    target = file.with_name(f"{file.stem}.ordered.parquet")
+    code = quoted(model.patient_column)
+    number = f"(row_number() OVER (ORDER BY {code}) - 1)::INTEGER AS {PATIENT_COLUMN}"
+    session.run(
+        f"""
+        COPY (
+            SELECT * REPLACE ({number})
+            FROM read_parquet({literal(str(file))}) ORDER BY {code}
+        ) TO {literal(str(target))} (FORMAT parquet)
+        """  # noqa: S608
+    )
+    target.rename(file)
 
 
 def _prove(there: Moment, place: Place, dataset: str, prepared: Path) -> None:

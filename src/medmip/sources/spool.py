@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medmip.catalogue.data_model import DataModel
+from medmip.harmonise.mapping import Mapping
 from medmip.harmonise.mapping_file import MappingFile
 from medmip.ingest.reading import Progress
 from medmip.store.postgres import Moment, moment
@@ -22,11 +23,20 @@ _BYTES = 2**24
 
 @dataclass(frozen=True)
 class Spooled:
-    """Files of what a source held, each of one table; origin tells of source and moment as well."""
+    """Files of what a source held, each of one table; origin tells of source and moment as well.
+
+    mapping is what rows are made of them by, if any; each file is called as the mapping's source.
+    """
 
     files: tuple[Path, ...]
     tables: tuple[Relation, ...]
     origin: str
+    mapping: Mapping | None = None
+
+    @property
+    def named(self) -> dict[str, Relation]:
+        """The tables by their files' names."""
+        return {file.stem: table for file, table in zip(self.files, self.tables, strict=True)}
 
 
 def spool_table(source: Source, model: DataModel, work: Path, told: Progress) -> Spooled:
@@ -64,7 +74,7 @@ def spool_mapped(
     }
     changed = mapping.mapping.model_copy(update={"sources": stated})
     origin = _origin(source, list(tables.values()))
-    spooled = Spooled(tuple(files), tuple(tables.values()), origin)
+    spooled = Spooled(tuple(files), tuple(tables.values()), origin, mapping.mapping)
     return spooled, MappingFile(changed, mapping.content)
 
 

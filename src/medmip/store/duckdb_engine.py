@@ -51,10 +51,14 @@ class EngineFailure(MipError):
 class DuckDBEngine:
     """Scans published snapshots; one connection, a cursor for every scan.
 
-    folder: the only directory that may be read; memory: DuckDB's memory limit, such as `1GB`.
+    folder: the only directory that may be read; memory: DuckDB's memory limit, such as `1GB`;
+    passing: its files are this process's memory, gone once they are read, so that nothing of them
+    is kept under their names, and nothing spilled to a disk.
     """
 
-    def __init__(self, folder: Path, *, memory: str = "1GB", threads: int = 2) -> None:
+    def __init__(
+        self, folder: Path, *, memory: str = "1GB", threads: int = 2, passing: bool = False
+    ) -> None:
         self._connection = duckdb.connect()
         self._lock = threading.Lock()
         quoted_folder = str(folder.resolve()).replace("'", "''")
@@ -63,7 +67,8 @@ class DuckDBEngine:
             f"SET threads = {threads}",
             "SET preserve_insertion_order = true",
             # What does not fit into memory is patients' data too, and stays in their folder.
-            f"SET temp_directory = '{quoted_folder}/.spill'",
+            f"SET temp_directory = '{'' if passing else f'{quoted_folder}/.spill'}'",
+            f"SET enable_external_file_cache = {not passing}",
             "SET autoinstall_known_extensions = false",
             "SET autoload_known_extensions = false",
             f"SET allowed_directories = ['{quoted_folder}']",

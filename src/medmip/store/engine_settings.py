@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from medmip.catalogue.configuration import section
 from medmip.catalogue.home import Home
+from medmip.store.bucket import LOOPBACK, SCHEME, Bucket, refuse_endpoint
 
 LOCAL = "local"
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_OF_STORE = frozenset({"endpoint", "region", "store_ca_file", "credential", "credentials_file"})
 _FILES = ("ca_file", "certificate_file", "key_file")
 
 
@@ -21,9 +22,12 @@ class EngineSettings(BaseModel):
     of processes on this machine, workers many, or `tls://host:port`, for which ca_file,
     certificate_file and key_file are the PEM files of the cluster's authority and of MIP's own
     certificate; `tcp://` only on this machine. folder is where published versions are divided
-    into partitions of about so many records, at the same path on every worker; empty for
-    `partitions/` in the home. memory is the megabytes of records that a worker keeps between
-    rounds; patience the seconds after which a round that does not get on is given up.
+    into partitions of about so many records: at the same path on every worker, or
+    `s3://bucket/prefix` of an object store; empty for `partitions/` in the home. endpoint is that
+    store's address, region its region, store_ca_file the authority that vouches for it; its keys
+    are the systemd credential or the file named, else in the environment. memory is the megabytes
+    of records that a worker keeps between rounds; patience the seconds after which a round that
+    does not get on is given up.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +39,11 @@ class EngineSettings(BaseModel):
     ca_file: str = ""
     certificate_file: str = ""
     key_file: str = ""
+    endpoint: str = ""
+    region: str = Field("us-east-1", pattern=r"^[A-Za-z0-9-]{1,40}$")
+    store_ca_file: str = ""
+    credential: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$")
+    credentials_file: str = ""
     partition_records: int = Field(250_000, ge=1)
     memory: int = Field(1024, ge=16, le=1_048_576)
     patience: int = Field(600, ge=1, le=86_400)
@@ -47,8 +56,7 @@ class EngineSettings(BaseModel):
                 raise ValueError(f"{said[0]} is of a cluster, and kind is duckdb")
             return self
         files = [name for name in _FILES if getattr(self, name)]
-        if self.folder and not Path(self.folder).is_absolute():
-            raise ValueError("folder begins with /")
+        self._refuse_folder()
         if self.scheduler == LOCAL:
             if files:
                 raise ValueError(f"{files[0]} is not needed where scheduler is local")
@@ -61,13 +69,37 @@ class EngineSettings(BaseModel):
         if scheme == "tls" and len(files) < len(_FILES):
             lacking = next(name for name in _FILES if name not in files)
             raise ValueError(f"{lacking} is needed for a scheduler that is reached by tls://")
-        if scheme == "tcp" and (host not in _LOOPBACK or files):
+        if scheme == "tcp" and (host not in LOOPBACK or files):
             raise ValueError("tcp:// is not encrypted: tls:// but for a scheduler on this machine")
         return self
 
-    def partitions(self, home: Home) -> Path:
-        """The folder of partitions."""
-        return Path(self.folder) if self.folder else home.partitions
+    @property
+    def bucket(self) -> Bucket | None:
+        """The bucket of partitions, None where they lie in a folder."""
+        if not self.folder.startswith(SCHEME):
+            return None
+        return Bucket.of(
+            self.folder,
+            endpoint=self.endpoint,
+            region=self.region,
+            ca_file=self.store_ca_file,
+            credential=self.credential,
+            credentials_file=self.credentials_file,
+        )
+
+    def _refuse_folder(self) -> None:
+        """Raises ValueError where the folder, or what is said of its store, cannot be."""
+        if self.bucket is not None:
+            if self.credential and self.credentials_file:
+                raise ValueError("keys are either in credentials_file or a credential")
+            if self.endpoint:
+                refuse_endpoint(self.endpoint)
+            return
+        if self.folder and not Path(self.folder).is_absolute():
+            raise ValueError("folder begins with / or s3://")
+        said = sorted(self.model_fields_set & _OF_STORE)
+        if said:
+            raise ValueError(f"{said[0]} is of an object store, and folder is none")
 
 
 def engine_settings(home: Home) -> EngineSettings:

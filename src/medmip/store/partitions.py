@@ -8,11 +8,9 @@ whole or not at all; whoever publishes or removes a version need not know whethe
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 import numpy as np
@@ -20,34 +18,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from medmip.catalogue.atomic_file import alone, sync_folder, write_atomically
 from medmip.catalogue.home import Home
 from medmip.store.engine_settings import engine_settings
 from medmip.store.errors import StoreError
 from medmip.store.parquet import COMPRESSION, PATIENT_COLUMN
+from medmip.store.partition_folders import PartitionFolder, SharedFolder, partition_folder
 from medmip.store.published import Snapshot
+from medmip.store.stored_partition import MANIFEST, StoredPartition
 
 IntArray = NDArray[np.int64]
-MANIFEST = "manifest.json"
-_PARTIAL = ".partial"
 _ROWS_AT_ONCE = 65_536
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 """2^64 over the golden ratio: Knuth, The Art of Computer Programming 3, 6.4."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPartition:
-    """One partition's file, below the folder of all; sha256 is that of its content."""
-
-    file: str
-    sha256: str
-    records: int
-
-
 class Partitions:
     """The partitions of a folder, each version's of about so many records."""
 
-    def __init__(self, folder: Path, records: int) -> None:
+    def __init__(self, folder: PartitionFolder, records: int) -> None:
         self.folder = folder
         self._records = records
 
@@ -56,12 +44,14 @@ class Partitions:
 
         Raises StoreError where they cannot be made, or their list is damaged.
         """
-        name = f"{snapshot.hash}-{self._count(snapshot)}"
-        manifest = self.folder / name / MANIFEST
+        count = self._count(snapshot)
+        name = f"{snapshot.hash}-{count}"
         try:
-            if not manifest.exists():
-                self._make(snapshot, name)
-            content = json.loads(manifest.read_bytes())
+            manifest = self.folder.manifest(name)
+            if manifest is None:
+                self.folder.bring(name, lambda partial: _divided(snapshot, partial, name, count))
+                manifest = self.folder.manifest(name)
+            content = json.loads(manifest or b"")
             parts = tuple(StoredPartition(**part) for part in content["partitions"])
         except OSError as error:
             raise StoreError(
@@ -74,7 +64,7 @@ class Partitions:
         if sum(part.records for part in parts) != snapshot.records:
             raise StoreError(
                 f"The list of the partitions of {snapshot.dataset} is damaged.",
-                where=str(manifest),
+                where=f"{self.folder}/{name}/{MANIFEST}",
                 remedy="Delete its folder; it is made anew.",
             )
         return parts
@@ -87,63 +77,12 @@ class Partitions:
     def _count(self, snapshot: Snapshot) -> int:
         return max(1, -(-snapshot.records // self._records))
 
-    def _make(self, snapshot: Snapshot, name: str) -> None:
-        self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        with alone(self.folder):
-            for doomed in self.folder.glob(f"*{_PARTIAL}"):
-                shutil.rmtree(doomed, ignore_errors=True)
-            if (self.folder / name / MANIFEST).exists():
-                return
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-            partial = self.folder / f"{token_hex(8)}{_PARTIAL}"
-            partial.mkdir(mode=0o750)
-            try:
-                parts = _divide(snapshot, partial, name, self._count(snapshot))
-                content = {"partitions": [asdict(part) for part in parts]}
-                write_atomically(partial / MANIFEST, json.dumps(content).encode())
-                (partial / MANIFEST).chmod(0o640)
-                sync_folder(partial)
-                partial.rename(self.folder / name)
-                sync_folder(self.folder)
-            except BaseException:
-                shutil.rmtree(partial, ignore_errors=True)
-                raise
-
 
 def forget_partitions(home: Home, hashes: Iterable[str]) -> None:
     """Removes the partitions of versions of these hashes; raises SettingsError, StoreError."""
-    settings = engine_settings(home)
-    for folder in {settings.partitions(home), home.partitions}:
-        for digest in hashes:
-            for doomed in folder.glob(f"{digest}-*"):
-                try:
-                    shutil.rmtree(doomed)
-                except OSError as error:
-                    raise StoreError(
-                        f"Partitions of a removed version cannot be removed: {error.strerror}.",
-                        where=str(doomed),
-                        remedy="Delete the folder.",
-                    ) from None
-
-
-def verified(folder: Path, part: StoredPartition) -> Path:
-    """A partition's file, once its content is found to be what was written.
-
-    Raises StoreError, naming the file.
-    """
-    path = folder / part.file
-    try:
-        with path.open("rb") as file:
-            sound = hashlib.file_digest(file, "sha256").hexdigest() == part.sha256
-    except OSError:
-        sound = False
-    if not sound:
-        raise StoreError(
-            f"The partition {part.file} is missing or was changed.",
-            remedy=f"Delete the folder {path.parent.name} of the cluster's folder; it is made "
-            "anew from the published version.",
-        )
-    return path
+    named = partition_folder(engine_settings(home), home)
+    for folder in {named, SharedFolder(home.partitions)}:
+        folder.forget(hashes)
 
 
 def _places(patients: NDArray[Any], count: int) -> IntArray:
@@ -153,8 +92,8 @@ def _places(patients: NDArray[Any], count: int) -> IntArray:
     return ((mixed * _ODD >> np.uint64(32)) % np.uint64(count)).astype(np.int64)
 
 
-def _divide(snapshot: Snapshot, folder: Path, name: str, count: int) -> list[StoredPartition]:
-    """Writes the partitions of a version into a folder that will be called name."""
+def _divided(snapshot: Snapshot, folder: Path, name: str, count: int) -> bytes:
+    """Writes the partitions of a version into a folder that will be called name; its manifest."""
     files = [f"part-{index:05}.parquet" for index in range(count)]
     records = [0] * count
     with pq.ParquetFile(snapshot.path) as source:
@@ -175,7 +114,7 @@ def _divide(snapshot: Snapshot, folder: Path, name: str, count: int) -> list[Sto
             os.fsync(content.fileno())
             digest = hashlib.file_digest(content, "sha256").hexdigest()
         parts.append(StoredPartition(f"{name}/{file}", digest, held))
-    return parts
+    return json.dumps({"partitions": [asdict(part) for part in parts]}).encode()
 
 
 def _shares(source: pq.ParquetFile, count: int) -> Iterator[tuple[int, pa.Table]]:

@@ -67,12 +67,33 @@ class PlacedColumn(BaseModel):
         return not self.numeric or self.kind in (*_NUMBERS, "float4")
 
 
+class PlacedTable(BaseModel):
+    """A table that rows in place are made of, and its columns that they are made of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    namespace: str
+    table: str
+    columns: tuple[str, ...]
+
+    @property
+    def shown(self) -> str:
+        return f"{self.namespace}.{self.table}"
+
+    @property
+    def sql(self) -> str:
+        """The query of those columns."""
+        named = ", ".join(quoted(name) for name in dict.fromkeys(self.columns))
+        return f"SELECT {named} FROM {quoted(self.namespace)}.{quoted(self.table)}"  # noqa: S608
+
+
 class Place(BaseModel):
     """A table or view of a source, and each variable's column there.
 
-    patient and visit are the variables that records are put in order by; visits are the visit's
-    levels in their order. records and fingerprint tell the contents of the columns apart from
-    any other.
+    Of rows that a mapping makes, query makes them, of the tables named besides, and columns are
+    those of the query. patient and visit are the variables that records are put in order by;
+    visits are the visit's levels in their order. records and fingerprint tell the contents of the
+    columns apart from any other.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,13 +107,26 @@ class Place(BaseModel):
     visits: tuple[str, ...] = ()
     records: int = 0
     fingerprint: str = ""
+    query: str = ""
+    tables: tuple[PlacedTable, ...] = ()
 
     @property
     def shown(self) -> str:
-        return f"{self.namespace}.{self.table}"
+        return ", ".join(table.shown for table in self.read)
+
+    @property
+    def read(self) -> tuple[PlacedTable, ...]:
+        """What is read, which tells whether anything has changed."""
+        names = tuple(column.name for column in self.columns.values())
+        return self.tables or (
+            PlacedTable(namespace=self.namespace, table=self.table, columns=names),
+        )
 
     @property
     def sql(self) -> str:
+        """What stands after FROM."""
+        if self.query:
+            return f"({self.query}) AS mapped"
         return f"{quoted(self.namespace)}.{quoted(self.table)}"
 
 

@@ -139,15 +139,20 @@ class PostgresEngine:
 
 
 def fingerprint(found: Moment, place: Place) -> tuple[int, str]:
-    """How many rows a place has, and a sum of hashes of them, whatever their order."""
-    names = dict.fromkeys(column.name for column in place.columns.values())
-    named = ", ".join(quoted(name) for name in names)
-    (row,) = found.table(
-        "SELECT count(*) AS records, "  # noqa: S608
-        "coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text AS contents "
-        f"FROM (SELECT {named} FROM {place.sql}) AS t"
-    ).to_pylist()
-    return row["records"], row["contents"]
+    """How many rows a place has, and of each table a sum of hashes of its rows, in any order."""
+    sums, records = [], 0
+    for table in place.read:
+        (row,) = found.table(
+            "SELECT count(*) AS records, "  # noqa: S608
+            "coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text AS contents "
+            f"FROM ({table.sql}) AS t"
+        ).to_pylist()
+        records = row["records"]
+        sums.append(row["contents"])
+    if place.query:
+        (row,) = found.table(f"SELECT count(*) AS records FROM {place.sql}").to_pylist()  # noqa: S608
+        records = row["records"]
+    return records, " ".join(sums)
 
 
 def cells(place: Place, dataset: str) -> str:

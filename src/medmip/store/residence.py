@@ -5,14 +5,16 @@ from typing import Literal
 
 from medmip.catalogue.home import Home
 from medmip.store.engine_settings import engine_settings
+from medmip.store.partition_folders import partition_folder
 from medmip.store.placed import Placed
 from medmip.store.snapshots import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Residence:
-    """On this server; there and, divided, in a folder that a cluster's workers read; or in a
-    database alone. where is that folder, or the source with its table.
+    """On this server; there and, divided, where a cluster's workers read; or in a database alone.
+
+    where is the folder or bucket of partitions, or the source with its table.
     """
 
     kind: Literal["server", "cluster", "database"]
@@ -26,5 +28,5 @@ def residence(home: Home, snapshot: Snapshot) -> Residence:
         return Residence("database", f"{place.source}: {place.shown}")
     settings = engine_settings(home)
     if settings.kind == "dask":
-        return Residence("cluster", str(settings.partitions(home)))
+        return Residence("cluster", str(partition_folder(settings, home)))
     return Residence("server")

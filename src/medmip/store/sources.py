@@ -1,6 +1,5 @@
 """The hospital's own databases that data come from, as the home's `mip.toml` names them."""
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from medmip.catalogue.configuration import stated, unusable, validated
 from medmip.catalogue.home import Home
 from medmip.errors import MipError, NotFound
 from medmip.store.postgres import Address
+from medmip.store.secrets import credential_file, secret_of
 
 _ALLOWED = frozenset(
     {"host", "hostaddr", "port", "dbname", "user"}
@@ -22,7 +22,6 @@ _ALLOWED = frozenset(
 )
 _PROVED = ("verify-full", "verify-ca")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
-_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _SILENT = {
     # A network that swallows packets ends a read in about a minute instead of never.
     "connect_timeout": "10",
@@ -112,35 +111,18 @@ class Source:
 
     def _password(self) -> str | None:
         if self.settings.password_file:
-            return self._secret(Path(self.settings.password_file))
+            return _line(Path(self.settings.password_file))
         if self.settings.credential:
-            folder = os.environ.get(_CREDENTIALS)
-            if not folder:
-                raise SourceError(
-                    "No credential was handed over: MIP was not started by systemd.",
-                    where=f"sources.{self.name}.credential",
-                    remedy=f"Add LoadCredential={self.settings.credential}:FILE to its unit.",
-                )
-            return self._secret(Path(folder) / self.settings.credential)
+            where = f"sources.{self.name}.credential"
+            return _line(credential_file(self.settings.credential, where, SourceError))
         return None
 
-    def _secret(self, file: Path) -> str:
-        try:
-            others = file.stat().st_mode & 0o077
-            secret = file.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SourceError(
-                f"The password's file cannot be read: {type(error).__name__}.", where=str(file)
-            ) from None
-        if others:
-            raise SourceError(
-                "The password's file may be read by others.",
-                where=str(file),
-                remedy="chmod 600, owned by the account that runs MIP.",
-            )
-        if not secret or "\n" in secret or "\0" in secret:
-            raise SourceError("The password's file is not one line.", where=str(file))
-        return secret
+
+def _line(file: Path) -> str:
+    secret = secret_of(file, "The password's file", SourceError)
+    if not secret or "\n" in secret or "\0" in secret:
+        raise SourceError("The password's file is not one line.", where=str(file))
+    return secret
 
 
 def sources(home: Home) -> dict[str, Source]:
