@@ -100,7 +100,7 @@ def test_a_wheel_without_the_portal_makes_no_bundle(
             wheel.writestr(f"medmip/web/static/{name}", text)
     with pytest.raises(DeployError, match="without the portal") as refused:
         bundle.make_bundle(wheelhouse, tmp_path / "out", "nobody", print)
-    assert "make portal" in refused.value.remedy
+    assert "make portal" in str(refused.value.remedy)
     assert not (tmp_path / "out").exists()
 
 

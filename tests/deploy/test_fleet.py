@@ -184,9 +184,8 @@ def test_no_set_up_shows_a_secret(hospital: Hospital) -> None:
 
 
 def test_it_validates(hospital: Hospital) -> None:
-    ended = hospital.server.run(
-        MIP, "deploy", "validate", "--json", "--html", "/srv/report.html", check=False
-    )
+    server = hospital.server
+    ended = server.run(MIP, "deploy", "validate", "--json", "--report", "/srv/report", check=False)
     # Of the disk that tests run on this says nothing.
     failed = [
         check
@@ -194,7 +193,14 @@ def test_it_validates(hospital: Hospital) -> None:
         if not check["passed"] and not check["name"].startswith("disk")
     ]
     assert failed == []
-    assert "valid for 39" in hospital.server.run("cat", "/srv/report.html").stdout
+    assert "valid for 39" in server.run("cat", "/srv/report/validation.html").stdout
+    for name in ("validation.html", "validation.json"):
+        verify = (MIP, "deploy", "verify-report", f"/srv/report/{name}")
+        assert "not changed since" in server.run(*verify).stdout
+        server.run("sed", "-i", "s/valid for 39/valid for 99/", f"/srv/report/{name}")
+        changed = server.run(*verify, check=False)
+        assert (changed.returncode, "it was changed" in changed.stderr) == (1, True)
+    server.run("rm", "-r", "/srv/report")
 
 
 def test_an_outsider_finds_the_allowed_ports_alone(hospital: Hospital) -> None:
@@ -457,7 +463,7 @@ def test_a_block_that_is_answered_no_more_is_removed(hospital: Hospital) -> None
 
 def test_an_uninstallation_leaves_nothing_but_what_it_says(hospital: Hospital) -> None:
     server = hospital.server
-    server.run("rm", "-f", "/srv/report.html", "/srv/old.pem")
+    server.run("rm", "-f", "/srv/old.pem")
     server.run("rm", "-rf", "/srv/b")
     told = server.run(
         "bash", "-c", f"echo {NAME} | {MIP} deploy uninstall --purge-data", seconds=500
