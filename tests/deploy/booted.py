@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import missing
+from tests.project.tree import ROOT
 
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "iproute2", "python3", "python3-venv", "python3-apt",
@@ -67,16 +68,20 @@ def refuse_where_none_can_boot() -> None:
         if shutil.which(program) is None:
             missing(f"{program} is not installed")
     control_groups()
+    if not (ROOT / "src/medmip/web/static/index.html").is_file():
+        missing("the portal is not built (make portal)")
 
 
-def root_in_the_making(folder: Path, packages: Sequence[str] = PACKAGES) -> subprocess.Popen[bytes]:
-    """A process that fills a folder with Debian 12 as a server has it."""
+def root_in_the_making(
+    folder: Path, packages: Sequence[str], release: str
+) -> subprocess.Popen[bytes]:
+    """A process that fills a folder with a release of Debian as a server has it."""
     return subprocess.Popen(
         [
             "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}",
             '--aptopt=APT::Install-Recommends "false"',
             "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
-            "--dpkgopt=path-exclude=/usr/share/locale/*", "bookworm", str(folder), mirror(),
+            "--dpkgopt=path-exclude=/usr/share/locale/*", release, str(folder), mirror(),
         ]
     )  # fmt: skip
 

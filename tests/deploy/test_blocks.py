@@ -186,7 +186,8 @@ def test_the_home_is_configured_so_that_mip_reads_it(home: Home) -> None:
 
 def test_no_text_on_the_server_holds_a_secret_or_names_where_it_was_given() -> None:
     assert all("/run/secret" not in file.text for file in server_files(everything()))
-    assert {secret.name for secret in used_secrets(plain())} == {"portal-key", "authority-key"}
+    used = {secret.name for secret in used_secrets(plain())}
+    assert used == {"report-key", "portal-key", "authority-key"}
 
 
 def test_a_backup_elsewhere_is_where_its_service_may_write() -> None:

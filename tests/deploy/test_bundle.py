@@ -13,7 +13,7 @@ import pytest
 from medmip.deploy import bundle
 from medmip.deploy.bill_of_materials import bill_of_materials
 from medmip.deploy.blocks.registry import BLOCKS
-from medmip.deploy.debian_package import build, moment_of, version_of
+from medmip.deploy.debian_package import build, moment_of, refuse_without_portal, version_of
 from medmip.deploy.errors import DeployError
 from tests.conftest import missing
 
@@ -82,6 +82,33 @@ def test_one_version_of_mip_is_wanted(wheelhouse: Path) -> None:
     with pytest.raises(DeployError, match="2 wheels of medmip") as wrong:
         version_of(wheelhouse)
     assert "pip wheel" in str(wrong.value)
+
+
+PAGE = '<script src="/assets/start.js"></script><link rel="icon" href="/mark.svg">'
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{}, {"index.html": PAGE, "mark.svg": ""}, {"index.html": "", "assets/start.js": ""}],
+    ids=["none", "half", "no page"],
+)
+def test_a_wheel_without_the_portal_makes_no_bundle(
+    wheelhouse: Path, tmp_path: Path, files: dict[str, str]
+) -> None:
+    with zipfile.ZipFile(next(wheelhouse.glob("medmip-*")), "a") as wheel:
+        for name, text in files.items():
+            wheel.writestr(f"medmip/web/static/{name}", text)
+    with pytest.raises(DeployError, match="without the portal") as refused:
+        bundle.make_bundle(wheelhouse, tmp_path / "out", "nobody", print)
+    assert "make portal" in str(refused.value.remedy)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_wheel_with_all_of_the_portal_is_taken(wheelhouse: Path) -> None:
+    with zipfile.ZipFile(next(wheelhouse.glob("medmip-*")), "a") as wheel:
+        for name, text in {"index.html": PAGE, "mark.svg": "", "assets/start.js": ""}.items():
+            wheel.writestr(f"medmip/web/static/{name}", text)
+    refuse_without_portal(wheelhouse)
 
 
 def test_the_bill_tells_every_part_with_its_hash(tmp_path: Path, wheelhouse: Path) -> None:

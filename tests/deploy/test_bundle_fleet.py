@@ -1,8 +1,9 @@
-"""A bare Debian server with no road to anywhere refuses a bundle that is not what was signed."""
+"""A bare Debian server with no road to anywhere: a bundle refused, and one to a running MIP."""
 
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ import pytest
 from medmip.deploy.bundle import Bundle, make_bundle
 from medmip.deploy.debian_package import WHEELS
 from medmip.deploy.encryption import make_identity
-from tests.deploy import booted
+from tests.deploy import booted, kept
 from tests.deploy.signers import signer
-from tests.deploy.test_fleet import ANSWERS, NAME, wheels
+from tests.deploy.test_fleet import ANSWERS, NAME, failing
 
 NETWORK = "mipcut"
 """Another than that of test_fleet, which may run at the same time."""
@@ -37,15 +38,6 @@ class Cut:
         )  # fmt: skip
 
 
-def fewest(folder: Path) -> Path:
-    """The root of a server with hardly anything: MIP_TEST_FEWEST, or made now."""
-    if named := os.environ.get("MIP_TEST_FEWEST"):
-        return Path(named)
-    with booted.root_in_the_making(folder, booted.FEWEST) as process:
-        assert process.wait(300) == 0
-    return folder
-
-
 @pytest.fixture(scope="module")
 def cut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cut]:
     """A server with hardly anything, beside a bundle."""
@@ -53,8 +45,8 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cut]:
     folder = tmp_path_factory.mktemp("cut")
     out = folder / "out"
     with ThreadPoolExecutor() as both, signer(folder / "gnupg") as key:
-        making = both.submit(fewest, folder / "root")
-        made = make_bundle(wheels(folder / "wheels"), out, key, print)
+        making = both.submit(kept.root, booted.FEWEST)
+        made = make_bundle(kept.wheels(folder / "wheels"), out, key, print)
         root = making.result()
     with signer(folder / "another") as other:
         stranger = subprocess.run(["gpg", "--export", other], check=True, capture_output=True)
@@ -98,3 +90,51 @@ def test_another_debian_is_refused(cut: Cut) -> None:
     server.run("ln", "-sf", "../usr/lib/os-release", "/etc/os-release")
     assert refused.returncode == 1
     assert "for Debian's bookworm, and this is trixie" in refused.stderr
+
+
+def test_a_server_without_internet_is_installed_set_up_and_validated(cut: Cut) -> None:
+    server = cut.server
+    installed = cut.install()
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    server.run("mip", "deploy", "configure", "--answers", "/srv/answers.toml")
+    server.run("mip", "deploy", "setup", seconds=500)
+    assert failing(server) == []
+
+
+PAGE = """
+import re, socket, ssl, sys
+from http.client import HTTPSConnection
+name, address, authority = sys.argv[1:]
+context = ssl.create_default_context(cafile=authority)
+def got(path):
+    connection = HTTPSConnection(name, timeout=20)
+    raw = socket.create_connection((address, 443), 20)
+    connection.sock = context.wrap_socket(raw, server_hostname=name)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    content = answer.read()
+    print(answer.status, answer.headers.get_content_type(), len(content) > 100)
+    return content
+for path in re.findall(rb'(?:src|href)="(/[^"]+)"', got("/")):
+    got(path.decode())
+"""
+
+
+def test_an_outsider_sees_the_portal(cut: Cut, tmp_path: Path) -> None:
+    authority = tmp_path / "authority.pem"
+    authority.write_text(cut.server.run("cat", "/etc/mip/installation/authority.pem").stdout)
+    told = subprocess.run(
+        [
+            *("ip", "netns", "exec", NETWORK, sys.executable, "-c", PAGE),
+            *(NAME, booted.ADDRESS, str(authority)),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert told == [
+        "200 text/html True",
+        "200 image/svg+xml True",
+        "200 text/javascript True",
+        "200 text/css True",
+    ]

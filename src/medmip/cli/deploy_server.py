@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medmip.cli.options import JsonOption
 from medmip.errors import MipError
 
 if TYPE_CHECKING:
@@ -47,33 +46,6 @@ def setup(
     done = set_up(installation_at(folder), typer.echo, plan=plan)
     word = "would be changed" if plan else "changed"
     typer.echo(f"{done.looked_at} steps looked at, {done.changed} {word}")
-
-
-def validate(
-    html: Annotated[
-        Path | None, typer.Option("--html", help="Write the report into this file as a page.")
-    ] = None,
-    as_json: JsonOption = False,
-    folder: FolderOption = FOLDER,
-) -> None:
-    """Judge this server, as root: each point, and what to do; exit 1 where one fails."""
-    from importlib.metadata import version
-
-    from medmip.catalogue.atomic_file import write_atomically
-    from medmip.deploy.validation import validate as judged
-
-    report = judged(installation_at(folder), version("medmip"))
-    if html is not None:
-        write_atomically(html, report.as_html().encode())
-    if as_json:
-        typer.echo(report.as_json(), nl=False)
-    else:
-        for check in report.checks:
-            typer.echo(f"{'ok  ' if check.passed else 'FAIL'}  {check.name}: {check.found}")
-            if not check.passed:
-                typer.echo(f"      {check.remedy}")
-    if not report.passed:
-        raise typer.Exit(1)
 
 
 def installation_at(folder: Path) -> "Installation":

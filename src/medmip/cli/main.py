@@ -12,6 +12,7 @@ from medmip.cli import (
     deploy_secrets,
     deploy_server,
     deploy_upkeep,
+    deploy_validate,
     deploy_version,
 )
 from medmip.cli.algorithm import algorithm_app
@@ -88,7 +89,8 @@ for command in (requests, agree, decline):
 app.add_typer(site_app, name="site")
 deploy_app.command()(deploy_server.configure)
 deploy_app.command()(deploy_server.setup)
-deploy_app.command()(deploy_server.validate)
+deploy_app.command()(deploy_validate.validate)
+deploy_app.command()(deploy_validate.verify_report)
 for kept_up in (deploy_version.upgrade, deploy_version.rollback, deploy_removal.uninstall):
     deploy_app.command()(kept_up)
 deploy_app.command()(deploy_secrets.rotate_secrets)

@@ -11,7 +11,14 @@ from tempfile import TemporaryDirectory
 from medmip.catalogue.atomic_file import sync_folder
 from medmip.deploy.bill_of_materials import bill_of_materials
 from medmip.deploy.blocks.registry import BLOCKS
-from medmip.deploy.debian_package import NEEDS, build, called, moment_of, version_of
+from medmip.deploy.debian_package import (
+    NEEDS,
+    build,
+    called,
+    moment_of,
+    refuse_without_portal,
+    version_of,
+)
 from medmip.deploy.errors import DeployError
 
 INSTALLER = "install-mip.sh"
@@ -42,6 +49,7 @@ def make_bundle(wheels: Path, out: Path, signer: str, say: Callable[[str], None]
     replaced once the new one is whole. Raises DeployError.
     """
     version, moment = version_of(wheels), moment_of(wheels)
+    refuse_without_portal(wheels)
     codename = _codename(_SYSTEM.read_text(encoding="utf-8"))
     public = called("gpg", "--batch", "--export", signer, moment=moment)
     if not public:

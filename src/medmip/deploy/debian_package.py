@@ -1,6 +1,7 @@
 """The program as a package of Debian, the same to the bit from the same wheels."""
 
 import os
+import re
 import shutil
 import subprocess
 import zipfile
@@ -16,6 +17,9 @@ WHEELS = "/usr/share/mip/wheels"
 """Where the package lays its wheels: the `wheels` of the answers."""
 NEEDS = ("ca-certificates", "python3", "python3-apt", "python3-venv")
 """What the package needs; what a building block needs comes with `mip deploy setup`."""
+_PORTAL = "medmip/web/static"
+_PAGE = f"{_PORTAL}/index.html"
+_NAMED = re.compile(r'(?:src|href)="(/[^"]+)"')
 _CONTROL = """\
 Package: {package}
 Version: {version}
@@ -47,6 +51,25 @@ ln -sfn "$place/bin/mip" /usr/local/bin/mip
 def version_of(wheels: Path) -> str:
     """The version of the one wheel of MIP in a folder; raises DeployError where it is not one."""
     return _own(wheels).name.split("-")[1]
+
+
+def refuse_without_portal(wheels: Path) -> None:
+    """Raises DeployError where the wheel of MIP was made before the portal was, or has half of it.
+
+    A wheel of a checkout takes along what `make portal` built, and is made all the same without.
+    """
+    own = _own(wheels)
+    with zipfile.ZipFile(own) as wheel:
+        there = {*wheel.namelist()}
+        page = wheel.read(_PAGE).decode() if _PAGE in there else ""
+    named = [f"{_PORTAL}{path}" for path in _NAMED.findall(page)]
+    if not named or not there.issuperset(named):
+        raise DeployError(
+            "The wheel of MIP is without the portal",
+            where=str(own),
+            remedy="`make portal` in the checkout builds it; then make the wheel anew: "
+            f"pip wheel --no-deps --wheel-dir {wheels} .",
+        )
 
 
 def moment_of(wheels: Path) -> int:

@@ -10,10 +10,11 @@ from pathlib import Path
 from medmip.catalogue.atomic_file import alone, write_atomically
 from medmip.deploy import machine, portal_certificate
 from medmip.deploy.answers import Answers, parsed, read
-from medmip.deploy.blocks.registry import AUTHORITY_KEY, OIDC, PORTAL_KEY
+from medmip.deploy.blocks.registry import AUTHORITY_KEY, OIDC, PORTAL_KEY, REPORT_KEY
 from medmip.deploy.errors import DeployError
 from medmip.deploy.server_files import used_secrets
 from medmip.deploy.vault import IDENTITY, Vault
+from medmip.federation.identity import Identity, PublicIdentity
 
 _README = """\
 The configuration of an installation of MIP, written by `mip deploy configure`.
@@ -22,6 +23,7 @@ answers.toml    what was answered: change it, then `mip deploy configure --answe
 secrets/        secrets, each a file of age, readable by the recipients in answers.toml
 portal.pem      the portal's certificate
 authority.pem   the authority that vouches for it, where it is our own: give it to browsers
+report-key.pub  proves reports of `mip deploy validate`: give it to whoever reads them
 identity.txt    what `mip deploy setup` reads the secrets with: in no repository, in no backup
 
 All but identity.txt may be pushed to a private repository.
@@ -63,6 +65,11 @@ class Installation:
         return self.folder / "authority.pem"
 
     @property
+    def report_key(self) -> Path:
+        """What proves reports of the acceptance test; see `reporter`."""
+        return self.folder / "report-key.pub"
+
+    @property
     def _answered(self) -> Path:
         return self.folder / "answers.toml"
 
@@ -70,6 +77,14 @@ class Installation:
         """A secret as the server needs it; raises DeployError."""
         given = name == PORTAL_KEY and self.answers.certificate.kind == "files"
         return self.vault.read(_GIVEN_KEY if given else name)
+
+    def reporter(self) -> Identity:
+        """Who signs reports of the acceptance test; made where a former version made none.
+
+        Raises DeployError.
+        """
+        with alone(self.folder):
+            return self._report_key()
 
     def configure(self, text: str, where: str) -> list[str]:
         """Takes the answers of a TOML text, and makes the secrets that are missing.
@@ -94,7 +109,7 @@ class Installation:
             return self._taken(answers, text, now)
 
     def renew(self, names: Sequence[str]) -> list[str]:
-        """Makes the portal's key, the authority's or the identity anew, and nothing else.
+        """Makes the portal's key, the authority's, the reports' or the identity anew.
 
         Returns what was done, a sentence each. Raises DeployError.
         """
@@ -111,6 +126,10 @@ class Installation:
                 did.append("The portal's key is a new one")
             if {AUTHORITY_KEY, PORTAL_KEY} & {*names}:
                 self._sign(answers.name, now)
+            if REPORT_KEY in names:
+                self.vault.renew(REPORT_KEY, Identity.made().seed)
+                self._report_key()
+                did.append("Reports are signed by a new key: give report-key.pub to their readers")
             if _IDENTITY in names:
                 self.vault.renew_identity(answers.recipients)
                 did.append("The identity is a new one, and reads all secrets")
@@ -142,6 +161,12 @@ class Installation:
             self.authority.unlink(missing_ok=True)
         elif PORTAL_KEY in used:
             self._sign(answers.name, now)
+        self._report_key()
+
+    def _report_key(self) -> Identity:
+        signer = Identity(self.vault.once(REPORT_KEY, lambda: Identity.made().seed))
+        _write(self.report_key, f"{signer.public.hex}\n".encode())
+        return signer
 
     def _sign(self, name: str, now: datetime) -> None:
         key = self.vault.once(PORTAL_KEY, portal_certificate.new_key)
@@ -154,6 +179,19 @@ class Installation:
             issuer = self.authority.read_bytes()
             signed = portal_certificate.signed(key, signer, issuer, name, now)
             write_atomically(self.certificate, signed)
+
+
+def report_key(path: Path) -> PublicIdentity:
+    """The public key in a file; raises DeployError where there is none."""
+    try:
+        return PublicIdentity.from_hex(path.read_text(encoding="ascii").strip())
+    except (OSError, UnicodeDecodeError):
+        raise DeployError(
+            "The key that proves reports cannot be read",
+            where=str(path),
+            remedy="`mip deploy configure` or `validate --report` on the server makes it; "
+            "--key names a copy.",
+        ) from None
 
 
 def _write(path: Path, content: bytes) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from medmip.deploy.blocks.declaration import HOME, PROGRAM, USER
-from medmip.deploy.blocks.registry import AUTHORITY_KEY, OIDC, PORTAL_KEY
+from medmip.deploy.blocks.registry import AUTHORITY_KEY, OIDC, PORTAL_KEY, REPORT_KEY
 from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
 from medmip.deploy.server_files import used_secrets
@@ -26,6 +26,7 @@ class Rotated:
 ROTATED = (
     Rotated(PORTAL_KEY, "the portal's private key and certificate, by our own authority"),
     Rotated(AUTHORITY_KEY, "the authority: browsers must be given the new authority.pem"),
+    Rotated(REPORT_KEY, "who signs reports: former ones are proved by the former report-key.pub"),
     Rotated(IDENTITY, "what `mip deploy setup` reads secrets with: the old one reads none"),
     Rotated(LOG_INS, "every session and access token of everybody: people log in again"),
 )

@@ -3,13 +3,11 @@
 import os
 import re
 import shutil
-import socket
-import ssl
 import stat
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from medmip.deploy.acceptance import Check, Report
@@ -17,12 +15,12 @@ from medmip.deploy.answers import Answers
 from medmip.deploy.blocks.declaration import HOME, PROGRAM, USER, Audience, BlockName
 from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
+from medmip.deploy.portal_validation import look_at_portal
 from medmip.deploy.server_files import server_files, used_secrets
 from medmip.errors import MipError
 
 BACKUP_AGE = timedelta(hours=26)
 """A night's backup, and two hours' grace."""
-CERTIFICATE_LEFT = timedelta(days=14)
 FREE = 0.10
 """The share of a disk that should be free."""
 LARGEST_DIFFERENCE = 1e-9
@@ -215,48 +213,9 @@ def _analysis() -> Iterator[Check]:
 
 
 def _portal(installation: Installation, answers: Answers) -> Iterator[Check]:
-    if not answers.has(BlockName.WEB_ANALYTICS):
-        return
-    own = installation.authority
-    context = ssl.create_default_context(cafile=str(own) if own.exists() else None)
-    connection = HTTPSConnection(answers.name, timeout=20, context=context)
-    # By this machine's own address: what people come by may be beyond a firewall of the hospital.
-    raw = socket.create_connection(("127.0.0.1", 443), timeout=20)
-    connection.sock = context.wrap_socket(raw, server_hostname=answers.name)
-    remedy = "`nginx -t` and `journalctl -u nginx` say why."
-    try:
-        secured = connection.sock
-        assert isinstance(secured, ssl.SSLSocket)
-        left = ssl.cert_time_to_seconds(str((secured.getpeercert() or {})["notAfter"]))
-        days = (left - datetime.now(UTC).timestamp()) / 86_400
-        protocol = secured.version()
-        pages = {path: _answer(connection, path) for path in ("/", "/api/v1/datasets", "/metrics")}
-    finally:
-        connection.close()
-    status, header = pages["/"]
-    yield Check("portal", status == 200, f"HTTP {status} over {protocol}", remedy)
-    yield Check("TLS 1.3 and HSTS", protocol == "TLSv1.3" and header, f"{protocol}", remedy)
-    for path in ("/api/v1/datasets", "/metrics"):
-        yield Check(
-            f"nobody enters {path} without log-in",
-            pages[path][0] in (401, 403),
-            f"HTTP {pages[path][0]}",
-            "[login] in the answers is `local` or `oidc`.",
-        )
-    yield Check(
-        "certificate",
-        days > CERTIFICATE_LEFT.days,
-        f"valid for {days:.0f} days",
-        "`mip deploy configure` with the answers, then `mip deploy setup`, renews our own; "
-        "the hospital's is given anew.",
-    )
-
-
-def _answer(connection: HTTPSConnection, path: str) -> tuple[int, bool]:
-    connection.request("GET", path)
-    answer = connection.getresponse()
-    answer.read()
-    return answer.status, bool(answer.getheader("strict-transport-security"))
+    if answers.has(BlockName.WEB_ANALYTICS):
+        own = installation.authority
+        yield from look_at_portal(answers.name, own if own.exists() else None)
 
 
 def _backups(answers: Answers) -> Iterator[Check]:

@@ -20,6 +20,7 @@ from medmip.deploy.blocks.declaration import (
 OIDC = "oidc-client-secret"
 PORTAL_KEY = "portal-key"
 AUTHORITY_KEY = "authority-key"
+REPORT_KEY = "report-key"
 SSHD, NFTABLES = "ssh.service", "nftables.service"
 PORTAL = 8080
 DICOM = 11112
@@ -60,6 +61,15 @@ INFRASTRUCTURE = Block(
         Folder(f"{CONFIGURATION}/secrets", "root", 0o700, False, "secrets, as services need them"),
         Folder(HOME, USER, 0o700, True, "the home: data, state, keys", stays=True),
         Folder("{backups}", USER, 0o700, False, "backups, encrypted", stays=True),
+    ),
+    secrets=(
+        Secret(
+            REPORT_KEY,
+            "",
+            "root",
+            "what signs reports of `mip deploy validate`, which `report-key.pub` proves; in the "
+            "configuration folder alone",
+        ),
     ),
 )
 HOSPITAL_DATABASE = Block(

@@ -1,0 +1,87 @@
+"""Whether the portal comes as people meet it: over TLS, with its pages, and not without log-in."""
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPSConnection
+from pathlib import Path
+
+from medmip.deploy.acceptance import Check
+
+CERTIFICATE_LEFT = timedelta(days=14)
+_SCRIPT = re.compile(rb'<script[^>]+src="(/[^"]+)"')
+_REMEDY = "`nginx -t` and `journalctl -u nginx` say why."
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    secured: bool
+    content: bytes
+
+
+def look_at_portal(name: str, authority: Path | None) -> Iterator[Check]:
+    """The points of the portal of this name on this machine.
+
+    authority is the certificate of our own authority, None where the hospital's is used. Raises
+    OSError and HTTPException where nothing answers.
+    """
+    with _connected(name, authority) as connection:
+        secured = connection.sock
+        assert isinstance(secured, ssl.SSLSocket)
+        left = ssl.cert_time_to_seconds(str((secured.getpeercert() or {})["notAfter"]))
+        days = (left - datetime.now(UTC).timestamp()) / 86_400
+        protocol = secured.version()
+        page = _asked(connection, "/")
+        script = _SCRIPT.search(page.content)
+        program = _asked(connection, script[1].decode()) if script else None
+        shut = {path: _asked(connection, path) for path in ("/api/v1/datasets", "/metrics")}
+    yield Check("portal", page.status == 200, f"HTTP {page.status} over {protocol}", _REMEDY)
+    whole = program is not None and program.status == 200
+    yield Check(
+        "the portal's program",
+        whole,
+        "the page comes with its program" if whole else "the page comes without its program",
+        "The installed wheel was made without the portal: `make portal`, make the wheels anew, "
+        "and `mip deploy upgrade --wheels FOLDER`.",
+    )
+    yield Check("TLS 1.3 and HSTS", protocol == "TLSv1.3" and page.secured, f"{protocol}", _REMEDY)
+    for path, answer in shut.items():
+        yield Check(
+            f"nobody enters {path} without log-in",
+            answer.status in (401, 403),
+            f"HTTP {answer.status}",
+            "[login] in the answers is `local` or `oidc`.",
+        )
+    yield Check(
+        "certificate",
+        days > CERTIFICATE_LEFT.days,
+        f"valid for {days:.0f} days",
+        "`mip deploy configure` with the answers, then `mip deploy setup`, renews our own; "
+        "the hospital's is given anew.",
+    )
+
+
+@contextmanager
+def _connected(name: str, authority: Path | None) -> Iterator[HTTPSConnection]:
+    context = ssl.create_default_context(cafile=str(authority) if authority else None)
+    connection = HTTPSConnection(name, timeout=20, context=context)
+    # By this machine's own address: what people come by may be beyond a firewall of the hospital.
+    raw = socket.create_connection(("127.0.0.1", 443), timeout=20)
+    try:
+        connection.sock = context.wrap_socket(raw, server_hostname=name)
+        yield connection
+    finally:
+        connection.close()
+        raw.close()
+
+
+def _asked(connection: HTTPSConnection, path: str) -> _Answer:
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    content = answer.read()
+    return _Answer(answer.status, bool(answer.getheader("strict-transport-security")), content)
