@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medmip.cli.imaging_publish import publish
+from medmip.cli.imaging_publish import export, publish
 from medmip.cli.imaging_review import review
 from medmip.cli.imaging_volumes import atlas_app, measure, volumes
 from medmip.cli.options import HomeOption, JsonOption, opened
@@ -21,6 +21,7 @@ imaging_app.command()(measure)
 imaging_app.command()(volumes)
 imaging_app.command()(review)
 imaging_app.command()(publish)
+imaging_app.command()(export)
 imaging_app.add_typer(atlas_app, name="atlas")
 
 

@@ -1,6 +1,7 @@
-"""`mip imaging publish`: accepted volumes become columns of a published dataset."""
+"""`mip imaging publish` and `export`: accepted volumes join a dataset, or leave as BIDS."""
 
 from getpass import getuser
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -86,3 +87,32 @@ def publish(
             typer.echo(f"It would not be published: {told.refusal}")
     if told.refusal is not None:
         raise typer.Exit(1)
+
+
+def export(
+    bids: Annotated[
+        Path, typer.Option("--bids", metavar="FOLDER", help="A new folder; nothing is overwritten.")
+    ],
+    atlas: Annotated[
+        str | None, typer.Option("--atlas", help="Only what was measured with this one.")
+    ] = None,
+    setting: Annotated[
+        SettingName | None, typer.Option("--setting", help="Only what was measured by this one.")
+    ] = None,
+    unproven: Annotated[
+        bool, typer.Option("--unproven", help="Export all the same, for a trial.")
+    ] = False,
+    home: HomeOption = None,
+) -> None:
+    """Write accepted scans as BIDS derivatives: regions and volumes, never the scans themselves."""
+    from medmip.imaging.publication.bids import export_bids
+    from medmip.privacy.ledger import Ledger
+    from medmip.privacy.ledger_head import LedgerHead
+    from medmip.store.state import open_state
+
+    place = opened(home)
+    ledger = Ledger(open_state(place), LedgerHead(place))
+    count = export_bids(
+        place, bids, ledger, getuser(), atlas=atlas, setting=setting, unproven=unproven
+    )
+    typer.echo(f"{count} scans written to {bids}")

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from medmip.errors import Conflict
 from medmip.imaging.record import ScanRecord, Verdict
 from medmip.imaging.shelf import Shelf
+from medmip.imaging.volumetry.choice import SettingName
 from medmip.imaging.volumetry.record import VOLUMES, VolumesRecord
 from medmip.imaging.volumetry.review import Standing, reviews_of, standing
 
@@ -21,6 +22,11 @@ class Accepted:
     record: ScanRecord
     volumes: VolumesRecord
     digest: str
+
+    @property
+    def atlas(self) -> str | None:
+        """The name of the atlas that it was measured by."""
+        return self.volumes.atlas.name if self.volumes.atlas else None
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,32 @@ def accepted_scans(shelf: Shelf) -> Shelved:
     return Shelved(tuple(found), standings)
 
 
+def alike(
+    scans: Sequence[Accepted], atlas: str | None, setting: SettingName | None
+) -> list[Accepted]:
+    """Those measured by an atlas and a setting, or by any; raises Conflict unless all in one way.
+
+    Volumes of two ways of measuring are never put into one table.
+    """
+    chosen = [
+        scan
+        for scan in scans
+        if atlas in (None, scan.atlas) and setting in (None, scan.volumes.setting)
+    ]
+    atlases = {scan.volumes.atlas.sha256 if scan.volumes.atlas else "" for scan in chosen}
+    if len(atlases) > 1 or len({scan.volumes.template for scan in chosen}) > 1:
+        raise Conflict(
+            "The scans were measured with different atlases or templates, which are not mixed.",
+            remedy="Choose an atlas with --atlas, or measure all scans anew with the same.",
+        )
+    if len({scan.volumes.setting for scan in chosen}) > 1:
+        raise Conflict(
+            "The scans were measured by different settings, which are not mixed.",
+            remedy="Choose one with --setting, or measure all scans anew by the same.",
+        )
+    return chosen
+
+
 def refuse_changed(shelf: Shelf, scans: Iterable[Accepted]) -> None:
     """Raises Conflict where a scan is not accepted any more, or was measured anew.
 
@@ -59,7 +91,7 @@ def refuse_changed(shelf: Shelf, scans: Iterable[Accepted]) -> None:
         folder = shelf.scans / scan.record.id
         if standing(folder) is not Standing.ACCEPTED or not _is_accepted(folder, scan.digest):
             raise Conflict(
-                "A scan was reviewed or measured anew meanwhile; nothing was published.",
+                "A scan was reviewed or measured anew meanwhile; nothing was given out.",
                 where=f"scan {scan.record.id}",
                 remedy="Do the same again.",
             )

@@ -14,7 +14,7 @@ from medmip.catalogue.data_model import DataModel
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
 from medmip.errors import Conflict, RequestError
-from medmip.imaging.publication.accepted import Accepted, Shelved, accepted_scans
+from medmip.imaging.publication.accepted import Accepted, Shelved, accepted_scans, alike
 from medmip.imaging.publication.columns import Columns, columns_for
 from medmip.imaging.publication.matching import DatedScan, Fate, Matching, Visit, matched
 from medmip.imaging.publication.plan import PublicationPlan, fates_told
@@ -71,7 +71,7 @@ def look(home: Home, wish: Wish) -> Found:
     rows = _rows(home, model, current, column, shelved.accepted)
     there = {visit.patient for visit, _ in rows}
     own = [scan for scan in shelved.accepted if scan.record.patient in there]
-    chosen = _chosen(own, wish)
+    chosen = alike(own, wish.atlas, wish.setting)
     strangers = [scan for scan in shelved.accepted if scan.record.patient not in there]
     dated = _dated([*chosen, *strangers], moved)
     visits = [visit for visit, _ in rows]
@@ -190,34 +190,6 @@ def _dated(scans: Sequence[Accepted], moved: int | None) -> list[DatedScan]:
     return found
 
 
-def _chosen(scans: Sequence[Accepted], wish: Wish) -> list[Accepted]:
-    """Those that were measured as it was asked for, all in one way."""
-    chosen = [
-        scan
-        for scan in scans
-        if wish.atlas in (None, _atlas(scan)) and wish.setting in (None, scan.volumes.setting)
-    ]
-    atlases = {scan.volumes.atlas.sha256 if scan.volumes.atlas else "" for scan in chosen}
-    templates = {scan.volumes.template for scan in chosen}
-    if len(atlases) > 1 or len(templates) > 1:
-        raise Conflict(
-            "The scans were measured with different atlases or templates, and one dataset's "
-            "volumes are not mixed.",
-            remedy="Choose an atlas with --atlas, or measure all scans anew with the same.",
-        )
-    if len({scan.volumes.setting for scan in chosen}) > 1:
-        raise Conflict(
-            "The scans were measured by different settings, and one dataset's volumes are not "
-            "mixed.",
-            remedy="Choose one with --setting, or measure all scans anew by the same.",
-        )
-    return chosen
-
-
-def _atlas(scan: Accepted) -> str | None:
-    return scan.volumes.atlas.name if scan.volumes.atlas else None
-
-
 def _plan(
     wish: Wish,
     current: Snapshot,
@@ -243,7 +215,7 @@ def _plan(
         other=0,
         patients=current.patients,
         patients_without=current.patients,
-        atlas=_atlas(joined[0]) if joined else None,
+        atlas=joined[0].atlas if joined else None,
         setting=joined[0].volumes.setting if joined else None,
         columns=columns.taken,
         replaced=tuple(name for name in there if name in columns.taken),
