@@ -2195,7 +2195,7 @@ export interface components {
          *     patients_table names the sealed table of pseudonyms and codes, None where there is none;
          *     findings are what the quality control found worth a sentence without blocking. pseudonyms is
          *     the code of the data model that the dataset was moved from, under which they are made; empty
-         *     for its own.
+         *     for its own. volumes tells where volumes of scans come from that were joined to the rows.
          */
         Applied: {
             /**
@@ -2214,6 +2214,7 @@ export interface components {
             pseudonyms: string;
             /** Steps */
             steps: components["schemas"]["medmip__anonymise__step__Step"][];
+            volumes?: components["schemas"]["MeasuredVolumes"] | null;
         };
         /**
          * AskedRequest
@@ -3991,6 +3992,51 @@ export interface components {
             value: number | null;
         };
         /**
+         * MeasuredVolumes
+         * @description Volumes of scans that were joined to clinical rows.
+         *
+         *     dataset is the code of the one whose rows these are; clinical names the rows' source,
+         *     clinical_version and clinical_hash the version that the volumes were joined to. date is the
+         *     column by which scans and visits were brought together, at most window days apart; None where
+         *     the patient alone told. columns are the variables that the volumes became. template and
+         *     atlas_hash are SHA-256; tools the versions of all programs, more than one where scans were
+         *     measured by several. scans is the SHA-256 of the list of joined scans with the hashes of their
+         *     measurements, which the hospital keeps as `imaging/publications`. done is the step of the card
+         *     that tells of it.
+         */
+        MeasuredVolumes: {
+            /** Atlas */
+            atlas: string | null;
+            /** Atlas Hash */
+            atlas_hash: string | null;
+            /** Clinical */
+            clinical: string;
+            /** Clinical Hash */
+            clinical_hash: string;
+            /** Clinical Version */
+            clinical_version: number;
+            /** Columns */
+            columns: string[];
+            /** Dataset */
+            dataset: string;
+            /** Date */
+            date: string | null;
+            /** Done */
+            done: string;
+            /** Scans */
+            scans: string;
+            /** Setting */
+            setting: string;
+            /** Template */
+            template: string;
+            /** Tools */
+            tools: {
+                [key: string]: string;
+            };
+            /** Window */
+            window: number | null;
+        };
+        /**
          * MemberEntry
          * @description A site of the hub, or an invitation that nobody has used yet; until when that is valid.
          *
@@ -5424,8 +5470,9 @@ export interface components {
          *
          *     id is keyed by the site and told by the content, so that the same scan has it again. rules is
          *     the hash of the rules that it was judged by. patient is the pseudonym, acquired the date moved
-         *     under the site's key; both None where unknown. files is the number of files, or of frames
-         *     where a file holds several; shape is in voxels, voxel in millimetres.
+         *     under the site's key; both None where unknown. moved is by how many days at most the date was
+         *     moved, so that it is compared with dates that moved alike alone. files is the number of files,
+         *     or of frames where a file holds several; shape is in voxels, voxel in millimetres.
          */
         ScanRecord: {
             /** Acquired */
@@ -5436,6 +5483,8 @@ export interface components {
             files: number;
             /** Id */
             id: string;
+            /** Moved */
+            moved?: number | null;
             /** Patient */
             patient?: string | null;
             /** Reason */

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medmip.cli.imaging_publish import export, publish
 from medmip.cli.imaging_review import review
 from medmip.cli.imaging_volumes import atlas_app, measure, volumes
 from medmip.cli.options import HomeOption, JsonOption, opened
@@ -19,6 +20,8 @@ imaging_app = typer.Typer(no_args_is_help=True, help="Scans: add, list, measure.
 imaging_app.command()(measure)
 imaging_app.command()(volumes)
 imaging_app.command()(review)
+imaging_app.command()(publish)
+imaging_app.command()(export)
 imaging_app.add_typer(atlas_app, name="atlas")
 
 

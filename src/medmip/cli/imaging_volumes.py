@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from medmip.catalogue.home import Home
     from medmip.imaging.volumetry.atlas import AtlasRecord
 
-UNPROVEN = "Volumes are not known to meet every mark of accuracy yet (docs: How right volumes are)"
 atlas_app = typer.Typer(no_args_is_help=True, help="Atlases, by which regions are measured.")
 
 
@@ -38,6 +37,7 @@ def measure(
     from medmip.imaging.errors import ImagingError
     from medmip.imaging.volumetry.apart import measured_apart
     from medmip.imaging.volumetry.atlas import AtlasShelf
+    from medmip.imaging.volumetry.proof import UNPROVEN
     from medmip.imaging.volumetry.requirements import tools
     from medmip.logbook import write_log_to
 
@@ -95,8 +95,8 @@ def volumes(
     import json
 
     from medmip.catalogue.atomic_file import write_atomically
-    from medmip.imaging.errors import ImagingError
     from medmip.imaging.shelf import Shelf
+    from medmip.imaging.volumetry.proof import refuse_unproven
     from medmip.imaging.volumetry.record import kept
     from medmip.imaging.volumetry.review import Standing, standing
     from medmip.imaging.volumetry.table import table_of
@@ -111,11 +111,7 @@ def volumes(
         and atlas in (None, measured.atlas.name if measured.atlas else None)
     ]
     if csv is not None:
-        if not unproven:
-            raise ImagingError(
-                f"{UNPROVEN}, so that a dataset should not rest on them",
-                remedy="For a trial of your own: add --unproven.",
-            )
+        refuse_unproven(allowed=unproven)
         stands = [standing(shelf.scans / scan.id) for scan, _ in found]
         accepted = [
             one for one, state in zip(found, stands, strict=True) if state is Standing.ACCEPTED

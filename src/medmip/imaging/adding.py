@@ -146,6 +146,7 @@ class _Adding:
             files=len(slices),
             patient=self.identity.patient(code),
             acquired=f"{moved[:4]}-{moved[4:6]}-{moved[6:]}" if moved else None,
+            moved=self.identity.dates_move_at_most if moved else None,
             shape=volume.voxels.shape,
             voxel=tuple(round(edge, 4) for edge in volume.edges),
             converter=f"dcm2niix {dcm2niix.__version__}",

@@ -18,8 +18,9 @@ class ScanRecord(BaseModel):
 
     id is keyed by the site and told by the content, so that the same scan has it again. rules is
     the hash of the rules that it was judged by. patient is the pseudonym, acquired the date moved
-    under the site's key; both None where unknown. files is the number of files, or of frames
-    where a file holds several; shape is in voxels, voxel in millimetres.
+    under the site's key; both None where unknown. moved is by how many days at most the date was
+    moved, so that it is compared with dates that moved alike alone. files is the number of files,
+    or of frames where a file holds several; shape is in voxels, voxel in millimetres.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +33,7 @@ class ScanRecord(BaseModel):
     files: int
     patient: str | None = None
     acquired: str | None = None
+    moved: int | None = None
     shape: tuple[int, ...] | None = None
     voxel: tuple[float, ...] | None = None
     converter: str | None = None

@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from medmip.anonymise.generalise import Generalised
 from medmip.anonymise.step import Step
 from medmip.catalogue.data_model import DataModel
+from medmip.stewardship.measured_volumes import MeasuredVolumes
 from medmip.stewardship.policy import DatasetPolicy
 from medmip.store.errors import StoreError, UnknownDataset
 from medmip.store.snapshots import Datasets, Snapshot
@@ -16,7 +17,7 @@ class Applied(BaseModel):
     patients_table names the sealed table of pseudonyms and codes, None where there is none;
     findings are what the quality control found worth a sentence without blocking. pseudonyms is
     the code of the data model that the dataset was moved from, under which they are made; empty
-    for its own.
+    for its own. volumes tells where volumes of scans come from that were joined to the rows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +28,7 @@ class Applied(BaseModel):
     patients_table: str | None = None
     findings: tuple[str, ...] = ()
     pseudonyms: str = ""
+    volumes: MeasuredVolumes | None = None
 
 
 def pseudonyms_of(datasets: Datasets, model: DataModel, dataset: str) -> str:

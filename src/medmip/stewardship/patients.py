@@ -57,10 +57,15 @@ def seal(
         partial.unlink(missing_ok=True)
 
 
-def carry(home: Home, model: str, target: str, dataset: str, name: str) -> None:
-    """Keep a table beside that of the same dataset under another model; raises OSError."""
+def carry(
+    home: Home, model: str, target: str, dataset: str, name: str, code: str | None = None
+) -> None:
+    """Keep a table for the same patients under another model or dataset too; raises OSError.
+
+    code is the other dataset's, by default the same.
+    """
     file = home.patients_table(model, dataset) / f"{name}{_SUFFIX}"
-    folder = home.patients_table(target, dataset)
+    folder = home.patients_table(target, code or dataset)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_atomically(folder / file.name, file.read_bytes())
 

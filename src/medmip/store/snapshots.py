@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from medmip.catalogue.atomic_file import sync_folder, write_atomically
 from medmip.catalogue.home import PUBLISHED_RECORD, Home, dataset_folder
+from medmip.errors import Conflict
 from medmip.store.commit import carry_out, commit, is_pending
 from medmip.store.errors import StoreBusy, StoreError, UnknownDataset
 from medmip.store.parquet import Contents, contents, write_table
@@ -72,6 +73,7 @@ class Datasets:
         move: bool = False,
         applied: Mapping[str, str] | None = None,
         mapping: bytes | None = None,
+        upon: Snapshot | None = None,
     ) -> tuple[Snapshot, ...]:
         """Make data the current versions of the datasets of these codes, all of them or none.
 
@@ -80,11 +82,13 @@ class Datasets:
         The column `dataset` is added to a table that lacks it. Content equal to the current
         version's publishes nothing new; applied says of each dataset what was done to it, as
         JSON, and mapping is what the data were read through: both are kept with the version.
-        Raises StoreError where data or names break the rules, StoreBusy where another publisher
-        does not finish.
+        upon is the version that the data were made from; raises Conflict where another is current
+        by now. Raises StoreError where data or names break the rules, StoreBusy where another
+        publisher does not finish.
         """
         folders = {dataset: self._folder(model, dataset) for dataset in data}
         with self._locked():
+            self._refuse_outrun(upon)
             found: list[Snapshot] = []
             lists: list[Published] = []
             try:
@@ -218,6 +222,17 @@ class Datasets:
                 f"{model} has no dataset “{dataset}”.", remedy="See them with: mip data list"
             )
         return published
+
+    def _refuse_outrun(self, upon: Snapshot | None) -> None:
+        if upon is None:
+            return
+        now = self._published(upon.model, upon.dataset)
+        if now is None or (now.current.version, now.current.hash) != (upon.version, upon.hash):
+            raise Conflict(
+                f"Another version of {upon.dataset} has become current meanwhile; nothing was "
+                "published.",
+                remedy="Look at it, then do the same again.",
+            )
 
     def _published(self, model: str, dataset: str) -> Published | None:
         folder = self._folder(model, dataset)
