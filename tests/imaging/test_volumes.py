@@ -198,6 +198,8 @@ def test_ctrl_c_stops_the_work(home, scanned):
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Tests that a shell runs in the background ignore a Ctrl-C, and so do their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with process:
         for line in process.stdout:
