@@ -17,8 +17,10 @@ from medmip.imaging.record import ScanRecord, Verdict
 from medmip.imaging.shelf import VOLUME, Shelf
 from medmip.imaging.volume import Volume, write_volume
 from medmip.imaging.volumetry.apart import measured_apart
-from medmip.imaging.volumetry.record import kept
-from tests.imaging.brain import affine, head, write_atlas
+from medmip.imaging.volumetry.record import TISSUES, kept
+from medmip.imaging.volumetry.steps import hash_of
+from medmip.imaging.volumetry.view import view_of
+from tests.imaging.brain import EDGE, affine, head, write_atlas
 
 MIP = [sys.executable, "-c", "import sys; from medmip.cli.main import main; main(sys.argv[1:])"]
 STEPS = ["correct", "extract", "register", "segment", "measure"]
@@ -73,6 +75,16 @@ def measured(home, scanned):
     place = shelve(home, "one", scanned[0])
     assert not run("measure", "one", "--home", home.path)
     return place
+
+
+def test_tissues_are_kept_for_those_who_look(measured):
+    record, found = kept(measured), volumes(measured)
+    assert record.tissues == hash_of(measured / TISSUES)
+    seen = view_of(measured).tissues
+    for tissue, code in ((1, "csfglobal"), (2, "greymattertotal"), (3, "whitemattertotal")):
+        cm3 = (seen == tissue).sum() * EDGE**3 / 1000
+        assert cm3 == pytest.approx(found[code], rel=0.25), code
+    assert set(view_of(measured).places) == set(range(1, 8))
 
 
 def test_volumes_are_near_the_truth(measured, scanned):

@@ -26,10 +26,12 @@ from medmip.algorithms.registry import registry
 from medmip.catalogue.home import Home
 from medmip.catalogue.model_store import ModelStore
 from medmip.experiments.service import ExperimentService
+from medmip.imaging.identity import Identity
 from medmip.ingest.publish import bring_in
 from medmip.logbook import write_log_to
 from medmip.privacy.policy import Policy
 from medmip.web.application import create_app
+from tests.imaging.reviewable import reviewable
 
 API = "/api/v1"
 MODEL = "dementia:1.0"
@@ -42,6 +44,9 @@ HEADER = ("subjectcode", "dataset", *NOMINAL, *NUMERIC)
 
 DROPPED = "planted.csv"
 """The name under which the planted patients lie in the inbox too."""
+
+SCAN = "planted-scan"
+"""A measured scan of the first planted patient."""
 
 ABOUT_PEOPLE = (["people"], ["federation"])
 """The tags of operations on accounts and memberships, which reach no data."""
@@ -90,6 +95,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
     file.write_text("\n".join(lines) + "\n")
     (home.inbox / DROPPED).write_bytes(file.read_bytes())
     bring_in(home, file, ModelStore(home).get(MODEL))
+    reviewable(home, SCAN, patient=Identity.of_site(b"k" * 32).patient(codes[0]))
     write_log_to(home.logs / "mip.jsonl")
     return Planted(home, tuple(codes), np.array(values))
 
@@ -221,11 +227,11 @@ def test_every_operation_that_reads_or_computes_is_tried_here(client: TestClient
         if "post" in operations and operations["post"]["tags"] not in ABOUT_PEOPLE
     }
     # Whether variables fit an algorithm is told by the data model alone, what a trained model
-    # predicts for given values by its result and these, a comment is what a person wrote, and a
-    # page view is a name of a page.
+    # predicts for given values by its result and these, a comment or a review is what a person
+    # wrote, and a page view is a name of a page.
     without_data = {
         "/algorithms/fitting", "/experiments/{identity}/predictions",
-        "/experiments/{identity}/comments", "/page-views",
+        "/experiments/{identity}/comments", "/imaging/scans/{identity}/reviews", "/page-views",
     }  # fmt: skip
     assert writing == {
         "/experiments", "/experiments/{identity}/cancel", "/experiments/{identity}/rerun",
@@ -340,16 +346,16 @@ def test_no_page_of_the_api_shows_a_patient(client: TestClient, planted: Planted
             path.replace("{key}", MODEL)
             .replace("{code}", NUMERIC[0])
             .replace("{name}", DROPPED if "/inbox/" in path else "describe")
-            .replace("{identity}", trained["id"])
+            .replace("{identity}", SCAN if "/imaging/" in path else trained["id"])
+            .replace("{plane}", "axial")
             .replace("{model}", MODEL)
             .replace("{dataset}", DATASETS[0])
             .replace("{version}", "1")
         )
         assert "{" not in filled, f"tell this test what {path} takes"
         limit = "?limit=500" if filled.endswith(("/experiments", "/audit")) else ""
-        answer = client.get(
-            filled + limit, params={"before": 1, "after": 1} if "/diff" in path else None
-        )
+        params = {"before": 1, "after": 1} if "/diff" in path else {"at": 9}
+        answer = client.get(filled + limit, params=None if limit else params)
         # Where nobody is asked who they are, nobody has a profile or a provider; nor is this a hub.
         own = operations["get"]["tags"] in ABOUT_PEOPLE or path.endswith(("/problems", "/mapping"))
         assert answer.status_code in ((200, 401, 404, 409, 422) if own else (200, 422)), filled

@@ -838,9 +838,89 @@ export interface paths {
         };
         /**
          * Scans
-         * @description A page of scans, newest first: those that were taken, and the others with the reason.
+         * @description A page of scans, newest first: with what became of each and how it stands.
          */
         get: operations["listScans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/scans/{identity}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sheet
+         * @description A scan: how it was measured, what is unusual about its volumes, how it was reviewed.
+         */
+        get: operations["getScan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/scans/{identity}/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Review
+         * @description Accepts or rejects a measured scan, or has it measured anew; the ledger tells of it.
+         */
+        post: operations["reviewScan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/scans/{identity}/slices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Slices
+         * @description What can be seen of a scan, and where in it its regions are.
+         */
+        get: operations["listSlices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/scans/{identity}/slices/{plane}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Picture
+         * @description A slice with the outlines of labels or tissues; the patient's right is at the left.
+         */
+        get: operations["drawSlice"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2257,6 +2337,20 @@ export interface components {
             variables: components["schemas"]["Named"][];
         };
         /**
+         * AtlasRecord
+         * @description An atlas by its name and what it holds; template is None where it is MIP's own.
+         */
+        AtlasRecord: {
+            /** Name */
+            name: string;
+            /** Regions */
+            regions: number;
+            /** Sha256 */
+            sha256: string;
+            /** Template */
+            template: string | null;
+        };
+        /**
          * Batch
          * @description One batch: its records, and each variable's shift and ratio of standard deviations.
          *
@@ -3349,6 +3443,12 @@ export interface components {
             y: string[];
         };
         /**
+         * Flag
+         * @description Why a volume asks for a look.
+         * @enum {string}
+         */
+        Flag: "far from the reference" | "left and right differ" | "nothing found";
+        /**
          * Folds
          * @description Patients are dealt into folds by a keyed hash of their code; each is held out in turn.
          */
@@ -3755,6 +3855,49 @@ export interface components {
         ItemState: "arriving" | "looking" | "unmatched" | "troubled" | "ready" | "publishing" | "published";
         JsonValue: unknown;
         /**
+         * JudgedVolume
+         * @description A volume and what is unusual about it.
+         *
+         *     z is its distance from the reference, of regions adjusted for intracranial volume; asymmetry
+         *     is 100 · 2 (left − right) / (left + right), and asymmetry_z its distance. None where unknown.
+         */
+        JudgedVolume: {
+            /** Asymmetry */
+            asymmetry: number | null;
+            /** Asymmetry Z */
+            asymmetry_z: number | null;
+            /** Cm3 */
+            cm3: number;
+            /** Code */
+            code: string;
+            /** Flags */
+            flags: components["schemas"]["Flag"][];
+            /** Label */
+            label: number | null;
+            /** Name */
+            name: string;
+            /** Z */
+            z: number | null;
+        };
+        /**
+         * Judgement
+         * @description The volumes and quality measures of one scan beside those of the reference.
+         *
+         *     scans is how many these were; with fewer than needed there is no z. quality is z by measure.
+         */
+        Judgement: {
+            /** Needed */
+            needed: number;
+            /** Quality */
+            quality: {
+                [key: string]: number | null;
+            };
+            /** Scans */
+            scans: number;
+            /** Volumes */
+            volumes: components["schemas"]["JudgedVolume"][];
+        };
+        /**
          * KAnonymity
          * @description Every patient looks like at least k - 1 others in the quasi-identifiers.
          *
@@ -3929,6 +4072,36 @@ export interface components {
             user: string;
         };
         /**
+         * ListedScan
+         * @description A scan and where it stands; None where nothing was measured.
+         */
+        ListedScan: {
+            /** Acquired */
+            acquired?: string | null;
+            /** Converter */
+            converter?: string | null;
+            /** Files */
+            files: number;
+            /** Id */
+            id: string;
+            /** Moved */
+            moved?: number | null;
+            /** Patient */
+            patient?: string | null;
+            /** Reason */
+            reason?: string | null;
+            /** Rules */
+            rules: string;
+            /** Shape */
+            shape?: number[] | null;
+            /** Source */
+            source: string;
+            standing: components["schemas"]["medmip__imaging__volumetry__review__Standing"] | null;
+            verdict: components["schemas"]["Verdict"];
+            /** Voxel */
+            voxel?: number[] | null;
+        };
+        /**
          * One record a patient
          * @description One record of a patient's visits; a filter chooses among the visits before.
          */
@@ -4035,6 +4208,24 @@ export interface components {
             };
             /** Window */
             window: number | null;
+        };
+        /**
+         * Measurement
+         * @description How a scan was measured and what came out; hash is that of the file that holds it.
+         */
+        Measurement: {
+            atlas: components["schemas"]["AtlasRecord"] | null;
+            /** Hash */
+            hash: string;
+            judgement: components["schemas"]["Judgement"];
+            quality: components["schemas"]["Quality"];
+            setting: components["schemas"]["SettingName"];
+            /** Steps */
+            steps: components["schemas"]["StepRecord"][];
+            /** Tools */
+            tools: {
+                [key: string]: string;
+            };
         };
         /**
          * MemberEntry
@@ -4548,6 +4739,12 @@ export interface components {
             views: (components["schemas"]["Table"] | components["schemas"]["Chart"])[];
         };
         /**
+         * Outlines
+         * @description What is outlined.
+         * @enum {string}
+         */
+        Outlines: "none" | "labels" | "tissues";
+        /**
          * Page
          * @description A page of the portal, whatever it shows.
          * @enum {string}
@@ -4631,6 +4828,12 @@ export interface components {
             /** Units */
             units: string;
         };
+        /**
+         * Plane
+         * @description How a slice lies in the head.
+         * @enum {string}
+         */
+        Plane: "sagittal" | "coronal" | "axial";
         /**
          * Policy
          * @description The thresholds that the guard applies to every statistic before it leaves the hospital.
@@ -4966,6 +5169,21 @@ export interface components {
             version: number;
         };
         /**
+         * Quality
+         * @description How good scan and measurement are.
+         *
+         *     snr is white matter's mean over its width, cnr its distance from grey matter over that width;
+         *     likeness the correlation with the template after registration.
+         */
+        Quality: {
+            /** Cnr */
+            cnr: number;
+            /** Likeness */
+            likeness: number;
+            /** Snr */
+            snr: number;
+        };
+        /**
          * QualityReport
          * @description The whole report of one file or version.
          *
@@ -5080,6 +5298,20 @@ export interface components {
         Recovery: {
             /** Codes */
             codes: string[];
+        };
+        /**
+         * RegionPlace
+         * @description Where a label is seen: a slice of each plane through its middle, and its colour.
+         */
+        RegionPlace: {
+            /** At */
+            at: {
+                [key: string]: number;
+            };
+            /** Colour */
+            colour: string;
+            /** Label */
+            label: number;
         };
         /**
          * Regressed
@@ -5224,8 +5456,9 @@ export interface components {
         };
         /**
          * Residence
-         * @description On this server; there and, divided, in a folder that a cluster's workers read; or in a
-         *     database alone. where is that folder, or the source with its table.
+         * @description On this server; there and, divided, where a cluster's workers read; or in a database alone.
+         *
+         *     where is the folder or bucket of partitions, or the source with its table.
          */
         Residence: {
             /**
@@ -5248,6 +5481,43 @@ export interface components {
             days?: number | null;
             /** Versions */
             versions?: number | null;
+        };
+        /**
+         * Review
+         * @description One decision; measurement is the hash of the `volumes.json` that it is about.
+         */
+        Review: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            decision: components["schemas"]["ReviewDecision"];
+            /** Measurement */
+            measurement: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * ReviewDecision
+         * @description What is to become of a measurement.
+         * @enum {string}
+         */
+        ReviewDecision: "accept" | "reject" | "redo";
+        /**
+         * ReviewOrder
+         * @description A decision, why, and what was looked at: the measurement's hash, the reviews it had.
+         */
+        ReviewOrder: {
+            decision: components["schemas"]["ReviewDecision"];
+            /** Measurement */
+            measurement: string;
+            /** Reason */
+            reason: string;
+            /** Reviews */
+            reviews: number;
         };
         /**
          * Right
@@ -5460,44 +5730,20 @@ export interface components {
          */
         ScanPage: {
             /** Items */
-            items: components["schemas"]["ScanRecord"][];
+            items: components["schemas"]["ListedScan"][];
             /** Total */
             total: number;
         };
         /**
-         * ScanRecord
-         * @description One series or volume.
-         *
-         *     id is keyed by the site and told by the content, so that the same scan has it again. rules is
-         *     the hash of the rules that it was judged by. patient is the pseudonym, acquired the date moved
-         *     under the site's key; both None where unknown. moved is by how many days at most the date was
-         *     moved, so that it is compared with dates that moved alike alone. files is the number of files,
-         *     or of frames where a file holds several; shape is in voxels, voxel in millimetres.
+         * ScanSheet
+         * @description One scan; measurement is None where it is not measured, or is to be measured anew.
          */
-        ScanRecord: {
-            /** Acquired */
-            acquired?: string | null;
-            /** Converter */
-            converter?: string | null;
-            /** Files */
-            files: number;
-            /** Id */
-            id: string;
-            /** Moved */
-            moved?: number | null;
-            /** Patient */
-            patient?: string | null;
-            /** Reason */
-            reason?: string | null;
-            /** Rules */
-            rules: string;
-            /** Shape */
-            shape?: number[] | null;
-            /** Source */
-            source: string;
-            verdict: components["schemas"]["Verdict"];
-            /** Voxel */
-            voxel?: number[] | null;
+        ScanSheet: {
+            measurement: components["schemas"]["Measurement"] | null;
+            /** Reviews */
+            reviews: components["schemas"]["Review"][];
+            scan: components["schemas"]["ListedScan"];
+            waiting: components["schemas"]["Waiting"];
         };
         /**
          * SeenExperiment
@@ -5591,6 +5837,12 @@ export interface components {
              */
             seen: string;
         };
+        /**
+         * SettingName
+         * @description How much work a scan is worth.
+         * @enum {string}
+         */
+        SettingName: "fast" | "full";
         /**
          * Sharing
          * @description Whom an experiment is shared with: everybody with an account here, or these persons.
@@ -5716,7 +5968,7 @@ export interface components {
             hub_fingerprint: string;
             /** Name */
             name: string;
-            standing: components["schemas"]["Standing"];
+            standing: components["schemas"]["medmip__federation__site_folder__Standing"];
         };
         /**
          * SiteUsed
@@ -5727,6 +5979,24 @@ export interface components {
             name: string;
             /** Software */
             software: string;
+        };
+        /**
+         * Slices
+         * @description How many slices there are in each plane, which one is in the middle, what is outlined.
+         */
+        Slices: {
+            /** Count */
+            count: {
+                [key: string]: number;
+            };
+            /** Middle */
+            middle: {
+                [key: string]: number;
+            };
+            /** Outlines */
+            outlines: components["schemas"]["Outlines"][];
+            /** Regions */
+            regions: components["schemas"]["RegionPlace"][];
         };
         /**
          * SnapshotUsed
@@ -5769,17 +6039,31 @@ export interface components {
             variables: string[];
         };
         /**
-         * Standing
-         * @description Where a site stands in its federation.
-         * @enum {string}
-         */
-        Standing: "waiting" | "member" | "revoked";
-        /**
          * State
          * @description Where an experiment stands.
          * @enum {string}
          */
         State: "queued" | "running" | "done" | "refused" | "failed" | "cancelled";
+        /**
+         * StepRecord
+         * @description What is kept of a step: the hashes of all that went in and came out, facts, and its time.
+         */
+        StepRecord: {
+            /** Facts */
+            facts: {
+                [key: string]: number;
+            };
+            /** Inputs */
+            inputs: string;
+            /** Name */
+            name: string;
+            /** Outputs */
+            outputs: string;
+            /** Seconds */
+            seconds: number;
+            /** Version */
+            version: number;
+        };
         /**
          * SuggestedMatch
          * @description A column or concept, the variable proposed for it or None, the score, and why.
@@ -6480,6 +6764,18 @@ export interface components {
             terms_version: number;
         };
         /**
+         * Waiting
+         * @description How many scans wait for a review, and which is next to this one in the list.
+         */
+        Waiting: {
+            /** Next */
+            next: string | null;
+            /** Previous */
+            previous: string | null;
+            /** Scans */
+            scans: number;
+        };
+        /**
          * Weight
          * @description A numeric variable less a centre, or the indicator of a level less its share, in a score.
          */
@@ -6539,11 +6835,23 @@ export interface components {
          */
         medmip__experiments__site_progress__SiteState: "asked" | "answered" | "waiting" | "lost" | "refused" | "failed";
         /**
+         * Standing
+         * @description Where a site stands in its federation.
+         * @enum {string}
+         */
+        medmip__federation__site_folder__Standing: "waiting" | "member" | "revoked";
+        /**
          * SiteState
          * @description Where a site stands at the hub.
          * @enum {string}
          */
         medmip__federation__site_record__SiteState: "waiting" | "member" | "rejected" | "revoked" | "left";
+        /**
+         * Standing
+         * @description Where a scan stands: only what is accepted may reach a dataset.
+         * @enum {string}
+         */
+        medmip__imaging__volumetry__review__Standing: "waiting" | "accepted" | "rejected" | "to be measured anew";
     };
     responses: never;
     parameters: never;
@@ -10354,6 +10662,7 @@ export interface operations {
         parameters: {
             query?: {
                 verdict?: components["schemas"]["Verdict"] | null;
+                standing?: components["schemas"]["medmip__imaging__volumetry__review__Standing"] | null;
                 limit?: number;
                 offset?: number;
             };
@@ -10392,6 +10701,370 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    getScan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, as `list` has it. */
+                identity: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScanSheet"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    reviewScan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, as `list` has it. */
+                identity: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    listSlices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, as `list` has it. */
+                identity: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Slices"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    drawSlice: {
+        parameters: {
+            query: {
+                /** @description From left, back, bottom. */
+                at: number;
+                outlines?: components["schemas"]["Outlines"];
+                /** @description One label. */
+                only?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, as `list` has it. */
+                identity: string;
+                plane: components["schemas"]["Plane"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The slice, as pixels alone. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

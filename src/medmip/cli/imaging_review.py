@@ -25,13 +25,17 @@ def review(
     """Accept or reject a measured scan or have it measured anew; or show how scans stand."""
     from medmip.imaging.shelf import Shelf
     from medmip.imaging.volumetry.record import kept
-    from medmip.imaging.volumetry.review import Decision, decide, reviews_of, standing
+    from medmip.imaging.volumetry.review import ReviewDecision, decide, reviews_of, standing
     from medmip.privacy.ledger import Ledger
     from medmip.privacy.ledger_head import LedgerHead
     from medmip.store.state import open_state
 
     place = opened(home)
-    wishes = {Decision.ACCEPT: accept, Decision.REJECT: reject, Decision.REDO: redo}
+    wishes = {
+        ReviewDecision.ACCEPT: accept,
+        ReviewDecision.REJECT: reject,
+        ReviewDecision.REDO: redo,
+    }
     said = [decision for decision, wished in wishes.items() if wished]
     if len(said) > 1 or (said and scan is None) or (reason and not said):
         raise typer.BadParameter(

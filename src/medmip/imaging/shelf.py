@@ -35,16 +35,25 @@ class Shelf:
         """All that is kept, in the order of the ids."""
         return list(_read(sorted(self.scans.glob(f"*/{RECORD}"))))
 
-    def page(
-        self, verdict: Verdict | None, limit: int, offset: int
-    ) -> tuple[int, list[ScanRecord]]:
-        """How many are kept, of one verdict where it is told, and some of them, newest first."""
+    def newest(self) -> list[Path]:
+        """The folders of all scans, those brought in last first."""
         aged = []
         for file in self.scans.glob(f"*/{RECORD}"):
             # What is judged anew just now has another folder in a moment.
             with suppress(FileNotFoundError):
                 aged.append((file.stat().st_mtime_ns, file))
-        files = [file for _, file in sorted(aged, reverse=True)]
+        return [file.parent for _, file in sorted(aged, reverse=True)]
+
+    def find(self, scan: str) -> ScanRecord | None:
+        """The record of an id, that is told among the folders' names and never used as a path."""
+        folder = next((one for one in self.scans.glob("*/") if one.name == scan), None)
+        return None if folder is None else record_in(folder)
+
+    def page(
+        self, verdict: Verdict | None, limit: int, offset: int
+    ) -> tuple[int, list[ScanRecord]]:
+        """How many are kept, of one verdict where it is told, and some of them, newest first."""
+        files = [folder / RECORD for folder in self.newest()]
         if verdict is None:
             return len(files), list(_read(files[offset : offset + limit]))
         found = [record for record in _read(files) if record.verdict is verdict]
@@ -79,6 +88,11 @@ class Shelf:
             os.rename(self.scans / record.id, work / f"former-{record.id}")
         os.rename(aside, self.scans / record.id)
         sync_folder(self.scans)
+
+
+def record_in(folder: Path) -> ScanRecord | None:
+    """The record of a scan by its folder; None where none is kept there."""
+    return next(_read([folder / RECORD]), None)
 
 
 def _read(files: Iterable[Path]) -> Iterator[ScanRecord]:

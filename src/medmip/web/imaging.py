@@ -7,8 +7,10 @@ from pydantic import BaseModel
 
 from medmip.accounts.person import Caller
 from medmip.accounts.role import Right
-from medmip.imaging.record import ScanRecord, Verdict
+from medmip.imaging.record import Verdict
 from medmip.imaging.shelf import Shelf
+from medmip.imaging.volumetry.review import Standing
+from medmip.imaging.volumetry.sheet import ListedScan, listed
 from medmip.inbox.scan_desk import ScanDesk
 from medmip.inbox.scan_item import ScanItem
 from medmip.web.door import Door
@@ -19,7 +21,7 @@ class ScanPage(BaseModel):
     """Some of the scans, and how many there are."""
 
     total: int
-    items: list[ScanRecord]
+    items: list[ListedScan]
 
 
 def router(desk: ScanDesk, door: Door) -> APIRouter:
@@ -32,11 +34,12 @@ def router(desk: ScanDesk, door: Door) -> APIRouter:
     def scans(
         _: Manager,
         verdict: Verdict | None = None,
+        standing: Standing | None = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
     ) -> ScanPage:
-        """A page of scans, newest first: those that were taken, and the others with the reason."""
-        total, items = shelf.page(verdict, limit, offset)
+        """A page of scans, newest first: with what became of each and how it stands."""
+        total, items = listed(shelf, verdict, standing, limit, offset)
         return ScanPage(total=total, items=items)
 
     @routes.get("/inbox", operation_id="listScanInbox")

@@ -16,6 +16,7 @@ from medmip.imaging.volumetry.atlas import LABELS, TABLE, Atlas
 from medmip.imaging.volumetry.choice import SettingName
 from medmip.imaging.volumetry.record import LABELS as MARKED
 from medmip.imaging.volumetry.record import (
+    TISSUES,
     VOLUMES,
     MeasuredVolume,
     Quality,
@@ -26,6 +27,7 @@ from medmip.imaging.volumetry.region import TOTALS
 from medmip.imaging.volumetry.requirements import shipped_template, tools
 from medmip.imaging.volumetry.setting import SETTINGS
 from medmip.imaging.volumetry.steps import Step, StepRecord, Told, carried_out, hash_of
+from medmip.imaging.volumetry.tissue_map import tissue_map
 
 
 def measure(
@@ -53,7 +55,8 @@ def measure(
         known = kept(place)
         if known is None or known.key != key:
             records = carried_out(steps, work, sources, versions, told)
-            _keep_labels(work / "measure" / graph.MARKED, place / MARKED)
+            _keep((work / "measure" / graph.MARKED).read_bytes(), place / MARKED)
+            _keep(tissue_map(work / "segment" / graph.TISSUE), place / TISSUES)
             known = VolumesRecord(
                 scan=scan,
                 key=key,
@@ -65,6 +68,7 @@ def measure(
                 quality=_quality(records),
                 steps=tuple(records),
                 labels=hash_of(place / MARKED),
+                tissues=hash_of(place / TISSUES),
             )
             content = known.model_dump_json(indent=2) + "\n"
             write_atomically(place / VOLUMES, content.encode())
@@ -89,9 +93,9 @@ def _key(steps: Sequence[Step], sources: Mapping[str, Path], versions: Mapping[s
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _keep_labels(marked: Path, place: Path) -> None:
+def _keep(volume: bytes, place: Path) -> None:
     with replacing(place) as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
-        packed.write(marked.read_bytes())
+        packed.write(volume)
 
 
 def _volumes(path: Path, atlas: Atlas | None) -> tuple[MeasuredVolume, ...]:

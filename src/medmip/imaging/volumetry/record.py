@@ -9,7 +9,7 @@ from medmip.imaging.volumetry.choice import SettingName
 from medmip.imaging.volumetry.region import Part
 from medmip.imaging.volumetry.steps import StepRecord
 
-VOLUMES, LABELS = "volumes.json", "labels.nii.gz"
+VOLUMES, LABELS, TISSUES = "volumes.json", "labels.nii.gz", "tissues.nii.gz"
 
 
 class _Kept(BaseModel):
@@ -43,7 +43,8 @@ class VolumesRecord(_Kept):
 
     key names all that it depends on: two with the same key hold the same numbers. tools are the
     versions of what it was computed with, template the hash of the brain it was registered to,
-    labels that of the file of labels beside it.
+    labels and tissues those of the files of labels and of tissues beside it; what was measured
+    before tissues were kept has none.
     """
 
     scan: str
@@ -56,6 +57,7 @@ class VolumesRecord(_Kept):
     quality: Quality
     steps: tuple[StepRecord, ...]
     labels: str
+    tissues: str | None = None
 
 
 def kept(scan: Path) -> VolumesRecord | None:

@@ -1,6 +1,7 @@
 """What people decide of a measured scan: accepted, rejected, or to be measured anew, and why."""
 
 import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medmip.catalogue.atomic_file import alone, sync_folder, write_atomically
 from medmip.catalogue.home import Home
-from medmip.errors import NotFound
+from medmip.errors import Conflict, NotFound
 from medmip.imaging.errors import ImagingError
 from medmip.imaging.shelf import Shelf
 from medmip.imaging.volumetry.record import VOLUMES
@@ -20,7 +21,7 @@ REVIEWS = "reviews.json"
 LONGEST = 500
 
 
-class Decision(StrEnum):
+class ReviewDecision(StrEnum):
     """What is to become of a measurement."""
 
     ACCEPT = "accept"
@@ -43,10 +44,18 @@ class Review(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     measurement: str
-    decision: Decision
+    decision: ReviewDecision
     reason: str
     by: str
     at: datetime
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a reviewer had before them: the hash of a measurement, and how many reviews it had."""
+
+    measurement: str
+    reviews: int
 
 
 class Reviews(BaseModel):
@@ -58,9 +67,9 @@ class Reviews(BaseModel):
 
 
 _STANDINGS = {
-    Decision.ACCEPT: Standing.ACCEPTED,
-    Decision.REJECT: Standing.REJECTED,
-    Decision.REDO: Standing.REDO,
+    ReviewDecision.ACCEPT: Standing.ACCEPTED,
+    ReviewDecision.REJECT: Standing.REJECTED,
+    ReviewDecision.REDO: Standing.REDO,
 }
 
 
@@ -78,6 +87,13 @@ def reviews_of(scan: Path) -> Reviews:
         ) from None
 
 
+def stands(scan: Path) -> Standing | None:
+    """As `standing`; None where nothing is measured that a person could look at, or decided."""
+    found = standing(scan)
+    waits = found is Standing.WAITING
+    return None if waits and measurement_of(scan) is None else found
+
+
 def standing(scan: Path) -> Standing:
     """Where a scan stands, by its folder: the last decision, if it is about what is measured now.
 
@@ -87,20 +103,26 @@ def standing(scan: Path) -> Standing:
     if not done:
         return Standing.WAITING
     last = done[-1]
-    present = _measurement(scan)
-    if last.decision is Decision.REDO and present is None:
+    present = measurement_of(scan)
+    if last.decision is ReviewDecision.REDO and present is None:
         return Standing.REDO
     return _STANDINGS[last.decision] if last.measurement == present else Standing.WAITING
 
 
 def decide(
-    home: Home, ledger: Ledger, scan: str, decision: Decision, reason: str, by: str
+    home: Home,
+    ledger: Ledger,
+    scan: str,
+    decision: ReviewDecision,
+    reason: str,
+    by: str,
+    seen: Seen | None = None,
 ) -> Review:
     """Write a decision into the ledger, then beside the scan.
 
     What is to be measured anew loses its volumes, so that the next `measure` does it. Raises
     ImagingError where the reason is empty or too long, NotFound where no such scan is measured,
-    OSError where the disk refuses.
+    Conflict where it is no longer as it was seen, OSError where the disk refuses.
     """
     said = " ".join(reason.split())
     if not 1 <= len(said) <= LONGEST:
@@ -109,14 +131,19 @@ def decide(
             remedy="Say in few words what was seen; name no patient.",
         )
     shelf = Shelf(home)
-    if scan not in {record.id for record in shelf.records()}:
+    if shelf.find(scan) is None:
         raise _unmeasured()
     folder = shelf.scans / scan
     with alone(shelf.scans):
-        measurement = _measurement(folder)
+        measurement = measurement_of(folder)
         if measurement is None:
             raise _unmeasured()
         former = reviews_of(folder).all
+        if seen not in (None, Seen(measurement, len(former))):
+            raise Conflict(
+                "The scan was measured anew or decided about by somebody else meanwhile.",
+                remedy="Look at it as it is now; then decide.",
+            )
         review = Review(
             measurement=measurement, decision=decision, reason=said, by=by, at=datetime.now(UTC)
         )
@@ -131,13 +158,14 @@ def decide(
         )
         kept = Reviews(all=(*former, review))
         write_atomically(folder / REVIEWS, kept.model_dump_json(indent=2).encode())
-        if decision is Decision.REDO:
+        if decision is ReviewDecision.REDO:
             (folder / VOLUMES).unlink()
             sync_folder(folder)
     return review
 
 
-def _measurement(scan: Path) -> str | None:
+def measurement_of(scan: Path) -> str | None:
+    """The hash of a scan's `volumes.json`, by its folder; None where it is not measured."""
     try:
         return hashlib.sha256((scan / VOLUMES).read_bytes()).hexdigest()
     except FileNotFoundError:

@@ -1,0 +1,167 @@
+"""How far a scan's numbers lie from those of the site's accepted scans, measured alike."""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from scipy.stats import theilslopes
+
+from medmip.imaging.volumetry.record import MeasuredVolume, Quality, VolumesRecord
+
+AT_LEAST = 10
+"""Scans, below which nobody is told to be far from them."""
+AT_MOST = 200
+"""The newest scans, of which a slope takes all pairs."""
+FAR = 3.5
+"""Of a robust z. Source: Iglewicz & Hoaglin, How to Detect and Handle Outliers, 1993."""
+UNEVEN = 40.0
+"""Percent of the mean of both sides: one side is half as large again as the other."""
+_SIZE = "tiv"
+_NORMAL = 1.4826
+"""The standard deviation of a normal distribution over its median absolute deviation."""
+_SIDES = ("left", "right")
+
+
+class Flag(StrEnum):
+    """Why a volume asks for a look."""
+
+    FAR = "far from the reference"
+    UNEVEN = "left and right differ"
+    EMPTY = "nothing found"
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class JudgedVolume(_Told):
+    """A volume and what is unusual about it.
+
+    z is its distance from the reference, of regions adjusted for intracranial volume; asymmetry
+    is 100 · 2 (left − right) / (left + right), and asymmetry_z its distance. None where unknown.
+    """
+
+    code: str
+    name: str
+    cm3: float
+    label: int | None
+    z: float | None
+    asymmetry: float | None
+    asymmetry_z: float | None
+    flags: tuple[Flag, ...]
+
+
+class Judgement(_Told):
+    """The volumes and quality measures of one scan beside those of the reference.
+
+    scans is how many these were; with fewer than needed there is no z. quality is z by measure.
+    """
+
+    scans: int
+    needed: int
+    volumes: tuple[JudgedVolume, ...]
+    quality: dict[str, float | None]
+
+
+def alike(one: VolumesRecord, other: VolumesRecord) -> bool:
+    """Whether two scans were measured by the same atlas, template, setting and steps."""
+    return _way(one) == _way(other)
+
+
+def judged(record: VolumesRecord, reference: Sequence[VolumesRecord]) -> Judgement:
+    """Each volume of a scan beside those of a reference, whose scans are measured alike."""
+    used = [_Numbers.of(other) for other in reference[:AT_MOST]]
+    own = _Numbers.of(record)
+
+    def distance(of: Callable[["_Numbers"], float | None], *, adjusted: bool) -> float | None:
+        pairs = [(value, other.size) for other in used if (value := of(other)) is not None]
+        value = of(own)
+        if value is None or len(pairs) < AT_LEAST:
+            return None
+        values, sizes = np.array(pairs).T
+        if adjusted and np.ptp(sizes) > 0:
+            slope = float(theilslopes(values, sizes)[0])
+            return robust_z(value - slope * own.size, values - slope * sizes)
+        return robust_z(value, values)
+
+    def one(volume: MeasuredVolume) -> JudgedVolume:
+        code = volume.code
+        z = distance(lambda numbers: numbers.cm3.get(code), adjusted=code != _SIZE)
+        tilt = own.asymmetry(code)
+        tilt_z = distance(lambda numbers: numbers.asymmetry(code), adjusted=False)
+        flags = []
+        if volume.cm3 <= 0:
+            flags.append(Flag.EMPTY)
+        elif z is not None and abs(z) > FAR:
+            flags.append(Flag.FAR)
+        if _is_uneven(tilt, tilt_z):
+            flags.append(Flag.UNEVEN)
+        return JudgedVolume(
+            code=code,
+            name=volume.name,
+            cm3=volume.cm3,
+            label=volume.label,
+            z=z,
+            asymmetry=tilt,
+            asymmetry_z=tilt_z,
+            flags=tuple(flags),
+        )
+
+    return Judgement(
+        scans=len(used),
+        needed=AT_LEAST,
+        volumes=tuple(one(volume) for volume in record.volumes),
+        quality={name: distance(_measure(name), adjusted=False) for name in Quality.model_fields},
+    )
+
+
+def robust_z(value: float, others: NDArray[np.float64]) -> float | None:
+    """The distance from the median in units of 1.4826 median absolute deviations.
+
+    None where more than half of the others are the same.
+    """
+    middle = float(np.median(others))
+    spread = _NORMAL * float(np.median(np.abs(others - middle)))
+    return (value - middle) / spread if spread > 0 else None
+
+
+class _Numbers:
+    """One scan's numbers by code."""
+
+    def __init__(self, cm3: Mapping[str, float], quality: Quality) -> None:
+        self.cm3 = cm3
+        self.quality = quality
+        self.size = cm3.get(_SIZE, 0.0)
+
+    @classmethod
+    def of(cls, record: VolumesRecord) -> "_Numbers":
+        return cls({one.code: one.cm3 for one in record.volumes}, record.quality)
+
+    def asymmetry(self, code: str) -> float | None:
+        """Of a region that has another side, in percent; None of another, or of empty ones."""
+        side = next((side for side in _SIDES if code.startswith(side)), None)
+        if side is None:
+            return None
+        rest = code.removeprefix(side)
+        left, right = (self.cm3.get(f"{one}{rest}") for one in _SIDES)
+        if left is None or right is None or left + right <= 0:
+            return None
+        return 200 * (left - right) / (left + right)
+
+
+def _measure(name: str) -> Callable[[_Numbers], float | None]:
+    return lambda numbers: float(getattr(numbers.quality, name))
+
+
+def _is_uneven(tilt: float | None, z: float | None) -> bool:
+    if tilt is None:
+        return False
+    return abs(tilt) > UNEVEN if z is None else abs(z) > FAR
+
+
+def _way(record: VolumesRecord) -> tuple[object, ...]:
+    atlas = record.atlas.sha256 if record.atlas else None
+    steps = tuple((step.name, step.version) for step in record.steps)
+    return atlas, record.template, record.setting, steps
