@@ -11,7 +11,7 @@ from medmip.catalogue.home import Home
 from medmip.cli.main import main
 from medmip.imaging.shelf import Shelf
 from medmip.imaging.volumetry.record import VOLUMES, kept
-from medmip.imaging.volumetry.review import Decision, decide
+from medmip.imaging.volumetry.review import ReviewDecision, decide
 from tests.imaging.brain import EDGE, SHAPE, head, write_atlas
 from tests.imaging.scanner import scan
 from tests.imaging.ward import VISITS, ledger, publish_visits, shelve, volume
@@ -73,6 +73,7 @@ def test_from_dicom_to_an_analysis_of_the_joined_volumes(home: Home, mip, tmp_pa
     mip("imaging", "measure", name)
     mip("imaging", "review", name, "--accept", "--reason", "outlines follow the brain")
     measured = kept(Shelf(home).scans / name)
+    assert measured is not None
     # The others' heads are not measured here, which would take minutes.
     for number in range(4, 18):
         copied(home, measured, f"p{number}", 1 + number / 1000)
@@ -98,4 +99,4 @@ def copied(home, measured, code, factor):
     volumes = tuple(one.model_copy(update={"cm3": one.cm3 * factor}) for one in measured.volumes)
     record = measured.model_copy(update={"scan": name, "volumes": volumes})
     (Shelf(home).scans / name / VOLUMES).write_text(record.model_dump_json())
-    decide(home, ledger(home), name, Decision.ACCEPT, "seen", "somebody")
+    decide(home, ledger(home), name, ReviewDecision.ACCEPT, "seen", "somebody")

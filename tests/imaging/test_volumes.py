@@ -211,7 +211,7 @@ def test_ctrl_c_stops_the_work(home, scanned):
         text=True,
         start_new_session=True,
         # Tests that a shell runs in the background ignore a Ctrl-C, and so do their children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     with process:
         for line in process.stdout:
