@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from medmip.federation.fixed_point import (
     FRACTION,
     RANGE,
+    Adding,
     OutOfRange,
     Words,
     added,
@@ -93,6 +94,16 @@ def test_halves_are_rounded_to_even_wherever_they_lie(lead: int, ending: str) ->
 def test_a_number_and_its_negative_are_nothing(number: int) -> None:
     one = words(number)
     assert not added(np.stack([one, negated(one)])).any()
+
+
+@given(st.lists(limbs, min_size=1, max_size=5), st.lists(limbs, min_size=1, max_size=5))
+def test_rows_are_added_and_taken_off_as_numbers_one_by_one(on: list[int], off: list[int]) -> None:
+    adding = Adding()
+    adding.add(np.tile(words(7), (1, 2)))
+    for numbers, more in ((on, adding.add_rows), (off, adding.take_rows)):
+        more(np.stack([np.repeat(words(number), 2, axis=1).reshape(-1) for number in numbers]))
+    expected = (whole(words(7)[:, 0]) + sum(on) - sum(off)) % 2**192
+    assert [whole(column) % 2**192 for column in adding.total().T] == [expected] * 2
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 2.0**RANGE / 3, -(2.0**RANGE)])

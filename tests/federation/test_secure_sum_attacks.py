@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from scipy.stats import chi2, kstest
 
-from medmip.federation.fixed_point import Words
+from medmip.federation.fixed_point import Words, added, negated
 from medmip.federation.masked_round import MaskedSums, Unmasked, Unmasking, Vote
 from medmip.federation.masking_hub import MaskedRound, delivered
 from medmip.federation.masking_site import MaskingSite, own_mask
@@ -115,7 +115,7 @@ def test_the_same_statistic_looks_different_in_every_round_and_run() -> None:
     rounds = [*(federation.masked(number, each) for number in (1, 2)), other.masked(1, each)]
     for one, two in combinations(rounds, 2):
         for name in SITES:
-            assert_random(Sums.of([one[name].sums, -two[name].sums]).numbers)
+            assert_random(added([one[name].numbers, negated(two[name].numbers)]))
 
 
 def test_any_but_all_of_the_sites_add_up_to_random_words() -> None:

@@ -82,19 +82,32 @@ def added(parts: Iterable[Words]) -> Words:
 
 
 class Adding:
-    """Numbers (3, n) that are added up one after another."""
+    """Numbers (3, n) that are added up one after another, up to 2^31 of them."""
 
     def __init__(self) -> None:
+        # Halves of limbs, which leave room for the carries, limb by limb and low before high.
         self._halves: Words | None = None
 
     def add(self, part: Words) -> None:
-        """One more, of up to 2^32."""
-        # Halves of limbs leave room for the carries.
-        halves = np.ascontiguousarray(part).view("<u4")
+        """One more."""
+        halves = np.ascontiguousarray(part).reshape(-1).view("<u4")
         if self._halves is None:
             self._halves = halves.astype(np.uint64)
         else:
             self._halves += halves
+
+    def add_rows(self, rows: Words) -> None:
+        """As many more as there are rows, (k, 3 n): of each its limbs one after another."""
+        self._more(_halves_of(rows))
+
+    def take_rows(self, rows: Words) -> None:
+        """The same numbers with the other sign: the complement of each, and one."""
+        halves = np.uint64(len(rows) * 0xFFFFFFFF) - _halves_of(rows)
+        halves[: len(halves) // LIMBS : 2] += np.uint64(len(rows))
+        self._more(halves)
+
+    def _more(self, halves: Words) -> None:
+        self._halves = halves if self._halves is None else self._halves + halves
 
     def total(self) -> Words:
         """The sums, (3, n), modulo 2^192; raises ValueError where nothing was added."""
@@ -119,6 +132,12 @@ def encoded_counts(counts: IntArray, addends: int) -> Words:
 def decoded_counts(total: Words) -> IntArray:
     """The whole numbers (n,) that are these modulo 2^64."""
     return total.view(np.int64)
+
+
+def _halves_of(rows: Words) -> Words:
+    """The sums of each half of a limb over rows, (6 n,)."""
+    total: Words = rows.view("<u4").sum(axis=0, dtype=np.uint64)
+    return total
 
 
 def _carried(sums: Words) -> Words:

@@ -68,9 +68,6 @@ class Sums:
             raise ValueError("nothing was added")
         return cls(numbers.total(), counts)
 
-    def __neg__(self) -> "Sums":
-        return Sums(negated(self.numbers), np.uint64(0) - self.counts)
-
 
 @dataclass(frozen=True)
 class Summands:
