@@ -143,6 +143,56 @@ def test_readers_at_once_all_read_the_same() -> None:
     assert all(numbers == [first, first + 1, first + 2, first + 3] for first, numbers in found)
 
 
+def test_what_is_kept_shrinks_with_the_memory_that_is_free() -> None:
+    free = 20 * SIZE
+    asked: list[int] = []
+
+    def most(held: int) -> int:
+        asked.append(held)
+        return (free + held) // 4
+
+    cache, sources = BlockCache(most), {key: Source() for key in "ab"}
+    read(cache, "a", sources["a"])
+    assert cache.held == 4 * SIZE
+    read(cache, "a", sources["a"])
+    assert (sources["a"].loads, max(asked)) == (1, 4 * SIZE)
+    read(cache, "b", sources["b"])
+    assert cache.held == 4 * SIZE, "both do not fit"
+    free = SIZE
+    read(cache, "b", sources["b"])
+    assert (cache.held, sources["b"].loads) == (0, 1)
+    read(cache, "b", sources["b"])
+    assert (cache.held, sources["b"].loads) == (0, 2)
+
+
+def test_what_is_collected_at_once_is_bounded_too() -> None:
+    cache, sources = BlockCache(9 * SIZE), [Source(first=10 * i) for i in range(4)]
+    readers = [cache.blocks(str(i), 0, one.load) for i, one in enumerate(sources)]
+    most = 0
+    found: list[list[float]] = [[] for _ in readers]
+    for _ in range(4):
+        for number, reader in enumerate(readers):
+            found[number].append(float(next(reader).numeric[0, 0]))
+            most = max(most, cache.held)
+    for reader in readers:
+        assert next(reader, None) is None
+    assert found == [[10.0 * i + j for j in range(4)] for i in range(4)]
+    assert SIZE * 4 < most <= SIZE * 10
+    assert cache.held <= 9 * SIZE
+    assert cache.held % (4 * SIZE) == 0
+
+
+def test_a_reader_that_stops_gives_back_what_it_had_collected() -> None:
+    cache = BlockCache(9 * SIZE)
+    reader = cache.blocks("a", 0, Source().load)
+    next(reader)
+    next(reader)
+    assert cache.held == SIZE
+    assert isinstance(reader, Generator)
+    reader.close()
+    assert cache.held == 0
+
+
 @dataclass
 class Impatient:
     """Follows a run, and cancels it once it has seen so many blocks."""

@@ -47,6 +47,13 @@ def test_partitions_may_lie_in_an_object_store(home):
     assert amazon.bucket.url == "https://s3.eu-central-1.amazonaws.com"
 
 
+def test_a_share_of_free_memory_keeps_records_whatever_the_engine(home, monkeypatch):
+    monkeypatch.setattr("medmip.store.engine_settings.available", lambda: 1000)
+    assert said(home, "").kept(200) == 300
+    assert said(home, "memory_share = 0.5\n").kept(0) == 500
+    assert said(home, 'kind = "dask"\nmemory_share = 0.1\n').kept(0) == 100
+
+
 @pytest.mark.parametrize(
     "text, told",
     [
@@ -58,6 +65,8 @@ def test_partitions_may_lie_in_an_object_store(home):
         (f'kind = "dask"\nscheduler = "tls://h:1"\n{SHARED}', "ca_file is needed"),
         (f'kind = "dask"\nscheduler = "tcp://10.0.0.1:1"\n{SHARED}', "tcp:// is not encrypted"),
         (f'kind = "dask"\nscheduler = "tls://h:1"\nworkers = 2\n{SHARED}{FILES}', "workers are"),
+        ("memory_share = 0.8\n", "memory_share: Input should be less than or equal to 0.75"),
+        ("memory = 512\n", "memory is of a cluster"),
         ('kind = "dask"\nendpoint = "https://s"\n', "endpoint is of an object store"),
         (f'kind = "dask"\n{SHARED}region = "x"\n', "region is of an object store"),
         (

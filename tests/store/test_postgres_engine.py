@@ -1,15 +1,18 @@
 """Records in the hospital's database are scanned as the same ones published are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from medmip.authoring.analysis import model_of, site_of
-from medmip.errors import RequestError
+from medmip.store import placed_visits
 from medmip.store.engine import Partition, Selection
 from medmip.store.filters import parse_filter
+from medmip.store.postgres import Moment
 from medmip.store.postgres_engine import SourceChanged
-from medmip.store.visits import Visits
+from medmip.store.visits import How, Taken, Visits
 from tests.store.in_postgres import Database
 
 LEVELS = {"sex": ("F", "M"), "odd?": ('a"b', "it's", "c\\d", "?")}
@@ -166,11 +169,49 @@ def test_a_server_that_let_its_connections_go_is_asked_anew(tmp_path, database):
     assert site.engine.sizes(selection) == before
 
 
-def test_joining_visits_is_refused_in_words(tmp_path, database):
+JOINED = {
+    "first by visit": Visits(column="visitid"),
+    "every way": Visits(
+        taken=(
+            ("age", Taken(How.MEAN)),
+            ("sex", Taken(How.LAST)),
+            ("volume", Taken(How.CHANGE, ("V0", "V2"))),
+            ("odd?", Taken(How.VISIT, ("V1",))),
+        ),
+        column="visitid",
+    ),
+    "slopes over time": Visits(taken=(("volume", Taken(How.SLOPE)),), time="age", column="visitid"),
+}
+
+
+@pytest.mark.parametrize(
+    "rules, joined, at_once",
+    [
+        ("all kinds", "every way", 700),
+        ("all kinds", "slopes over time", 4_000_000),
+        ("another dataset", "every way", 4_000_000),
+        ("none", "first by visit", 4_000_000),
+    ],
+)
+def test_visits_are_made_one_record_as_of_published_ones(
+    tmp_path, database, monkeypatch, rules, joined, at_once
+):
+    monkeypatch.setattr(placed_visits, "CELLS_AT_ONCE", at_once)
+    monkeypatch.setattr(Moment.batches, "__defaults__", ((), 100, None))
     data = columns(visits=3)
     model = model_of(data, LEVELS)
-    site = database.site(site_of(tmp_path, model, data))
-    selection = asked(site, model, None, visits=3)
-    joined = Selection(**vars(selection) | {"visits": Visits()})
-    with pytest.raises(RequestError, match="a patient's visits are not made one"):
-        site.engine.sizes(joined)
+    published = site_of(tmp_path, model, data)
+    partition = Partition(3, 5, "subjectid", "sex" if joined == "every way" else None)
+    one, other = (
+        told(
+            site,
+            replace(
+                asked(site, model, RULES[rules], visits=3),
+                visits=JOINED[joined],
+                partition=partition,
+            ),
+        )
+        for site in (published, database.site(published))
+    )
+    assert one == other
+    assert sum(size.records for size in one["sizes"]) > 80

@@ -46,6 +46,7 @@ from medmip.experiments.shelf import Shelf
 from medmip.experiments.stars import Stars
 from medmip.experiments.write_up import WriteUp, write_up_of
 from medmip.federation.approvals import Approvals
+from medmip.federation.block_memory import cache_of
 from medmip.federation.dask_cluster import close_cluster, cluster_of
 from medmip.federation.desk_messages import software_version
 from medmip.federation.house import House
@@ -58,7 +59,6 @@ from medmip.federation.site import Site, previewed
 from medmip.federation.site_folder import SiteFolder
 from medmip.federation.sites import Sites
 from medmip.federation.steering import KeptSets, SteeringRule
-from medmip.fold.block_cache import BlockCache
 from medmip.fold.local import Cancelled
 from medmip.logbook import logger
 from medmip.privacy.guard import Access, Guard, Refused
@@ -115,7 +115,7 @@ class ExperimentService:
         self._guard = Guard(self.policy, self.ledger, self._memory)
         self._files = DuckDBEngine(home.datasets)
         self._engine = Engines(self._files, PostgresEngine(lambda of: source(home, of).address()))
-        self._cache = BlockCache()
+        self._cache = cache_of(home)
         self._key = site_key(home, "folds")
         self._cluster = cluster_of(home)
         self._runner = Runner(self._site, self.validator, self.ledger, self.policy, sites)

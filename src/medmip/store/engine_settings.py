@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from medmip.catalogue.configuration import section
 from medmip.catalogue.home import Home
 from medmip.store.bucket import LOOPBACK, SCHEME, Bucket, refuse_endpoint
+from medmip.store.memory import available
 
 LOCAL = "local"
 _OF_STORE = frozenset({"endpoint", "region", "store_ca_file", "credential", "credentials_file"})
@@ -26,8 +27,9 @@ class EngineSettings(BaseModel):
     `s3://bucket/prefix` of an object store; empty for `partitions/` in the home. endpoint is that
     store's address, region its region, store_ca_file the authority that vouches for it; its keys
     are the systemd credential or the file named, else in the environment. memory is the megabytes
-    of records that a worker keeps between rounds; patience the seconds after which a round that
-    does not get on is given up.
+    of records that a worker keeps between rounds, memory_share the share of free memory that MIP's
+    own process keeps them in, whatever the kind; patience the seconds after which a round that does
+    not get on is given up.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,11 +48,12 @@ class EngineSettings(BaseModel):
     credentials_file: str = ""
     partition_records: int = Field(250_000, ge=1)
     memory: int = Field(1024, ge=16, le=1_048_576)
+    memory_share: float = Field(0.25, gt=0, le=0.75)
     patience: int = Field(600, ge=1, le=86_400)
 
     @model_validator(mode="after")
     def _one_cluster(self) -> Self:
-        said = sorted(self.model_fields_set - {"kind", "folder"})
+        said = sorted(self.model_fields_set - {"kind", "folder", "memory_share"})
         if self.kind == "duckdb":
             if said:
                 raise ValueError(f"{said[0]} is of a cluster, and kind is duckdb")
@@ -86,6 +89,14 @@ class EngineSettings(BaseModel):
             credential=self.credential,
             credentials_file=self.credentials_file,
         )
+
+    def kept(self, held: int) -> int:
+        """Bytes of records that MIP's process may keep, where it holds so many by now.
+
+        The share is of what would be free without them, so that less is kept when others need
+        memory.
+        """
+        return int(self.memory_share * (available() + held))
 
     def _refuse_folder(self) -> None:
         """Raises ValueError where the folder, or what is said of its store, cannot be."""

@@ -7,22 +7,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medmip.errors import Conflict, RequestError
+from medmip.errors import Conflict
+from medmip.store import placed_visits
 from medmip.store.duckdb_engine import GROUPS, KEYS, batch_size
 from medmip.store.engine import PATIENT_COLUMN, BoolArray, IntArray, KeyArray, Selection, Size
 from medmip.store.filters import Sql
 from medmip.store.placed import Place, Placed
 from medmip.store.postgres import Address, Idle, Moment, moment
-from medmip.store.selection_sql import where
+from medmip.store.selection_sql import ROW_COLUMN, where
 from medmip.store.snapshots import Snapshot
 from medmip.store.sql_session import literal, quoted
 
 _PERSON, _VISIT = "__person", "__visit"
+_NOBODY = pa.table({
+    "place": pa.array([], pa.int64()), "stratum": pa.array([], pa.int64()),
+    "patient": pa.array([], pa.string()), "held": pa.array([], pa.bool_()),
+})  # fmt: skip
 _PARTS = re.compile(r'"(?:[^"]|"")*"|\'(?:[^\']|\'\')*\'|\?')
 
 
@@ -37,7 +41,7 @@ class PostgresEngine:
 
     Every call reads one moment, and first whether the dataset's columns are still those of its
     version; raises SourceChanged, SourceFailure. Filters and the dropping of records with gaps are
-    done there, values as parameters. A patient's visits are not made one record in place.
+    done there, values as parameters; a patient's visits are made one record here.
     """
 
     def __init__(self, address_of: Callable[[str], Address]) -> None:
@@ -45,15 +49,19 @@ class PostgresEngine:
         self._idle = Idle()
 
     def scan(self, selection: Selection) -> Iterator[tuple[int, pa.RecordBatch]]:
-        _refuse_visits(selection)
         for index, snapshot in enumerate(selection.snapshots):
+            if selection.visits is not None:
+                for share in self._visits(selection, snapshot):
+                    made = placed_visits.records(selection, snapshot, share)
+                    for batch in made.to_batches(batch_size(selection)):
+                        yield index, batch
+                continue
             query = _records(selection, snapshot)
             with self.unchanged(_placed(snapshot)) as found:
                 for batch in found.batches(query.text, query.parameters, batch_size(selection)):
                     yield index, batch
 
     def sizes(self, selection: Selection) -> tuple[Size, ...]:
-        _refuse_visits(selection)
         sizes = []
         for snapshot in selection.snapshots:
             kept = _numbered(where(selection, snapshot, complete=False))
@@ -64,28 +72,39 @@ class PostgresEngine:
             )
             with self.unchanged(_placed(snapshot)) as found:
                 (row,) = found.table(query, kept.parameters).to_pylist()
-            sizes.append(Size(row["records"], row["patients"]))
+            records = row["records"] if selection.visits is None else row["patients"]
+            sizes.append(Size(records, row["patients"]))
         return tuple(sizes)
 
     def rows(self, selection: Selection) -> tuple[tuple[BoolArray, IntArray | None], ...]:
-        _refuse_visits(selection)
         rows = []
         for snapshot in selection.snapshots:
-            held = self._held(selection, snapshot, {})
             patients = None
             if selection.longitudinal:
                 patients = _register(snapshot, PATIENT_COLUMN).to_numpy().astype(np.int64)
-            rows.append((np.asarray(held.column("held").to_numpy(), dtype=np.bool_), patients))
+            if selection.visits is None:
+                column = self._held(selection, snapshot, {}).column("held")
+                held = np.asarray(column.to_numpy(), dtype=np.bool_)
+            else:
+                held = np.zeros(snapshot.records, dtype=np.bool_)
+                for share in self._visits(selection, snapshot):
+                    made = placed_visits.rows(selection, snapshot, share)
+                    held[made.column(0).to_numpy()] = True
+            rows.append((held, patients))
         return tuple(rows)
 
     def groups(self, selection: Selection, key: bytes) -> tuple[IntArray, ...]:
-        _refuse_visits(selection)
         partition = selection.partition
         if partition is None:
             raise ValueError("the selection is not divided into groups")
         salt = hmac.new(key, f"fold {partition.seed}".encode(), hashlib.sha256).hexdigest()
         groups = []
         for snapshot in selection.snapshots:
+            if selection.visits is not None:
+                people = self._people(selection, snapshot, str(partition.stratum))
+                column = _asked(GROUPS, "record", people, (partition.folds, salt))
+                groups.append(np.asarray(column.to_numpy(), dtype=np.int64))
+                continue
             known = partition.stratum is not None and partition.stratum in snapshot.variables
             stratum = quoted(str(partition.stratum)) if known else "0"
             held = self._held(selection, snapshot, {"stratum": stratum})
@@ -95,10 +114,15 @@ class PostgresEngine:
         return tuple(groups)
 
     def keys(self, selection: Selection, key: bytes) -> tuple[KeyArray, ...]:
-        _refuse_visits(selection)
         keys = []
         for snapshot in selection.snapshots:
             salt = hmac.new(key, f"record of {snapshot.dataset}".encode(), hashlib.sha256)
+            if selection.visits is not None:
+                people = self._people(selection, snapshot, "")
+                named = "(SELECT place, patient AS name, held FROM record)"
+                column = _asked(KEYS, named, people, (salt.hexdigest(),))
+                keys.append(np.asarray(column.to_numpy(), dtype=np.uint64))
+                continue
             known = [code for code in selection.identity if code in snapshot.variables]
             visits = [code for code in known if code != _patient(snapshot)]
             held = self._held(selection, snapshot, {code: quoted(code) for code in visits})
@@ -124,6 +148,23 @@ class PostgresEngine:
             batches = [*found.batches(query, kept.parameters)]
         table = pa.Table.from_batches(batches)
         return table.append_column("place", pa.array(np.arange(table.num_rows)))
+
+    def _visits(self, selection: Selection, snapshot: Snapshot) -> Iterator[pa.Table]:
+        """The visits that the filter keeps, whole patients at a time; see placed_visits."""
+        query = _visits(selection, snapshot)
+        patient = _patient(snapshot)
+        register = _register(snapshot, patient)
+        with self.unchanged(_placed(snapshot)) as found:
+            for share in placed_visits.shares(found.batches(query.text, query.parameters)):
+                yield placed_visits.named_by(share, patient, register)
+
+    def _people(self, selection: Selection, snapshot: Snapshot, stratum: str) -> pa.Table:
+        """The patients whose visits are made one record."""
+        parts = [
+            placed_visits.people(selection, snapshot, share, stratum)
+            for share in self._visits(selection, snapshot)
+        ]
+        return pa.concat_tables(parts) if parts else _NOBODY
 
     @contextmanager
     def unchanged(self, placed: Placed) -> Iterator[Moment]:
@@ -202,6 +243,22 @@ def _records(selection: Selection, snapshot: Snapshot) -> Sql:
     )
 
 
+def _visits(selection: Selection, snapshot: Snapshot) -> Sql:
+    """The query of the visits that the filter keeps, with what joining them takes, in order."""
+    place = _placed(snapshot).there
+    order = _order(place)
+    told = [*map(quoted, placed_visits.needed(selection, snapshot)), ROW_COLUMN, PATIENT_COLUMN]
+    kept = _numbered(where(selection, snapshot, complete=False))
+    return Sql(
+        f"SELECT {', '.join(told)} FROM (SELECT *, "  # noqa: S608
+        f"row_number() OVER (ORDER BY {order}) - 1 AS {ROW_COLUMN}, "
+        f'(dense_rank() OVER (ORDER BY {_PERSON} COLLATE "C") - 1)::int4 AS {PATIENT_COLUMN} '
+        f"FROM ({cells(place, snapshot.dataset)}) AS every) AS cell "
+        f"WHERE {kept.text} ORDER BY {order}",
+        kept.parameters,
+    )
+
+
 def _number(code: str, snapshot: Snapshot) -> str:
     return quoted(code) if code in snapshot.variables else "NULL::float8"
 
@@ -231,16 +288,8 @@ def _numbered(condition: Sql) -> Sql:
 
 def _asked(query: str, source: str, record: pa.Table, parameters: Sequence[object]) -> pa.Array:
     """The one column of a query of DuckDB over those of the records that are held."""
-    # Patients' records are asked in memory alone, and nothing else can be reached.
-    connection = duckdb.connect(config={"temp_directory": ""})
-    try:
-        connection.execute("SET enable_external_access = false")
-        connection.register("record", record)
-        text = query.format(source=f"(FROM {source} WHERE held)")
-        table = connection.sql(text, params=list(parameters)).to_arrow_table()
-    finally:
-        connection.close()
-    return table.column(0)
+    text = query.format(source=f"(FROM {source} WHERE held)")
+    return placed_visits.asked(text, parameters, record=record).column(0)
 
 
 def _placed(snapshot: Snapshot) -> Placed:
@@ -255,12 +304,3 @@ def _register(snapshot: Snapshot, column: str) -> pa.ChunkedArray:
 
 def _patient(snapshot: Snapshot) -> str:
     return _placed(snapshot).there.patient
-
-
-def _refuse_visits(selection: Selection) -> None:
-    if selection.visits is not None:
-        names = ", ".join(snapshot.dataset for snapshot in selection.snapshots)
-        raise RequestError(
-            f"{names} is analysed in its own database, where a patient's visits are not made one",
-            remedy="Analyse every visit, or ask the data manager to publish the dataset.",
-        )

@@ -39,10 +39,16 @@ def columns(selection: Selection, snapshot: Snapshot) -> list[str]:
     ]
 
 
-def visits_of(selection: Selection, snapshot: Snapshot, patients: range | None = None) -> Sql:
+def visits_of(
+    selection: Selection,
+    snapshot: Snapshot,
+    patients: range | None = None,
+    source: Sql | None = None,
+) -> Sql:
     """The table `visit`, which the filter keeps, and `patient`, one record each; to begin a query.
 
-    patients are the numbers of those asked for, None for all.
+    patients are the numbers of those asked for, None for all; source is where the visits are with
+    their row numbers, None for the snapshot's file.
 
     patient has the selection's variables as columns v0, v1, …, numeric ones first, without the
     patients that lack one where the selection is complete; `__patient`; and the patient's code.
@@ -51,6 +57,7 @@ def visits_of(selection: Selection, snapshot: Snapshot, patients: range | None =
     visits = selection.visits
     if visits is None:
         raise ValueError("the selection keeps a patient's visits apart")
+    source = source or Sql(SOURCE, (str(snapshot.path),))
     condition = where(selection, snapshot, complete=False)
     if patients is not None:
         among = f"{condition.text} AND {PATIENT_COLUMN} >= ? AND {PATIENT_COLUMN} < ?"
@@ -84,7 +91,7 @@ def visits_of(selection: Selection, snapshot: Snapshot, patients: range | None =
         WITH visit AS (
             SELECT {PATIENT_COLUMN}, {ROW_COLUMN}, {code} AS code, {person} AS {CODE_COLUMN},
                 {place} AS place, {time or number} AS time{own}
-            FROM {SOURCE} WHERE {condition.text}
+            FROM {source.text} WHERE {condition.text}
         ), centred AS (SELECT *{centred} FROM visit
         ), patient AS (
             SELECT * FROM (
@@ -92,7 +99,7 @@ def visits_of(selection: Selection, snapshot: Snapshot, patients: range | None =
                 FROM centred GROUP BY {PATIENT_COLUMN}
             ) WHERE {held}
         )"""  # noqa: S608
-    return Sql(text, (str(snapshot.path), *condition.parameters))
+    return Sql(text, (*source.parameters, *condition.parameters))
 
 
 def shares_of(selection: Selection, snapshot: Snapshot) -> Iterator[range]:
