@@ -247,6 +247,12 @@ def test_another_name_leaves_the_dataset_and_takes_its_policy_along(home, publis
     assert "dataset of its own" in refused(FLAT, "--as", "third")
 
 
+def test_a_name_that_is_none_is_told(home, mip):
+    asked = ("imaging", "publish", "--model", FLAT.key, "--dataset", "../clinic")
+    code, _, err = mip(*asked)
+    assert (code, "no name of a dataset" in err) == (2, True)
+
+
 def test_patients_stay_alike(home, publish):
     policy = (
         "[anonymisation.k_anonymity]\nk = 5\nsuppression = 0.5\n"

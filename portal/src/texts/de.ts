@@ -1,9 +1,11 @@
 import { germanAdministration } from './administration.de';
 import type { Translation } from './language';
+import { germanPublication } from './publication.de';
 
 /** Deutsch. */
 export const german: Translation = {
   administration: germanAdministration,
+  publication: germanPublication,
   skip: 'Zum Inhalt',
   language: 'Sprache',
   nav: { workspace: 'Erkunden & auswerten', experiments: 'Experimente', datasets: 'Daten', inbox: 'Einlesen', scans: 'Aufnahmen', api: 'API' },

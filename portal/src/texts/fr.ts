@@ -1,9 +1,11 @@
 import { frenchAdministration } from './administration.fr';
 import type { Translation } from './language';
+import { frenchPublication } from './publication.fr';
 
 /** Français. */
 export const french: Translation = {
   administration: frenchAdministration,
+  publication: frenchPublication,
   skip: 'Aller au contenu',
   language: 'Langue',
   nav: { workspace: 'Explorer et analyser', experiments: 'Expériences', datasets: 'Données', inbox: 'Importer', scans: 'Examens', api: 'API' },

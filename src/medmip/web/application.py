@@ -35,6 +35,7 @@ from medmip.web import (
     problems,
     profile,
     provider,
+    scan_publication,
     stewardship,
     system,
     variables,
@@ -131,6 +132,7 @@ def create_app(
     api.include_router(federation.router(service, door))
     api.include_router(inbox.router(desk, door))
     api.include_router(imaging.router(scan_desk, door))
+    api.include_router(scan_publication.router(service.home, service.ledger, door))
     api.include_router(stewardship.router(desk, door))
     api.include_router(profile.router(door))
     api.include_router(provider.router(door))

@@ -144,7 +144,8 @@ def _refuse_mixing(home: Home, wish: Wish, found: Found) -> None:
         raise Conflict(
             f"{wish.dataset} has columns of what was measured already: "
             f"{', '.join([*plan.replaced, *plan.gone])}.",
-            remedy="Say --replace, and they give way wholly; values are never mixed.",
+            remedy="Ask for them to be replaced (--replace), and they give way wholly; values "
+            "are never mixed.",
         )
     if wish.code == wish.dataset:
         return
