@@ -309,6 +309,7 @@ def test_the_card_tells_where_volumes_come_from_and_of_no_few_patients(home, pub
     assert not any(scan.patient in card or scan.id in card for scan in scans)
     (row,) = [row for row in ledger(home).walk() if row.statistic == "scan publication"]
     assert ("clinic: volumes joined" in row.reason, row.verdict) == (True, "published")
+    assert row.snapshots == {"clinic": snapshot.hash}
     assert ledger(home).verify() is None
 
 

@@ -31,7 +31,7 @@ export const germanPublication: Texts['publication'] = {
     rejected: 'verworfen',
   },
   without: (without, all) => `${without.toLocaleString('de')} von ${all.toLocaleString('de')} Patienten bleiben ohne Aufnahme.`,
-  columns: (n) => `${n} Spalten, in cm³`,
+  columns: (n) => `${n} Spalten, Volumina in cm³`,
   replaced: 'Es weichen',
   gone: 'Fallen weg, da jetzt nicht gemessen',
   leftOut: 'Nicht veröffentlicht: Das Datenmodell hat keinen Platz dafür',

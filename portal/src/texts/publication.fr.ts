@@ -31,7 +31,7 @@ export const frenchPublication: Texts['publication'] = {
     rejected: 'rejetés',
   },
   without: (without, all) => `${without.toLocaleString('fr')} patients sur ${all.toLocaleString('fr')} restent sans examen.`,
-  columns: (n) => `${n} colonnes, en cm³`,
+  columns: (n) => `${n} colonnes, volumes en cm³`,
   replaced: 'Cèdent la place',
   gone: 'Disparaissent, car non mesurées cette fois',
   leftOut: 'Non publiés : le modèle de données n’a pas de place pour eux',

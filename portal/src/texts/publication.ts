@@ -28,7 +28,7 @@ export const publicationTexts = {
     rejected: 'rejected',
   },
   without: (without: number, all: number) => `${without.toLocaleString('en')} of ${all.toLocaleString('en')} patients stay without a scan.`,
-  columns: (n: number) => `${n} columns, in cm³`,
+  columns: (n: number) => `${n} columns, volumes in cm³`,
   replaced: 'Give way',
   gone: 'Gone, as not measured now',
   leftOut: 'Not published: the data model has no place for them',
