@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from medmip.catalogue.home import Home
-from medmip.imaging.volumetry.review import Decision
 from medmip.store.snapshots import Datasets
 from tests.browser.axe import violations
 from tests.browser.conftest import running
@@ -33,7 +32,7 @@ def ward(tmp_path: Path) -> Iterator[tuple[str, Home]]:
     shelve(home, VISITS, "late", "p13", DAYS["M24"] + timedelta(days=300))
     shelve(home, VISITS, "stranger", "nobody", DAYS["BL"])
     shelve(home, VISITS, "new", "p14", DAYS["BL"], decision=None)
-    shelve(home, VISITS, "bad", "p15", DAYS["BL"], decision=Decision.REJECT)
+    shelve(home, VISITS, "bad", "p15", DAYS["BL"], decision="reject")
     with running(f"serve --home {home.path}", tmp_path / "output.txt") as address:
         yield address, home
 

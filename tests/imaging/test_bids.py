@@ -20,7 +20,7 @@ from medmip.imaging.shelf import VOLUME, Shelf
 from medmip.imaging.volume import Volume, write_volume
 from medmip.imaging.volumetry.choice import SettingName
 from medmip.imaging.volumetry.record import LABELS, VOLUMES, kept
-from medmip.imaging.volumetry.review import Decision, decide
+from medmip.imaging.volumetry.review import decide
 from tests.imaging.ward import DAYS, VISITS, ledger, publish_visits, shelve
 from tests.ingest.killing import killer
 
@@ -39,7 +39,7 @@ def mip(home, capsys):
     return run
 
 
-def segmented(home, name, code, day=None, *, decision=Decision.ACCEPT, **measured):
+def segmented(home, name, code, day=None, *, decision="accept", **measured):
     """A scan with its T1 and its file of labels, as measuring leaves them."""
     record = shelve(home, VISITS, name, code, day, decision=None, **measured)
     place = Shelf(home).scans / name
@@ -62,7 +62,7 @@ def scans(home):
         "ab12": segmented(home, "ab12", "p1", DAYS["M12"], tiv=1402),
         "cd34": segmented(home, "cd34", "p1", DAYS["BL"], tiv=1401),
         "ef56": segmented(home, "ef56", "p2"),
-        "bad": segmented(home, "bad", "p3", DAYS["BL"], decision=Decision.REJECT),
+        "bad": segmented(home, "bad", "p3", DAYS["BL"], decision="reject"),
         "new": segmented(home, "new", "p4", DAYS["BL"], decision=None),
     }
 
@@ -181,7 +181,7 @@ def test_without_an_atlas_there_are_volumes_alone(home, mip, tmp_path):
     (Shelf(home).scans / "ab12" / VOLUMES).write_text(
         record.model_copy(update={"volumes": totals}).model_dump_json()
     )
-    decide(home, ledger(home), "ab12", Decision.ACCEPT, "seen", "somebody")
+    decide(home, ledger(home), "ab12", "accept", "seen", "somebody")
     assert mip("imaging", "export", "--bids", tmp_path / "out", "--unproven")[0] == 0
     assert not list((tmp_path / "out").rglob("*dseg*"))
 

@@ -11,7 +11,7 @@ from medmip.catalogue.home import Home
 from medmip.cli.main import main
 from medmip.imaging.shelf import Shelf
 from medmip.imaging.volumetry.record import VOLUMES, kept
-from medmip.imaging.volumetry.review import Decision, decide
+from medmip.imaging.volumetry.review import decide
 from tests.imaging.brain import EDGE, SHAPE, head, write_atlas
 from tests.imaging.scanner import scan
 from tests.imaging.ward import VISITS, ledger, publish_visits, shelve, volume
@@ -98,4 +98,4 @@ def copied(home, measured, code, factor):
     volumes = tuple(one.model_copy(update={"cm3": one.cm3 * factor}) for one in measured.volumes)
     record = measured.model_copy(update={"scan": name, "volumes": volumes})
     (Shelf(home).scans / name / VOLUMES).write_text(record.model_dump_json())
-    decide(home, ledger(home), name, Decision.ACCEPT, "seen", "somebody")
+    decide(home, ledger(home), name, "accept", "seen", "somebody")

@@ -12,7 +12,7 @@ from medmip.errors import Conflict
 from medmip.imaging.publication.accepted import accepted_scans, refuse_changed
 from medmip.imaging.shelf import Shelf
 from medmip.imaging.volumetry.choice import SettingName
-from medmip.imaging.volumetry.review import Decision, decide
+from medmip.imaging.volumetry.review import decide
 from medmip.stewardship.applied import applied_to
 from medmip.store.snapshots import Datasets
 from tests.imaging.ward import (
@@ -87,7 +87,7 @@ def test_volumes_join_by_patient_where_rows_have_no_date(home, publish, mip):
     shelve(home, FLAT, "twin", "p5", DAYS["BL"])
     shelve(home, FLAT, "other twin", "p5", DAYS["BL"])
     shelve(home, FLAT, "stranger", "nobody", DAYS["BL"])
-    shelve(home, FLAT, "bad", "p7", DAYS["BL"], decision=Decision.REJECT)
+    shelve(home, FLAT, "bad", "p7", DAYS["BL"], decision="reject")
     shelve(home, FLAT, "new", "p8", DAYS["BL"], decision=None)
     done = publish(FLAT)
     told = {name: done[name] for name in ("joined", "spare", "ambiguous", "no_patient")}
@@ -342,10 +342,10 @@ def test_nothing_is_published_upon_what_changed_meanwhile(home):
     shelf = Shelf(home)
     (scan,) = accepted_scans(shelf).accepted
     refuse_changed(shelf, [scan])
-    decide(home, ledger(home), "one", Decision.REJECT, "moved", "somebody")
+    decide(home, ledger(home), "one", "reject", "moved", "somebody")
     with pytest.raises(Conflict, match="reviewed or measured anew"):
         refuse_changed(shelf, [scan])
-    decide(home, ledger(home), "one", Decision.ACCEPT, "seen", "somebody")
+    decide(home, ledger(home), "one", "accept", "seen", "somebody")
     measure(home, "one", tiv=1.0)
     with pytest.raises(Conflict, match="reviewed or measured anew"):
         refuse_changed(shelf, [scan])

@@ -10,7 +10,7 @@ from medmip.imaging.shelf import Shelf
 from medmip.imaging.volumetry.atlas import AtlasRecord
 from medmip.imaging.volumetry.choice import SettingName
 from medmip.imaging.volumetry.record import VOLUMES, MeasuredVolume, Quality, VolumesRecord
-from medmip.imaging.volumetry.review import Decision, decide
+from medmip.imaging.volumetry.review import decide
 from medmip.ingest.publish import bring_in
 from medmip.privacy.ledger import Ledger
 from medmip.privacy.ledger_head import LedgerHead
@@ -99,7 +99,7 @@ def ledger(home):
     return Ledger(open_state(home), LedgerHead(home))
 
 
-def shelve(home, model, name, code, day=None, *, decision=Decision.ACCEPT, **measured):
+def shelve(home, model, name, code, day=None, *, decision="accept", **measured):
     """A scan of a patient, added as with --dataset, measured, and decided of."""
     who = identity_of(home, model.key, "clinic")
     moved = day and who.date(code, day.strftime("%Y%m%d"))
