@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from datetime import timedelta
+import re
+from datetime import date, timedelta
 
 import pyarrow.parquet as pq
 import pytest
 
+from medmip.catalogue.model_store import ModelStore
 from medmip.cli.main import main
 from medmip.errors import Conflict
 from medmip.imaging.publication.accepted import accepted_scans, refuse_changed
@@ -15,6 +17,7 @@ from medmip.imaging.volumetry.choice import SettingName
 from medmip.imaging.volumetry.review import decide
 from medmip.stewardship.applied import applied_to
 from medmip.store.snapshots import Datasets
+from tests.conftest import ROOT
 from tests.imaging.ward import (
     DAYS,
     FLAT,
@@ -124,6 +127,31 @@ def test_volumes_join_the_nearest_visit_of_a_longitudinal_dataset(home, publish)
     assert [{name: row[name] for name in before[0]} for row in rows(home, VISITS)] == before
     more = ("--window", 365, "--replace", "--allow-small-change")
     assert publish(VISITS, *more)["outside"] == 0
+
+
+def test_the_model_of_visits_that_comes_with_mip_needs_but_a_date(home, publish, mip, tmp_path):
+    extended = tmp_path / "ourvisits.json"
+    page = (ROOT / "docs" / "imaging.md").read_text()
+    blocks = re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (text,) = [block for block in blocks if "ourvisits" in block]
+    extended.write_text(text)
+    assert mip("model", "add", extended)[0] == 0
+    model = ModelStore(home).get("ourvisits:1.0")
+    policy = home.dataset_policy(model.key, "clinic")
+    policy.parent.mkdir(parents=True)
+    policy.write_text(MOVED)
+    visits = (("BL", "2019-05-06"), ("FL1", "2020-05-06"))
+    lines = [f"p{i},{visit},{day},7{i}" for i in range(9) for visit, day in visits]
+    file = tmp_path / "visits.csv"
+    file.write_text("\n".join(["subjectid,visitid,visitdate,subjectageyears", *lines, ""]))
+    assert mip("data", "import", file, "--model", model.key, "--dataset", "clinic")[0] == 0
+    scan = shelve(home, model, "one", "p4", date(2020, 6, 1), tiv=1234.5)
+    done = publish(model)
+    assert (done["joined"], done["columns"]) == (1, ["tiv", "lefthippocampus", "righthippocampus"])
+    found = [row for row in rows(home, model) if row["tiv"] is not None]
+    assert [(row["subjectid"], row["visitid"], row["tiv"]) for row in found] == [
+        (scan.patient, "FL1", 1234.5)
+    ]
 
 
 def test_a_date_that_moved_otherwise_is_not_compared(home, publish, mip):
