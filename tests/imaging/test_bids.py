@@ -155,6 +155,8 @@ def test_nothing_is_written_over(home, scans, mip, tmp_path):
         assert (code, "nothing is written over" in err) == (1, True)
     assert (tmp_path / "file").read_text() == "mine"
     assert "no place to be" in mip("imaging", "export", "--bids", tmp_path / "a/b", "--unproven")[2]
+    inside = Shelf(home).scans / "out"
+    assert "MIP's own home" in mip("imaging", "export", "--bids", inside, "--unproven")[2]
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".partial")]
 
 

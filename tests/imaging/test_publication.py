@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from datetime import timedelta
+import re
+from datetime import date, timedelta
 
 import pyarrow.parquet as pq
 import pytest
 
+from medmip.catalogue.model_store import ModelStore
 from medmip.cli.main import main
 from medmip.errors import Conflict
 from medmip.imaging.publication.accepted import accepted_scans, refuse_changed
@@ -15,6 +17,7 @@ from medmip.imaging.volumetry.choice import SettingName
 from medmip.imaging.volumetry.review import ReviewDecision, decide
 from medmip.stewardship.applied import applied_to
 from medmip.store.snapshots import Datasets
+from tests.conftest import ROOT
 from tests.imaging.ward import (
     DAYS,
     FLAT,
@@ -124,6 +127,31 @@ def test_volumes_join_the_nearest_visit_of_a_longitudinal_dataset(home, publish)
     assert [{name: row[name] for name in before[0]} for row in rows(home, VISITS)] == before
     more = ("--window", 365, "--replace", "--allow-small-change")
     assert publish(VISITS, *more)["outside"] == 0
+
+
+def test_the_model_of_visits_that_comes_with_mip_needs_but_a_date(home, publish, mip, tmp_path):
+    extended = tmp_path / "ourvisits.json"
+    page = (ROOT / "docs" / "imaging.md").read_text()
+    blocks = re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (text,) = [block for block in blocks if "ourvisits" in block]
+    extended.write_text(text)
+    assert mip("model", "add", extended)[0] == 0
+    model = ModelStore(home).get("ourvisits:1.0")
+    policy = home.dataset_policy(model.key, "clinic")
+    policy.parent.mkdir(parents=True)
+    policy.write_text(MOVED)
+    visits = (("BL", "2019-05-06"), ("FL1", "2020-05-06"))
+    lines = [f"p{i},{visit},{day},7{i}" for i in range(9) for visit, day in visits]
+    file = tmp_path / "visits.csv"
+    file.write_text("\n".join(["subjectid,visitid,visitdate,subjectageyears", *lines, ""]))
+    assert mip("data", "import", file, "--model", model.key, "--dataset", "clinic")[0] == 0
+    scan = shelve(home, model, "one", "p4", date(2020, 6, 1), tiv=1234.5)
+    done = publish(model)
+    assert (done["joined"], done["columns"]) == (1, ["tiv", "lefthippocampus", "righthippocampus"])
+    found = [row for row in rows(home, model) if row["tiv"] is not None]
+    assert [(row["subjectid"], row["visitid"], row["tiv"]) for row in found] == [
+        (scan.patient, "FL1", 1234.5)
+    ]
 
 
 def test_a_date_that_moved_otherwise_is_not_compared(home, publish, mip):
@@ -247,6 +275,12 @@ def test_another_name_leaves_the_dataset_and_takes_its_policy_along(home, publis
     assert "dataset of its own" in refused(FLAT, "--as", "third")
 
 
+def test_a_name_that_is_none_is_told(home, mip):
+    asked = ("imaging", "publish", "--model", FLAT.key, "--dataset", "../clinic")
+    code, _, err = mip(*asked)
+    assert (code, "no name of a dataset" in err) == (2, True)
+
+
 def test_patients_stay_alike(home, publish):
     policy = (
         "[anonymisation.k_anonymity]\nk = 5\nsuppression = 0.5\n"
@@ -303,6 +337,7 @@ def test_the_card_tells_where_volumes_come_from_and_of_no_few_patients(home, pub
     assert not any(scan.patient in card or scan.id in card for scan in scans)
     (row,) = [row for row in ledger(home).walk() if row.statistic == "scan publication"]
     assert ("clinic: volumes joined" in row.reason, row.verdict) == (True, "published")
+    assert row.snapshots == {"clinic": snapshot.hash}
     assert ledger(home).verify() is None
 
 

@@ -829,6 +829,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/imaging/publication": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Publication
+         * @description Plans or makes a dataset's next version, with the volumes of accepted scans.
+         */
+        post: operations["publishVolumes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/imaging/scans": {
         parameters: {
             query?: never;
@@ -5141,6 +5161,69 @@ export interface components {
             quarantine: boolean;
         };
         /**
+         * PublicationPlan
+         * @description Counts are exact, for the data manager alone.
+         *
+         *     version is the one of dataset that the volumes are joined to, target the dataset that gets a
+         *     new version. date is the column of visits' dates, None where the patient alone tells. joined
+         *     to spare are accepted scans by what becomes of them; waiting and rejected are never joined,
+         *     and neither are those of other measurements, by another atlas or setting than asked for.
+         *     replaced are columns that the rows have already, gone those of a former publication that were
+         *     not measured now. refusal says why it would not be published as it was asked for.
+         */
+        PublicationPlan: {
+            /** Ambiguous */
+            ambiguous: number;
+            /** Atlas */
+            atlas: string | null;
+            /** Columns */
+            columns: string[];
+            /** Dataset */
+            dataset: string;
+            /** Date */
+            date: string | null;
+            /** Gone */
+            gone: string[];
+            /** Joined */
+            joined: number;
+            /** Left Out */
+            left_out: {
+                [key: string]: string;
+            };
+            /** Model */
+            model: string;
+            /** No Patient */
+            no_patient: number;
+            /** Other */
+            other: number;
+            /** Outside */
+            outside: number;
+            /** Patients */
+            patients: number;
+            /** Patients Without */
+            patients_without: number;
+            /** Refusal */
+            refusal?: string | null;
+            /** Rejected */
+            rejected: number;
+            /** Replaced */
+            replaced: string[];
+            /** Setting */
+            setting: string | null;
+            /** Spare */
+            spare: number;
+            /** Target */
+            target: string;
+            /** Undated */
+            undated: number;
+            /** Version */
+            version: number;
+            /** Waiting */
+            waiting: number;
+            /** Window */
+            window: number | null;
+        };
+        /**
          * PublishedVersion
          * @description A version that a file became; stamp tells of the content that it had then, and choice is
          *     the hash of how it was read.
@@ -6762,6 +6845,59 @@ export interface components {
              * @default 0
              */
             terms_version: number;
+        };
+        /**
+         * VolumesAnswer
+         * @description What would happen, or happened; version is the one that was published, null for a plan.
+         */
+        VolumesAnswer: {
+            plan: components["schemas"]["PublicationPlan"];
+            /** Rule */
+            rule: string;
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * VolumesOrder
+         * @description What is asked for; go publishes it, else it is only told what would happen.
+         */
+        VolumesOrder: {
+            /** Atlas */
+            atlas?: string | null;
+            /** Dataset */
+            dataset: string;
+            /** Date */
+            date?: string | null;
+            /**
+             * Go
+             * @default false
+             */
+            go: boolean;
+            /** Model */
+            model: string;
+            /**
+             * Replace
+             * @default false
+             */
+            replace: boolean;
+            setting?: components["schemas"]["SettingName"] | null;
+            /**
+             * Small Change
+             * @default false
+             */
+            small_change: boolean;
+            /** Target */
+            target?: string | null;
+            /**
+             * Unproven
+             * @default false
+             */
+            unproven: boolean;
+            /**
+             * Window
+             * @default 180
+             */
+            window: number;
         };
         /**
          * Waiting
@@ -10622,6 +10758,102 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    publishVolumes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VolumesOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VolumesAnswer"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,4 +1,4 @@
-import { Button, Group, Select, Text, Title } from '@mantine/core';
+import { Box, Button, Group, Select, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 
@@ -7,6 +7,7 @@ import { Empty } from '../shared/Empty';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { texts } from '../texts/texts';
+import { PublicationSection } from './PublicationSection';
 import { ScanInbox } from './ScanInbox';
 import { ScanTable } from './ScanTable';
 
@@ -68,6 +69,11 @@ export function ScansPage() {
             {t.next}
           </Button>
         </Group>
+      )}
+      {query.data && total > 0 && (
+        <Box mt="lg">
+          <PublicationSection />
+        </Box>
       )}
     </div>
   );

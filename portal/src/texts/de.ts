@@ -5,6 +5,7 @@ import { germanHelp } from './help.de';
 import { germanInbox } from './inbox.de';
 import type { Texts } from './language';
 import { germanPeople } from './people.de';
+import { germanPublication } from './publication.de';
 import { germanStewardship } from './stewardship.de';
 
 /** Deutsch. */
@@ -13,6 +14,7 @@ export const german: Texts = {
   ...germanFederation,
   ...germanStewardship,
   administration: germanAdministration,
+  publication: germanPublication,
   brand: 'MIP',
   brandLong: 'Medical Informatics Platform',
   skip: 'Zum Inhalt',

@@ -5,6 +5,7 @@ import { frenchHelp } from './help.fr';
 import { frenchInbox } from './inbox.fr';
 import type { Texts } from './language';
 import { frenchPeople } from './people.fr';
+import { frenchPublication } from './publication.fr';
 import { frenchStewardship } from './stewardship.fr';
 
 /** Français. */
@@ -13,6 +14,7 @@ export const french: Texts = {
   ...frenchFederation,
   ...frenchStewardship,
   administration: frenchAdministration,
+  publication: frenchPublication,
   brand: 'MIP',
   brandLong: 'Medical Informatics Platform',
   skip: 'Aller au contenu',

@@ -46,6 +46,8 @@ def publish(
     """Join accepted volumes to a dataset's rows by patient and visit, as its new version."""
     import json
 
+    from pydantic import ValidationError
+
     from medmip.imaging.publication.publishing import planned
     from medmip.imaging.publication.publishing import publish as publish_volumes
     from medmip.imaging.publication.wish import Wish
@@ -54,18 +56,23 @@ def publish(
     from medmip.store.state import open_state
 
     place = opened(home)
-    wish = Wish(
-        model=model,
-        dataset=dataset,
-        target=target,
-        window=window,
-        date=date,
-        atlas=atlas,
-        setting=setting,
-        replace=replace,
-        small_change=small_change,
-        unproven=unproven,
-    )
+    try:
+        wish = Wish(
+            model=model,
+            dataset=dataset,
+            target=target,
+            window=window,
+            date=date,
+            atlas=atlas,
+            setting=setting,
+            replace=replace,
+            small_change=small_change,
+            unproven=unproven,
+        )
+    except ValidationError as error:
+        places = {str(part["loc"][0]) for part in error.errors()}
+        named = ", ".join(f"--{'as' if one == 'target' else one}" for one in sorted(places))
+        raise typer.BadParameter("it is no name of a dataset or model", param_hint=named) from None
     snapshot = None
     if plan:
         told = planned(place, wish)

@@ -36,6 +36,7 @@ from medmip.web import (
     profile,
     provider,
     scan_review,
+    scan_publication,
     stewardship,
     system,
     variables,
@@ -134,6 +135,7 @@ def create_app(
     api.include_router(inbox.router(desk, door))
     api.include_router(imaging.router(scan_desk, door))
     api.include_router(scan_review.router(service.home, service.ledger, door))
+    api.include_router(scan_publication.router(service.home, service.ledger, door))
     api.include_router(stewardship.router(desk, door))
     api.include_router(profile.router(door))
     api.include_router(provider.router(door))

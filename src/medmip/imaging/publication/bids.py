@@ -78,12 +78,7 @@ def export_bids(
             remedy="`mip imaging review` shows how scans stand.",
         )
     folder = folder.absolute()
-    if not folder.parent.is_dir():
-        raise ImagingError(
-            "The folder to write into has no place to be.",
-            where=str(folder),
-            remedy="Make the folder above it first.",
-        )
+    _refuse_place(home, folder)
     with alone(folder.parent):
         _refuse_there(folder)
         for left in folder.parent.glob(f".{folder.name}.*.partial"):
@@ -110,6 +105,21 @@ def export_bids(
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return len(scans)
+
+
+def _refuse_place(home: Home, folder: Path) -> None:
+    if not folder.parent.is_dir():
+        raise ImagingError(
+            "The folder to write into has no place to be.",
+            where=str(folder),
+            remedy="Make the folder above it first.",
+        )
+    if folder.resolve().is_relative_to(home.path.resolve()):
+        raise ImagingError(
+            "The folder to write into is in MIP's own home.",
+            where=str(folder),
+            remedy="Name one elsewhere.",
+        )
 
 
 def _refuse_there(folder: Path) -> None:

@@ -74,7 +74,7 @@ class PublicationPlan(BaseModel):
         }
         yield from (f"  {count} left out: {what}" for what, count in told.items() if count)
         by = f"by {self.atlas}" if self.atlas else "without an atlas, totals alone"
-        yield f"{len(self.columns)} columns, in cm3, {by}, setting {self.setting}"
+        yield f"{len(self.columns)} columns, volumes in cm3, {by}, setting {self.setting}"
         if self.replaced:
             yield f"  take the place of what is there: {', '.join(self.replaced)}"
         if self.gone:

@@ -34,7 +34,7 @@ from medmip.stewardship.policy import DatasetPolicy, stated_policy
 from medmip.stewardship.policy_file import write_policy
 from medmip.store.errors import UnknownDataset
 from medmip.store.placed import refuse_placed
-from medmip.store.snapshots import Datasets, Snapshot
+from medmip.store.snapshots import Datasets, Snapshot, file_hash
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,12 @@ def publish(home: Home, wish: Wish, ledger: Ledger, by: str) -> tuple[Publicatio
         with alone(shelf.scans):
             refuse_changed(shelf, found.joined.values())
             ledger.record(
-                Access(user=by, experiment="", algorithm="", snapshots={wish.code: ""}),
+                Access(
+                    user=by,
+                    experiment="",
+                    algorithm="",
+                    snapshots={wish.code: file_hash(ready.file)},
+                ),
                 statistic="scan publication",
                 verdict="published",
                 rule="",
@@ -144,7 +149,8 @@ def _refuse_mixing(home: Home, wish: Wish, found: Found) -> None:
         raise Conflict(
             f"{wish.dataset} has columns of what was measured already: "
             f"{', '.join([*plan.replaced, *plan.gone])}.",
-            remedy="Say --replace, and they give way wholly; values are never mixed.",
+            remedy="Ask for them to be replaced (--replace), and they give way wholly; values "
+            "are never mixed.",
         )
     if wish.code == wish.dataset:
         return

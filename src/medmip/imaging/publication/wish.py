@@ -10,6 +10,8 @@ DAYS = 180
 """The usual window, in days to either side of a visit."""
 LONGEST_WINDOW = 36_500
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Dataset = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+"""As `store.snapshots` has it."""
 
 
 class Wish(BaseModel):
@@ -25,8 +27,8 @@ class Wish(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: _Name
-    dataset: _Name
-    target: _Name | None = None
+    dataset: _Dataset
+    target: _Dataset | None = None
     window: int = Field(DAYS, ge=0, le=LONGEST_WINDOW)
     date: _Name | None = None
     atlas: _Name | None = None
