@@ -3257,6 +3257,38 @@ export interface components {
             variable: string;
         };
         /**
+         * FaceRemoval
+         * @description How the face was removed from a volume: points x with normal · x > distance became 0.
+         *
+         *     normal and distance, in millimetres, are in the volume's own space; share is that of its voxels
+         *     that lie there. template is the hash of the brain that the head was found by, volume that of
+         *     the file without the face, which everything that is measured starts from.
+         */
+        FaceRemoval: {
+            /** Distance */
+            distance: number;
+            /** Method */
+            method: string;
+            /** Normal */
+            normal: [
+                number,
+                number,
+                number
+            ];
+            /** Share */
+            share: number;
+            /** Template */
+            template: string;
+            /** Tools */
+            tools: {
+                [key: string]: string;
+            };
+            /** Version */
+            version: number;
+            /** Volume */
+            volume: string;
+        };
+        /**
          * FederationSelf
          * @description What this installation is in a federation; null where it is not.
          */
@@ -5399,13 +5431,15 @@ export interface components {
          *     id is keyed by the site and told by the content, so that the same scan has it again. rules is
          *     the hash of the rules that it was judged by. patient is the pseudonym, acquired the date moved
          *     under the site's key; both None where unknown. files is the number of files, or of frames
-         *     where a file holds several; shape is in voxels, voxel in millimetres.
+         *     where a file holds several; shape is in voxels, voxel in millimetres. faces is None as long as
+         *     the face is in the volume. text is None where it was taken before text was looked for.
          */
         ScanRecord: {
             /** Acquired */
             acquired?: string | null;
             /** Converter */
             converter?: string | null;
+            faces?: components["schemas"]["FaceRemoval"] | null;
             /** Files */
             files: number;
             /** Id */
@@ -5420,6 +5454,7 @@ export interface components {
             shape?: number[] | null;
             /** Source */
             source: string;
+            text?: components["schemas"]["TextCheck"] | null;
             verdict: components["schemas"]["Verdict"];
             /** Voxel */
             voxel?: number[] | null;
@@ -5944,6 +5979,12 @@ export interface components {
             /** Version */
             version: number;
         };
+        /**
+         * TextCheck
+         * @description What is known of text that may be burned into the pixels of a scan that was taken.
+         * @enum {string}
+         */
+        TextCheck: "none found" | "believed to name nobody";
         /**
          * Thresholds
          * @description The limits beyond which a dataset is not published, and how some things are measured.

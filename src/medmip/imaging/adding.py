@@ -11,18 +11,19 @@ from pathlib import Path, PurePosixPath
 import dcm2niix
 
 from medmip.catalogue.home import Home
+from medmip.imaging.burned_text import has_text
 from medmip.imaging.convert import converted
 from medmip.imaging.deidentify import deidentified, write
 from medmip.imaging.errors import ImagingError, Unfit
 from medmip.imaging.frames import single_frames
 from medmip.imaging.identity import Identity
 from medmip.imaging.intake import ZIP, FileKind, Found, found_below
-from medmip.imaging.record import ScanRecord, Verdict
+from medmip.imaging.record import ScanRecord, TextCheck, Verdict
 from medmip.imaging.rules import Rules, rules_of
 from medmip.imaging.series import Series, grouped, in_order
 from medmip.imaging.shelf import SLICES, VOLUME, Shelf
 from medmip.imaging.slice_file import SliceFile, slice_of
-from medmip.imaging.volume import judge, read_volume, write_volume
+from medmip.imaging.volume import Volume, judge, read_volume, write_volume
 
 _SUBJECT = re.compile(r"sub-([A-Za-z0-9]+)")
 _SUFFIX = re.compile(r"(?:^|_)([A-Za-z0-9]+)\.nii(?:\.gz)?$")
@@ -37,19 +38,25 @@ class Added:
 
 
 def add(
-    home: Home, paths: Sequence[Path], identity: Identity, *, again: bool = False
+    home: Home,
+    paths: Sequence[Path],
+    identity: Identity,
+    *,
+    again: bool = False,
+    believe_text: bool = False,
 ) -> Iterator[Added]:
     """Bring in all scans below the paths; each is kept before the next is looked at.
 
     What was taken already stays as it is; what was not is judged anew under other rules, or where
-    again says so. Raises ImagingError where the rules cannot be read or
+    again says so. With believe_text a person has looked at what seems to be drawn into the pixels,
+    and it names nobody. Raises ImagingError where the rules cannot be read or
     a program cannot be run, or the disk refuses; what was told of is kept all the same.
     """
     rules = rules_of(home)
     shelf = Shelf(home)
     try:
         with shelf.work() as work:
-            adding = _Adding(shelf, rules, identity, work, again)
+            adding = _Adding(shelf, rules, identity, work, again or believe_text, believe_text)
             loose: list[SliceFile] = []
             for number, path in enumerate(paths, 1):
                 if path.is_dir() or path.suffix.lower() == ZIP:
@@ -74,6 +81,7 @@ class _Adding:
     identity: Identity
     work: Path
     again: bool
+    believe_text: bool
 
     def path(self, path: Path, number: int) -> Iterator[Added]:
         slices = yield from self.files(path, number)
@@ -130,6 +138,7 @@ class _Adding:
             raise Unfit("The converted volume is not of the size of its slices.")
         if problems := judge(volume, self.rules.quality):
             raise Unfit(" ".join(problems))
+        text = self._text_in(volume)
         moved = self.identity.date(code, date)
 
         def fill(folder: Path) -> None:
@@ -149,6 +158,7 @@ class _Adding:
             shape=volume.voxels.shape,
             voxel=tuple(round(edge, 4) for edge in volume.edges),
             converter=f"dcm2niix {dcm2niix.__version__}",
+            text=text,
         )
         self.shelf.put(record, self.work, fill)
         return Added(record, new=True)
@@ -174,6 +184,7 @@ class _Adding:
             volume = read_volume(file.path)
             if problems := judge(volume, self.rules.quality):
                 raise Unfit(" ".join(problems))
+            text = self._text_in(volume)
         except Unfit as unfit:
             return self._kept(self._verdict(content, "NIfTI file", 1, unfit))
         record = ScanRecord(
@@ -185,9 +196,22 @@ class _Adding:
             patient=self.identity.patient(code),
             shape=volume.voxels.shape,
             voxel=tuple(round(edge, 4) for edge in volume.edges),
+            text=text,
         )
         self.shelf.put(record, self.work, lambda folder: write_volume(volume, folder / VOLUME))
         return Added(record, new=True)
+
+    def _text_in(self, volume: Volume) -> TextCheck:
+        if self.believe_text:
+            return TextCheck.BELIEVED
+        if has_text(volume):
+            raise Unfit(
+                "Something is drawn into its pixels, at one place in most slices, as burned-in "
+                "text is, which may name the patient.",
+                remedy="Look at it. If it names nobody, add it again with --believe-text; else "
+                "export the scan without annotations.",
+            )
+        return TextCheck.NONE_FOUND
 
     def _verdict(self, content: str, source: str, files: int, unfit: Unfit) -> ScanRecord:
         left = isinstance(unfit, _LeftOut)

@@ -68,12 +68,13 @@ class ImagingSettings(_Part):
 
     model and dataset name the dataset whose patients' pseudonyms and dates scans get; without them
     these are those of all datasets that are `linkable`. A folder in the inbox is whole once
-    nothing in it has changed for still_seconds.
+    nothing in it has changed for still_seconds. With keep_faces the faces stay in volumes.
     """
 
     model: str | None = None
     dataset: str | None = None
     still_seconds: float = Field(30, gt=0, le=86_400)
+    keep_faces: bool = False
     receiver: ReceiverSettings = ReceiverSettings()
 
     @model_validator(mode="after")
