@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import dcm2niix
+import numpy as np
+from numpy.typing import NDArray
 
 from medmip.catalogue.home import Home
 from medmip.imaging.burned_text import has_text
@@ -22,6 +24,7 @@ from medmip.imaging.record import ScanRecord, TextCheck, Verdict
 from medmip.imaging.rules import Rules, rules_of
 from medmip.imaging.series import Series, grouped, in_order
 from medmip.imaging.shelf import SLICES, VOLUME, Shelf
+from medmip.imaging.sides import refuse_other_place, stored_pixels
 from medmip.imaging.slice_file import SliceFile, slice_of
 from medmip.imaging.volume import Volume, judge, read_volume, write_volume
 
@@ -129,13 +132,18 @@ class _Adding:
     def _taken(self, scan: str, slices: Sequence[SliceFile]) -> Added:
         code, date = slices[0].patient[0], slices[0].date
         freed = self._folder()
+        seen: list[tuple[SliceFile, NDArray[np.number] | None]] = []
         for number, one in enumerate(slices, 1):
             image = deidentified(one.path, self.identity, code)
             compressed = image.file_meta.TransferSyntaxUID.is_compressed
             write(image, freed / f"{number:04d}.dcm")
+            # Every eighth and the ends, of which one that is all the same tells nothing.
+            if number % 8 == 1 or number == len(slices):
+                seen.append((one, stored_pixels(image, compressed=compressed)))
         volume = converted(freed, self._folder())
         if sorted(volume.voxels.shape) != sorted((*slices[0].shape, len(slices))):
             raise Unfit("The converted volume is not of the size of its slices.")
+        refuse_other_place(volume, seen)
         if problems := judge(volume, self.rules.quality):
             raise Unfit(" ".join(problems))
         text = self._text_in(volume)
