@@ -1,9 +1,12 @@
 """What the tests of scans share."""
 
+from pathlib import Path
+
 import pytest
 
 from medmip.imaging.adding import add
 from medmip.imaging.identity import Identity
+from tests.conftest import missing
 
 KEY = b"k" * 32
 
@@ -34,3 +37,12 @@ def reason(added):
         return one.record.reason
 
     return asking
+
+
+@pytest.fixture(scope="session")
+def colin():
+    """Colin27, a real head; Debian's package mricron-data has it."""
+    path = Path("/usr/share/mricron/templates/ch2.nii.gz")
+    if not path.exists():
+        missing("mricron-data, which has a real head, is not installed")
+    return path

@@ -1,5 +1,6 @@
 """However pixels are packed, and however many images a file holds, the volume is the same."""
 
+import subprocess
 from io import BytesIO
 
 import nibabel as nib
@@ -14,6 +15,8 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     JPEG2000Lossless,
     JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
 )
 
 from medmip.imaging.shelf import Shelf
@@ -64,6 +67,27 @@ def test_a_transfer_syntax_makes_no_difference_to_the_voxels(home, added, tmp_pa
     (one,) = added(tmp_path / "in")
     assert one.record.verdict == "taken", one.record
     assert np.array_equal(volume(home, one.record), VOXELS)
+
+
+@pytest.mark.parametrize(
+    "options, syntax, most",
+    [([], JPEGLSLossless, 0), (["+en", "+md", "1"], JPEGLSNearLossless, 1)],
+)
+def test_jpeg_ls_makes_no_more_difference_to_the_voxels_than_it_may(
+    home, added, tmp_path, need, options, syntax, most
+):
+    pack_one = need("dcmcjpls")
+    for path in scan(tmp_path / "in"):
+        subprocess.run([pack_one, *options, path, path], check=True, capture_output=True)
+        file = dcmread(path)
+        assert file.file_meta.TransferSyntaxUID == syntax
+        # What loses a little is called derived by the program; a scanner would not.
+        file.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND"]
+        file.save_as(path)
+    (one,) = added(tmp_path / "in")
+    assert one.record.verdict == "taken", one.record
+    found = volume(home, one.record).astype(int)
+    assert np.abs(found - VOXELS).max() == most
 
 
 def item(**attributes):

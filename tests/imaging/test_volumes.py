@@ -205,13 +205,13 @@ def test_a_full_disk_is_told_of_and_leaves_nothing_half(home, scanned, capsys):
 
 def test_ctrl_c_stops_the_work(home, scanned):
     shelve(home, "stopped", scanned[0])
+    # Tests that a shell runs in the background ignore a Ctrl-C, and so do their children.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     process = subprocess.Popen(
-        [*MIP, "imaging", "measure", "stopped", "--home", home.path],
+        [*MIP[:2], heard + MIP[2], "imaging", "measure", "stopped", "--home", home.path],
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # Tests that a shell runs in the background ignore a Ctrl-C, and so do their children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     with process:
         for line in process.stdout:

@@ -3392,6 +3392,38 @@ export interface components {
             variable: string;
         };
         /**
+         * FaceRemoval
+         * @description How the face was removed from a volume: points x with normal · x > distance became 0.
+         *
+         *     normal and distance, in millimetres, are in the volume's own space; share is that of its voxels
+         *     that lie there. template is the hash of the brain that the head was found by, volume that of
+         *     the file without the face, which everything that is measured starts from.
+         */
+        FaceRemoval: {
+            /** Distance */
+            distance: number;
+            /** Method */
+            method: string;
+            /** Normal */
+            normal: [
+                number,
+                number,
+                number
+            ];
+            /** Share */
+            share: number;
+            /** Template */
+            template: string;
+            /** Tools */
+            tools: {
+                [key: string]: string;
+            };
+            /** Version */
+            version: number;
+            /** Volume */
+            volume: string;
+        };
+        /**
          * FederationSelf
          * @description What this installation is in a federation; null where it is not.
          */
@@ -4100,6 +4132,7 @@ export interface components {
             acquired?: string | null;
             /** Converter */
             converter?: string | null;
+            faces?: components["schemas"]["FaceRemoval"] | null;
             /** Files */
             files: number;
             /** Id */
@@ -4117,6 +4150,7 @@ export interface components {
             /** Source */
             source: string;
             standing: components["schemas"]["medmip__imaging__volumetry__review__Standing"] | null;
+            text?: components["schemas"]["TextCheck"] | null;
             verdict: components["schemas"]["Verdict"];
             /** Voxel */
             voxel?: number[] | null;
@@ -6394,6 +6428,12 @@ export interface components {
             /** Version */
             version: number;
         };
+        /**
+         * TextCheck
+         * @description What is known of text that may be burned into the pixels of a scan that was taken.
+         * @enum {string}
+         */
+        TextCheck: "none found" | "believed to name nobody";
         /**
          * Thresholds
          * @description The limits beyond which a dataset is not published, and how some things are measured.

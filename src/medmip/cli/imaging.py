@@ -48,6 +48,14 @@ def add(
     again: Annotated[
         bool, typer.Option("--again", help="Judge anew what was refused or left out before.")
     ] = False,
+    believe_text: Annotated[
+        bool,
+        typer.Option(
+            "--believe-text",
+            help="You looked at these scans, and what seems to be drawn into their pixels names "
+            "nobody. Judges anew as --again does.",
+        ),
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,7 +67,8 @@ def add(
     if (model is None) != (dataset is None):
         raise typer.BadParameter("--model and --dataset go together")
     place = _opened(home)
-    done = list(bring_in(place, paths, identity_of(place, model, dataset), again=again))
+    who = identity_of(place, model, dataset)
+    done = list(bring_in(place, paths, who, again=again, believe_text=believe_text))
     if as_json:
         _print_json([one.record for one in done], [one.new for one in done])
     else:
@@ -170,6 +179,7 @@ def _print(records: Sequence["ScanRecord"]) -> None:
         if record.shape and record.voxel:
             size = "×".join(str(length) for length in record.shape)
             told.append(f"{size} voxels of {'×'.join(f'{edge:g}' for edge in record.voxel)} mm")
+            told.append("face removed" if record.faces else "with its face")
         typer.echo(f"{record.id}  {record.verdict}: {', '.join(told)}")
         if record.reason:
             typer.echo(f"  {record.reason}")

@@ -9,20 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import dcm2niix
+import numpy as np
+from numpy.typing import NDArray
 
 from medmip.catalogue.home import Home
+from medmip.imaging.burned_text import has_text
 from medmip.imaging.convert import converted
 from medmip.imaging.deidentify import deidentified, write
 from medmip.imaging.errors import ImagingError, Unfit
 from medmip.imaging.frames import single_frames
 from medmip.imaging.identity import Identity
 from medmip.imaging.intake import ZIP, FileKind, Found, found_below
-from medmip.imaging.record import ScanRecord, Verdict
+from medmip.imaging.record import ScanRecord, TextCheck, Verdict
 from medmip.imaging.rules import Rules, rules_of
 from medmip.imaging.series import Series, grouped, in_order
 from medmip.imaging.shelf import SLICES, VOLUME, Shelf
+from medmip.imaging.sides import refuse_other_place, stored_pixels
 from medmip.imaging.slice_file import SliceFile, slice_of
-from medmip.imaging.volume import judge, read_volume, write_volume
+from medmip.imaging.volume import Volume, judge, read_volume, write_volume
 
 _SUBJECT = re.compile(r"sub-([A-Za-z0-9]+)")
 _SUFFIX = re.compile(r"(?:^|_)([A-Za-z0-9]+)\.nii(?:\.gz)?$")
@@ -37,19 +41,25 @@ class Added:
 
 
 def add(
-    home: Home, paths: Sequence[Path], identity: Identity, *, again: bool = False
+    home: Home,
+    paths: Sequence[Path],
+    identity: Identity,
+    *,
+    again: bool = False,
+    believe_text: bool = False,
 ) -> Iterator[Added]:
     """Bring in all scans below the paths; each is kept before the next is looked at.
 
     What was taken already stays as it is; what was not is judged anew under other rules, or where
-    again says so. Raises ImagingError where the rules cannot be read or
+    again says so. With believe_text a person has looked at what seems to be drawn into the pixels,
+    and it names nobody. Raises ImagingError where the rules cannot be read or
     a program cannot be run, or the disk refuses; what was told of is kept all the same.
     """
     rules = rules_of(home)
     shelf = Shelf(home)
     try:
         with shelf.work() as work:
-            adding = _Adding(shelf, rules, identity, work, again)
+            adding = _Adding(shelf, rules, identity, work, again or believe_text, believe_text)
             loose: list[SliceFile] = []
             for number, path in enumerate(paths, 1):
                 if path.is_dir() or path.suffix.lower() == ZIP:
@@ -74,6 +84,7 @@ class _Adding:
     identity: Identity
     work: Path
     again: bool
+    believe_text: bool
 
     def path(self, path: Path, number: int) -> Iterator[Added]:
         slices = yield from self.files(path, number)
@@ -121,15 +132,21 @@ class _Adding:
     def _taken(self, scan: str, slices: Sequence[SliceFile]) -> Added:
         code, date = slices[0].patient[0], slices[0].date
         freed = self._folder()
+        seen: list[tuple[SliceFile, NDArray[np.number] | None]] = []
         for number, one in enumerate(slices, 1):
             image = deidentified(one.path, self.identity, code)
             compressed = image.file_meta.TransferSyntaxUID.is_compressed
             write(image, freed / f"{number:04d}.dcm")
+            # Every eighth and the ends, of which one that is all the same tells nothing.
+            if number % 8 == 1 or number == len(slices):
+                seen.append((one, stored_pixels(image, compressed=compressed)))
         volume = converted(freed, self._folder())
         if sorted(volume.voxels.shape) != sorted((*slices[0].shape, len(slices))):
             raise Unfit("The converted volume is not of the size of its slices.")
+        refuse_other_place(volume, seen)
         if problems := judge(volume, self.rules.quality):
             raise Unfit(" ".join(problems))
+        text = self._text_in(volume)
         moved = self.identity.date(code, date)
 
         def fill(folder: Path) -> None:
@@ -150,6 +167,7 @@ class _Adding:
             shape=volume.voxels.shape,
             voxel=tuple(round(edge, 4) for edge in volume.edges),
             converter=f"dcm2niix {dcm2niix.__version__}",
+            text=text,
         )
         self.shelf.put(record, self.work, fill)
         return Added(record, new=True)
@@ -175,6 +193,7 @@ class _Adding:
             volume = read_volume(file.path)
             if problems := judge(volume, self.rules.quality):
                 raise Unfit(" ".join(problems))
+            text = self._text_in(volume)
         except Unfit as unfit:
             return self._kept(self._verdict(content, "NIfTI file", 1, unfit))
         record = ScanRecord(
@@ -186,9 +205,22 @@ class _Adding:
             patient=self.identity.patient(code),
             shape=volume.voxels.shape,
             voxel=tuple(round(edge, 4) for edge in volume.edges),
+            text=text,
         )
         self.shelf.put(record, self.work, lambda folder: write_volume(volume, folder / VOLUME))
         return Added(record, new=True)
+
+    def _text_in(self, volume: Volume) -> TextCheck:
+        if self.believe_text:
+            return TextCheck.BELIEVED
+        if has_text(volume):
+            raise Unfit(
+                "Something is drawn into its pixels, at one place in most slices, as burned-in "
+                "text is, which may name the patient.",
+                remedy="Look at it. If it names nobody, add it again with --believe-text; else "
+                "export the scan without annotations.",
+            )
+        return TextCheck.NONE_FOUND
 
     def _verdict(self, content: str, source: str, files: int, unfit: Unfit) -> ScanRecord:
         left = isinstance(unfit, _LeftOut)

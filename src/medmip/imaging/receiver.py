@@ -1,6 +1,7 @@
 """The DICOM receiver: a C-STORE and C-ECHO SCP for peers that are named, and for nobody else."""
 
 import logging
+import ssl
 import threading
 import warnings
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGLossless,
     JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
     MRImageStorage,
     RLELossless,
 )
@@ -33,6 +36,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 from medmip.catalogue.home import Home
 from medmip.errors import Conflict
 from medmip.imaging.errors import ImagingError
+from medmip.imaging.receiver_tls import context_of
 from medmip.imaging.reception import Reception
 from medmip.imaging.settings import ReceiverSettings
 from medmip.imaging.slice_file import UNREADABLE
@@ -51,6 +55,8 @@ SYNTAXES = (
     JPEGLossless,
     JPEG2000Lossless,
     JPEG2000,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
     RLELossless,
 )
 """Those that intake takes, the plainest first."""
@@ -61,6 +67,8 @@ NOT_UNDERSTOOD = 0xC000
 """PS3.4, Table B.2-1: out of resources, not what the command says, cannot understand."""
 _CALLING_UNKNOWN = (0x01, 0x01, 0x03)
 """PS3.8, 9.3.4: rejected for good, by the service's user, calling AE title not recognised."""
+_GREETING = 10.0
+"""Seconds that a caller has for TLS."""
 _SILENCE = 30.0
 """Seconds of silence after which a peer is cut off at the earliest."""
 _OVERHEAD = 2**20
@@ -72,6 +80,23 @@ class _Server(ThreadedAssociationServer):
     """Hears the addresses of peers alone, and not many more of them at once than are served."""
 
     settings = ReceiverSettings()
+    context: ssl.SSLContext | None = None
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Greets by TLS in a thread of its own: whoever is slow there keeps nobody else waiting."""
+        if self.context is not None:
+            try:
+                request.settimeout(_GREETING)
+                request = self.context.wrap_socket(request, server_side=True)
+                request.settimeout(None)
+            except OSError as error:
+                reason = getattr(error, "reason", None) or type(error).__name__
+                log.warning(
+                    "a caller's TLS was refused", address=str(client_address[0]), reason=reason
+                )
+                self.shutdown_request(request)
+                return
+        super().process_request_thread(request, client_address)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401, ARG002
         address = str(client_address[0])
@@ -90,7 +115,7 @@ class Receiver:
     """Serves the peers of its settings while `listening`; what it acknowledged is on the disk."""
 
     def __init__(self, home: Home, settings: ReceiverSettings, reception: Reception) -> None:
-        """Raises ImagingError where no peer is named, for then nobody could send."""
+        """Raises ImagingError where no peer is named, for then nobody could send, or no TLS is."""
         if not settings.peers:
             raise ImagingError(
                 "No peer may send: the section [imaging.receiver] names none.",
@@ -98,6 +123,7 @@ class Receiver:
                 remedy="Name each with its AE title and address, as docs/imaging.md shows.",
             )
         self._settings = settings
+        self._context = context_of(home, settings.tls) if settings.tls else None
         self._reception = reception
         self._unanswered: WeakKeyDictionary[Association, int] = WeakKeyDictionary()
         self._entity = AE(settings.title)
@@ -137,6 +163,7 @@ class Receiver:
             ) from None
         assert isinstance(server, _Server)
         server.settings = settings
+        server.context = self._context
         thread = threading.Thread(target=server.serve_forever, name="receiver", daemon=True)
         thread.start()
         try:

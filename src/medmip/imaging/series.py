@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medmip.imaging.errors import Unfit
+from medmip.imaging.sides import refuse_other_letters
 from medmip.imaging.slice_file import SliceFile
 
 _SAME_DIRECTION = 1e-3
@@ -57,6 +58,7 @@ def in_order(series: Series) -> tuple[SliceFile, ...]:
     if len(files) < 2:
         raise Unfit("It is a single image, not a volume.")
     _one_geometry(files)
+    refuse_other_letters(files)
     normal = np.cross(files[0].orientation[:3], files[0].orientation[3:])
     depth = np.array([np.dot(file.position, normal) for file in files])
     order = np.argsort(depth, kind="stable")

@@ -1,6 +1,7 @@
 """What the home's `mip.toml` says of scans: whose pseudonyms they get, and who may send them."""
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import (
@@ -45,12 +46,25 @@ class Peer(_Part):
         return (told.version == 6) is isinstance(network, IPv6Network) and told in network
 
 
+class TlsSettings(_Part):
+    """The section `[imaging.receiver.tls]`: files in PEM, by whole paths or from the home folder.
+
+    authority is the certificate of whoever signs those of peers; certificate is the receiver's
+    own, with those between it and its authority, and key its private key.
+    """
+
+    certificate: Path
+    key: Path
+    authority: Path
+
+
 class ReceiverSettings(_Part):
     """The section `[imaging.receiver]`: its own AE title, where it listens, and for whom.
 
     associations bounds the peers that are served at once, megabytes an instance. Below
     free_megabytes on the disk nothing more is taken. A study is brought in once nobody has sent of
     it for quiet_seconds; a peer that is silent for that long, and for 30 seconds, is cut off.
+    With tls peers are heard by TLS alone, each with a certificate of its own.
     """
 
     title: Title = "MIP"
@@ -61,6 +75,7 @@ class ReceiverSettings(_Part):
     megabytes: int = Field(256, ge=1, le=2000)
     free_megabytes: int = Field(1024, ge=0)
     quiet_seconds: float = Field(60, gt=0, le=86_400)
+    tls: TlsSettings | None = None
 
 
 class ImagingSettings(_Part):
@@ -68,12 +83,13 @@ class ImagingSettings(_Part):
 
     model and dataset name the dataset whose patients' pseudonyms and dates scans get; without them
     these are those of all datasets that are `linkable`. A folder in the inbox is whole once
-    nothing in it has changed for still_seconds.
+    nothing in it has changed for still_seconds. With keep_faces the faces stay in volumes.
     """
 
     model: str | None = None
     dataset: str | None = None
     still_seconds: float = Field(30, gt=0, le=86_400)
+    keep_faces: bool = False
     receiver: ReceiverSettings = ReceiverSettings()
 
     @model_validator(mode="after")

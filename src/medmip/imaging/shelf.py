@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from medmip.catalogue.atomic_file import alone, sync_folder, sync_tree
+from medmip.catalogue.atomic_file import alone, sync_folder, sync_tree, write_atomically
 from medmip.catalogue.home import Home
 from medmip.catalogue.own_folder import own_folder
 from medmip.imaging.record import ScanRecord, Verdict
@@ -72,6 +72,17 @@ class Shelf:
             return record
         return record if record.rules == rules and not again else None
 
+    def record(self, scan: str) -> ScanRecord:
+        """The record of a scan; raises FileNotFoundError where there is none."""
+        return ScanRecord.model_validate_json((self.scans / scan / RECORD).read_bytes())
+
+    def amend(self, record: ScanRecord) -> None:
+        """Replace the record of a scan; it keeps its age, by which scans are shown."""
+        file = self.scans / record.id / RECORD
+        former = file.stat()
+        write_atomically(file, _written(record))
+        os.utime(file, ns=(former.st_atime_ns, former.st_mtime_ns))
+
     def put(
         self, record: ScanRecord, work: Path, fill: Callable[[Path], None] = lambda _: None
     ) -> None:
@@ -82,7 +93,7 @@ class Shelf:
         """
         aside = Path(tempfile.mkdtemp(prefix="put-", dir=work))
         fill(aside)
-        (aside / RECORD).write_text(record.model_dump_json(indent=2) + "\n", "utf-8")
+        (aside / RECORD).write_bytes(_written(record))
         sync_tree(aside)
         if (self.scans / record.id).exists():
             os.rename(self.scans / record.id, work / f"former-{record.id}")
@@ -93,6 +104,10 @@ class Shelf:
 def record_in(folder: Path) -> ScanRecord | None:
     """The record of a scan by its folder; None where none is kept there."""
     return next(_read([folder / RECORD]), None)
+
+
+def _written(record: ScanRecord) -> bytes:
+    return f"{record.model_dump_json(indent=2)}\n".encode()
 
 
 def _read(files: Iterable[Path]) -> Iterator[ScanRecord]:

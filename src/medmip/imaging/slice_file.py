@@ -91,7 +91,8 @@ class SliceFile:
     """A file's place in its series, and the attributes that rules ask for, as text.
 
     position and the two directions of orientation are in millimetres of the patient (PS3.3
-    C.7.6.2); they are empty where the file has none. problem says why the file is not fit.
+    C.7.6.2); they are empty where the file has none. letters are those that say where rows and
+    columns run to, as "L" and "P". problem says why the file is not fit.
     """
 
     path: Path
@@ -101,6 +102,7 @@ class SliceFile:
     shape: tuple[int, int]
     position: Numbers
     orientation: Numbers
+    letters: tuple[str, ...]
     pixel_spacing: Numbers
     images: int | None
     attributes: Mapping[str, tuple[str, ...]]
@@ -151,6 +153,7 @@ def _slice(path: Path, dataset: FileDataset, attributes: Collection[str]) -> Sli
         shape=(int(dataset.get("Rows", 0) or 0), int(dataset.get("Columns", 0) or 0)),
         position=_numbers(dataset, "ImagePositionPatient"),
         orientation=_numbers(dataset, "ImageOrientationPatient"),
+        letters=_values(dataset, "PatientOrientation"),
         pixel_spacing=_numbers(dataset, "PixelSpacing"),
         images=int(images[0]) if images else None,
         attributes={name: _values(dataset, name) for name in attributes if name in dataset},

@@ -83,11 +83,28 @@ def _check_place(image: nib.Nifti1Image) -> None:
     header = image.header
     if not int(header["sform_code"]) and not int(header["qform_code"]):
         raise Unfit("The volume does not tell left from right: it has neither sform nor qform.")
+    _refuse_other_axes(header)
     affine = image.affine
     if affine is None or not np.isfinite(affine).all():
         raise Unfit("The axes of the volume are not told in numbers.")
     if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise Unfit("The axes of the volume lie in one plane.")
+
+
+def _refuse_other_axes(header: nib.Nifti1Header) -> None:
+    """Raises Unfit where a NIfTI file's sform and qform tell of other sides."""
+    if not int(header["sform_code"]) or not int(header["qform_code"]):
+        return
+    directions = []
+    for affine in (header.get_sform(), header.get_qform()):
+        axes = np.asarray(affine, np.float64)[:3, :3]
+        directions.append(axes / np.maximum(np.linalg.norm(axes, axis=0), 1e-12))
+    if ((directions[0] * directions[1]).sum(axis=0) < 0).any():
+        raise Unfit(
+            "Its headers disagree on its sides: an axis of the sform runs against that of the "
+            "qform.",
+            remedy="Convert it anew from DICOM: left and right may be exchanged.",
+        )
 
 
 def judge(volume: Volume, quality: Quality) -> tuple[str, ...]:

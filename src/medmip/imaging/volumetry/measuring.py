@@ -7,13 +7,20 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from medmip.catalogue.atomic_file import alone, replacing, write_atomically
 from medmip.catalogue.home import Home
-from medmip.imaging.errors import ImagingError
+from medmip.imaging.errors import ImagingError, Unfit
+from medmip.imaging.record import ScanRecord
+from medmip.imaging.settings import imaging_settings
 from medmip.imaging.shelf import VOLUME, Shelf
 from medmip.imaging.volumetry import graph
 from medmip.imaging.volumetry.atlas import LABELS, TABLE, Atlas
 from medmip.imaging.volumetry.choice import SettingName
+from medmip.imaging.volumetry.face import Plane
+from medmip.imaging.volumetry.faceless import remove_face
+from medmip.imaging.volumetry.image import load, points_of
 from medmip.imaging.volumetry.record import LABELS as MARKED
 from medmip.imaging.volumetry.record import (
     TISSUES,
@@ -42,19 +49,24 @@ def measure(
     Raises Unfit where the scan cannot be measured, ImagingError where tools are missing, OSError
     where the disk refuses.
     """
-    place = Shelf(home).scans / scan
+    shelf = Shelf(home)
+    place = shelf.scans / scan
     if not (place / VOLUME).exists():
         raise ImagingError("The scan's volume is not there.", remedy="Add the scan again.")
     versions = tools()
     sources = _sources(place, atlas)
     steps = graph.graph_of(SETTINGS[setting], atlas=atlas is not None)
-    key = _key(steps, sources, versions)
     work = home.imaging / "measuring" / scan
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
     with alone(work):
+        if not imaging_settings(home).keep_faces:
+            remove_face(shelf, scan, sources[graph.TEMPLATE], work, versions, told)
+        # Only now: what is measured is the volume without its face.
+        key = _key(steps, sources, versions)
         known = kept(place)
         if known is None or known.key != key:
             records = carried_out(steps, work, sources, versions, told)
+            _refuse_cut(shelf.record(scan), work / "register" / graph.INSIDE)
             _keep((work / "measure" / graph.MARKED).read_bytes(), place / MARKED)
             _keep(tissue_map(work / "segment" / graph.TISSUE), place / TISSUES)
             known = VolumesRecord(
@@ -91,6 +103,22 @@ def _key(steps: Sequence[Step], sources: Mapping[str, Path], versions: Mapping[s
         "tools": dict(versions),
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _refuse_cut(record: ScanRecord, inside: Path) -> None:
+    """Raises Unfit where the brain, found more finely by now, reaches to where the face was."""
+    if record.faces is None:
+        return
+    found = load(inside)
+    plane = Plane(np.array(record.faces.normal), record.faces.distance)
+    beyond = plane.beyond(points_of(found.affine, np.argwhere(found.voxels > 0))).sum()
+    if beyond:
+        cm3 = float(beyond * np.prod(found.edges)) / 1000
+        raise Unfit(
+            f"The brain reaches {cm3:.1f} cm³ into where the face was removed, and may be cut.",
+            remedy=f"Remove the folder imaging/scans/{record.id}, set keep_faces in the section "
+            "[imaging] of mip.toml, and add the scan again.",
+        )
 
 
 def _keep(volume: bytes, place: Path) -> None:
