@@ -1,9 +1,13 @@
 import { germanAdministration } from './administration.de';
 import type { Translation } from './language';
+import { germanReview } from './review.de';
+import { germanScans } from './scans.de';
 
 /** Deutsch. */
 export const german: Translation = {
   administration: germanAdministration,
+  review: germanReview,
+  scans: germanScans,
   skip: 'Zum Inhalt',
   language: 'Sprache',
   nav: { workspace: 'Erkunden & auswerten', experiments: 'Experimente', datasets: 'Daten', inbox: 'Einlesen', scans: 'Aufnahmen', api: 'API' },

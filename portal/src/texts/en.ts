@@ -5,6 +5,7 @@ import { filterTexts } from './filter';
 import { helpTexts } from './help';
 import { homeTexts } from './home';
 import { inboxTexts } from './inbox';
+import { reviewTexts } from './review';
 import { scansTexts } from './scans';
 import { stewardshipTexts } from './stewardship';
 import { writeUpTexts } from './write-up';
@@ -18,6 +19,7 @@ export const english = {
   help: helpTexts,
   home: homeTexts,
   inbox: inboxTexts,
+  review: reviewTexts,
   scans: scansTexts,
   stewardship: stewardshipTexts,
   writeUp: writeUpTexts,

@@ -1,9 +1,13 @@
 import { frenchAdministration } from './administration.fr';
 import type { Translation } from './language';
+import { frenchReview } from './review.fr';
+import { frenchScans } from './scans.fr';
 
 /** Français. */
 export const french: Translation = {
   administration: frenchAdministration,
+  review: frenchReview,
+  scans: frenchScans,
   skip: 'Aller au contenu',
   language: 'Langue',
   nav: { workspace: 'Explorer et analyser', experiments: 'Expériences', datasets: 'Données', inbox: 'Importer', scans: 'Examens', api: 'API' },

@@ -6,6 +6,7 @@ export type Texts = typeof english;
 export const TRANSLATED = [
   'skip', 'language', 'nav', 'theme', 'synthetic', 'syntheticHint', 'loading', 'retry', 'close', 'suppressed', 'yes', 'no',
   'fault', 'notFound', 'home', 'workspace', 'analysis', 'validation', 'preparation', 'grid', 'compare', 'filter', 'cohort', 'administration',
+  'review', 'scans',
 ] as const;
 
 /** What the shell says of persons. */
