@@ -14,6 +14,7 @@ import { ItemPage } from './inbox/ItemPage';
 import { Gate, useVisit } from './people/Gate';
 import { PeoplePage } from './people/PeoplePage';
 import { ProfilePage } from './people/ProfilePage';
+import { ScanPage } from './scans/ScanPage';
 import { ScansPage } from './scans/ScansPage';
 import { Empty } from './shared/Empty';
 import { ErrorBoundary } from './shared/ErrorBoundary';
@@ -55,6 +56,7 @@ export function App() {
             <Route path="/inbox" element={<InboxPage />} />
             <Route path="/inbox/:name" element={<ItemPage />} />
             <Route path="/scans" element={<ScansPage />} />
+            <Route path="/scans/:id" element={<ScanPage />} />
             <Route path="/help" element={<HelpPage />} />
             <Route path="/profile" element={<ProfilePage />} />
             <Route path="/people" element={<PeoplePage />} />

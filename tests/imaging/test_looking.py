@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as Picture
 
 from medmip.errors import NotFound
-from medmip.imaging.errors import ImagingError, Unfit
+from medmip.imaging.errors import NotShown
 from medmip.imaging.shelf import VOLUME, Shelf
 from medmip.imaging.volume import Volume, write_volume
 from medmip.imaging.volumetry import view as viewing
@@ -81,7 +81,7 @@ def test_outlines_are_where_labels_end_and_nowhere_else(home):
         for outlines, only in ((Outlines.NONE, None), (Outlines.LABELS, None), (Outlines.LABELS, 5))
     )
     changed = (plain != drawn).any(axis=2)
-    assert 0.01 < changed.mean() < 0.3
+    assert 0.01 < changed.mean() < 0.4
     assert (plain[..., 0] == plain[..., 2]).all(), "a slice without outlines has no colour"
     found = {tuple(colour) for colour in drawn[changed]}
     assert {colour_of(5), colour_of(6)} <= found
@@ -117,20 +117,20 @@ def test_without_an_atlas_tissues_are_outlined(home):
 def test_files_that_cannot_be_shown_say_so(home, monkeypatch):
     folder = reviewable(home, "one")
     keep(np.ones((3, 3, 3)), folder / LABELS)
-    with pytest.raises(ImagingError, match=r"labels\.nii\.gz of the scan is that of another"):
+    with pytest.raises(NotShown, match=r"labels\.nii\.gz of the scan is that of another"):
         view_of(folder)
     (folder / LABELS).write_bytes(b"\x1f\x8b no volume")
-    with pytest.raises(Unfit, match=r"labels\.nii\.gz of the scan is damaged"):
+    with pytest.raises(NotShown, match=r"labels\.nii\.gz of the scan is damaged"):
         view_of(folder)
     monkeypatch.setattr(viewing, "MOST_VOXELS", 1000)
-    with pytest.raises(ImagingError, match="more than 1,000 voxels"):
+    with pytest.raises(NotShown, match="more than 1,000 voxels"):
         view_of(folder)
     (folder / VOLUME).write_bytes((folder / VOLUME).read_bytes()[:200])
     monkeypatch.undo()
-    with pytest.raises(Unfit, match="corrupt"):
+    with pytest.raises(NotShown, match="corrupt"):
         view_of(folder)
     (folder / VOLUME).unlink()
-    with pytest.raises(ImagingError, match="no volume"):
+    with pytest.raises(NotShown, match="no volume"):
         view_of(folder)
 
 

@@ -4149,7 +4149,7 @@ export interface components {
             shape?: number[] | null;
             /** Source */
             source: string;
-            standing: components["schemas"]["medmip__imaging__volumetry__review__Standing"] | null;
+            standing: components["schemas"]["ScanStanding"] | null;
             text?: components["schemas"]["TextCheck"] | null;
             verdict: components["schemas"]["Verdict"];
             /** Voxel */
@@ -5863,6 +5863,12 @@ export interface components {
             waiting: components["schemas"]["Waiting"];
         };
         /**
+         * ScanStanding
+         * @description Where a scan stands: only what is accepted may reach a dataset.
+         * @enum {string}
+         */
+        ScanStanding: "waiting" | "accepted" | "rejected" | "to be measured anew";
+        /**
          * SeenExperiment
          * @description An experiment as its caller sees it.
          *
@@ -6085,7 +6091,7 @@ export interface components {
             hub_fingerprint: string;
             /** Name */
             name: string;
-            standing: components["schemas"]["medmip__federation__site_folder__Standing"];
+            standing: components["schemas"]["Standing"];
         };
         /**
          * SiteUsed
@@ -6155,6 +6161,12 @@ export interface components {
              */
             variables: string[];
         };
+        /**
+         * Standing
+         * @description Where a site stands in its federation.
+         * @enum {string}
+         */
+        Standing: "waiting" | "member" | "revoked";
         /**
          * State
          * @description Where an experiment stands.
@@ -7011,23 +7023,11 @@ export interface components {
          */
         medmip__experiments__site_progress__SiteState: "asked" | "answered" | "waiting" | "lost" | "refused" | "failed";
         /**
-         * Standing
-         * @description Where a site stands in its federation.
-         * @enum {string}
-         */
-        medmip__federation__site_folder__Standing: "waiting" | "member" | "revoked";
-        /**
          * SiteState
          * @description Where a site stands at the hub.
          * @enum {string}
          */
         medmip__federation__site_record__SiteState: "waiting" | "member" | "rejected" | "revoked" | "left";
-        /**
-         * Standing
-         * @description Where a scan stands: only what is accepted may reach a dataset.
-         * @enum {string}
-         */
-        medmip__imaging__volumetry__review__Standing: "waiting" | "accepted" | "rejected" | "to be measured anew";
     };
     responses: never;
     parameters: never;
@@ -10934,7 +10934,7 @@ export interface operations {
         parameters: {
             query?: {
                 verdict?: components["schemas"]["Verdict"] | null;
-                standing?: components["schemas"]["medmip__imaging__volumetry__review__Standing"] | null;
+                standing?: components["schemas"]["ScanStanding"] | null;
                 limit?: number;
                 offset?: number;
             };

@@ -2,6 +2,7 @@ import { MantineProvider } from '@mantine/core';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { render, screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
+import { MemoryRouter } from 'react-router';
 import { afterEach, expect, test, vi } from 'vitest';
 
 import type { ScanItem, ScanRecord } from '../api/scans';
@@ -13,10 +14,12 @@ const refused: ScanRecord = {
   rules: 'r',
   reason: '2 slices are missing inside the volume.',
   source: 'DICOM series',
+  standing: null,
   files: 190,
 };
 const taken: ScanRecord = {
   id: 'a',
+  standing: 'waiting',
   verdict: 'taken',
   rules: 'r',
   source: 'DICOM series',
@@ -52,7 +55,9 @@ test('scans are told with their verdicts, and chosen by them', async () => {
   render(
     <MantineProvider env="test">
       <QueryClientProvider client={new QueryClient()}>
-        <ScansPage />
+        <MemoryRouter>
+          <ScansPage />
+        </MemoryRouter>
       </QueryClientProvider>
     </MantineProvider>,
   );
@@ -60,6 +65,11 @@ test('scans are told with their verdicts, and chosen by them', async () => {
   expect(screen.getByText('2 slices are missing inside the volume.')).toBeDefined();
   expect(await screen.findByText('1 taken, 0 left out, 1 refused; 2 of them new')).toBeDefined();
   expect(screen.getByText('The zip has a password.')).toBeDefined();
+  expect(screen.getByRole('link', { name: 'Look at it: a' }).getAttribute('href')).toBe('/scans/a');
+  expect(screen.queryByRole('link', { name: 'Look at it: b' })).toBeNull();
+  await userEvent.click(screen.getByRole('combobox', { name: 'Review' }));
+  await userEvent.click(await screen.findByRole('option', { name: 'waiting for review' }));
+  await vi.waitFor(() => expect(asked.at(-1)).toContain('standing=waiting'));
   await userEvent.click(screen.getByRole('combobox', { name: 'Verdict' }));
   await userEvent.click(await screen.findByRole('option', { name: 'refused' }));
   await vi.waitFor(() => expect(screen.queryByText('7f3a')).toBeNull());

@@ -6,6 +6,8 @@ import { germanInbox } from './inbox.de';
 import type { Texts } from './language';
 import { germanPeople } from './people.de';
 import { germanPublication } from './publication.de';
+import { germanReview } from './review.de';
+import { germanScans } from './scans.de';
 import { germanStewardship } from './stewardship.de';
 
 /** Deutsch. */
@@ -15,6 +17,8 @@ export const german: Texts = {
   ...germanStewardship,
   administration: germanAdministration,
   publication: germanPublication,
+  review: germanReview,
+  scans: germanScans,
   brand: 'MIP',
   brandLong: 'Medical Informatics Platform',
   skip: 'Zum Inhalt',

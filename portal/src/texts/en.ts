@@ -6,6 +6,7 @@ import { helpTexts } from './help';
 import { homeTexts } from './home';
 import { inboxTexts } from './inbox';
 import { publicationTexts } from './publication';
+import { reviewTexts } from './review';
 import { scansTexts } from './scans';
 import { stewardshipTexts } from './stewardship';
 import { writeUpTexts } from './write-up';
@@ -20,6 +21,7 @@ export const english = {
   home: homeTexts,
   inbox: inboxTexts,
   publication: publicationTexts,
+  review: reviewTexts,
   scans: scansTexts,
   stewardship: stewardshipTexts,
   writeUp: writeUpTexts,

@@ -6,6 +6,8 @@ import { frenchInbox } from './inbox.fr';
 import type { Texts } from './language';
 import { frenchPeople } from './people.fr';
 import { frenchPublication } from './publication.fr';
+import { frenchReview } from './review.fr';
+import { frenchScans } from './scans.fr';
 import { frenchStewardship } from './stewardship.fr';
 
 /** Français. */
@@ -15,6 +17,8 @@ export const french: Texts = {
   ...frenchStewardship,
   administration: frenchAdministration,
   publication: frenchPublication,
+  review: frenchReview,
+  scans: frenchScans,
   brand: 'MIP',
   brandLong: 'Medical Informatics Platform',
   skip: 'Aller au contenu',

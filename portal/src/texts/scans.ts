@@ -7,7 +7,7 @@ export const scansTexts = {
     'T1-weighted scans, freed of identifiers. They come from the folder inbox/imaging/ of this installation, from a PACS, or by “mip imaging add”.',
   empty: 'There are no scans',
   emptyHint: 'Copy a folder of DICOM files, a zip, a BIDS folder or a NIfTI file into inbox/imaging/. What becomes of it appears here by itself.',
-  noMatch: 'No scan has this verdict',
+  noMatch: 'No scan matches what was chosen',
   verdict: 'Verdict',
   any: 'any verdict',
   verdicts: { taken: 'taken', 'left out': 'left out', refused: 'refused' } satisfies Record<Verdict, string>,

@@ -1,7 +1,7 @@
 import type { Texts } from './language';
 
-/** Veröffentlichte Datensätze und Aufnahmen. */
-export const germanStewardship: Pick<Texts, 'datasets' | 'scans' | 'stewardship'> = {
+/** Veröffentlichte Datensätze. */
+export const germanStewardship: Pick<Texts, 'datasets' | 'stewardship'> = {
   datasets: {
     title: 'Veröffentlichte Daten',
     empty: 'Noch ist nichts veröffentlicht.',
@@ -18,31 +18,6 @@ export const germanStewardship: Pick<Texts, 'datasets' | 'scans' | 'stewardship'
       published: 'Veröffentlicht',
       hash: 'SHA-256',
     },
-  },
-  scans: {
-    title: 'Aufnahmen',
-    intro: 'T1-gewichtete Aufnahmen, von Kennungen befreit. Sie kommen aus dem Ordner inbox/imaging/ dieser Installation, von einem PACS oder durch „mip imaging add“.',
-    empty: 'Es gibt keine Aufnahmen',
-    emptyHint: 'Legen Sie einen Ordner mit DICOM-Dateien, ein Zip, einen BIDS-Ordner oder eine NIfTI-Datei in inbox/imaging/. Was daraus wird, erscheint hier von selbst.',
-    noMatch: 'Keine Aufnahme hat dieses Urteil',
-    verdict: 'Urteil',
-    any: 'jedes Urteil',
-    verdicts: { taken: 'genommen', 'left out': 'ausgelassen', refused: 'abgelehnt' },
-    columns: { verdict: 'Urteil', patient: 'Patient', acquired: 'Aufgenommen', volume: 'Volumen', source: 'Kam als' },
-    acquiredHint: 'Das Datum ist verschoben, wie die Daten in den Zeilen des Patienten',
-    volume: (shape, voxel) =>
-      `${shape.join(' × ')} Voxel zu ${voxel.map((edge) => edge.toLocaleString('de', { maximumFractionDigits: 2 })).join(' × ')} mm`,
-    source: (source, files) => `${source}, ${files.toLocaleString('de')} ${files === 1 ? 'Bild' : 'Bilder'}`,
-    inbox: 'Im Eingang',
-    kept: 'Behalten und beurteilt',
-    loose: 'einzelne Dateien',
-    inboxColumns: { name: 'Was', state: 'Stand', found: 'Gefunden' },
-    states: { arriving: 'kommt an', reading: 'wird gelesen', read: 'gelesen', failed: 'nicht gelesen' },
-    files: (n) => `${n.toLocaleString('de')} ${n === 1 ? 'Datei' : 'Dateien'}`,
-    found: (taken, left, refused, fresh) => `${taken} genommen, ${left} ausgelassen, ${refused} abgelehnt; ${fresh} davon neu`,
-    previous: 'Zurück',
-    next: 'Weiter',
-    of: (first, last, total) => `${first}–${last} von ${total.toLocaleString('de')}`,
   },
   stewardship: {
     back: 'Veröffentlichte Daten',

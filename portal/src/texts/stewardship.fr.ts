@@ -1,7 +1,7 @@
 import type { Texts } from './language';
 
-/** Jeux de données publiés et examens. */
-export const frenchStewardship: Pick<Texts, 'datasets' | 'scans' | 'stewardship'> = {
+/** Jeux de données publiés. */
+export const frenchStewardship: Pick<Texts, 'datasets' | 'stewardship'> = {
   datasets: {
     title: 'Données publiées',
     empty: 'Rien n’est encore publié.',
@@ -18,31 +18,6 @@ export const frenchStewardship: Pick<Texts, 'datasets' | 'scans' | 'stewardship'
       published: 'Publié',
       hash: 'SHA-256',
     },
-  },
-  scans: {
-    title: 'Examens',
-    intro: 'Examens pondérés en T1, libérés de tout identifiant. Ils viennent du dossier inbox/imaging/ de cette installation, d’un PACS, ou de « mip imaging add ».',
-    empty: 'Il n’y a aucun examen',
-    emptyHint: 'Copiez un dossier de fichiers DICOM, un zip, un dossier BIDS ou un fichier NIfTI dans inbox/imaging/. Ce qu’il en advient apparaît ici de soi-même.',
-    noMatch: 'Aucun examen n’a ce verdict',
-    verdict: 'Verdict',
-    any: 'tout verdict',
-    verdicts: { taken: 'pris', 'left out': 'écarté', refused: 'refusé' },
-    columns: { verdict: 'Verdict', patient: 'Patient', acquired: 'Acquis', volume: 'Volume', source: 'Venu comme' },
-    acquiredHint: 'La date est décalée, comme les dates des enregistrements du patient',
-    volume: (shape, voxel) =>
-      `${shape.join(' × ')} voxels de ${voxel.map((edge) => edge.toLocaleString('fr', { maximumFractionDigits: 2 })).join(' × ')} mm`,
-    source: (source, files) => `${source}, ${files.toLocaleString('fr')} ${files === 1 ? 'image' : 'images'}`,
-    inbox: 'Dans la boîte d’arrivée',
-    kept: 'Gardés et jugés',
-    loose: 'fichiers isolés',
-    inboxColumns: { name: 'Quoi', state: 'État', found: 'Trouvé' },
-    states: { arriving: 'arrive', reading: 'en lecture', read: 'lu', failed: 'non lu' },
-    files: (n) => `${n.toLocaleString('fr')} ${n === 1 ? 'fichier' : 'fichiers'}`,
-    found: (taken, left, refused, fresh) => `${taken} pris, ${left} écartés, ${refused} refusés ; dont ${fresh} nouveaux`,
-    previous: 'Précédent',
-    next: 'Suivant',
-    of: (first, last, total) => `${first}–${last} sur ${total.toLocaleString('fr')}`,
   },
   stewardship: {
     back: 'Données publiées',

@@ -98,7 +98,7 @@ def volumes(
     from medmip.imaging.shelf import Shelf
     from medmip.imaging.volumetry.proof import refuse_unproven
     from medmip.imaging.volumetry.record import kept
-    from medmip.imaging.volumetry.review import Standing, standing
+    from medmip.imaging.volumetry.review import ScanStanding, standing
     from medmip.imaging.volumetry.table import table_of
 
     place = opened(home)
@@ -114,12 +114,12 @@ def volumes(
         refuse_unproven(allowed=unproven)
         stands = [standing(shelf.scans / scan.id) for scan, _ in found]
         accepted = [
-            one for one, state in zip(found, stands, strict=True) if state is Standing.ACCEPTED
+            one for one, state in zip(found, stands, strict=True) if state is ScanStanding.ACCEPTED
         ]
         write_atomically(csv, table_of(accepted).encode())
         typer.echo(
-            f"{len(accepted)} scans written; {stands.count(Standing.WAITING)} wait for a review, "
-            f"{stands.count(Standing.REJECTED)} are rejected (`mip imaging review`)"
+            f"{len(accepted)} scans written; {stands.count(ScanStanding.WAITING)} wait for a review, "
+            f"{stands.count(ScanStanding.REJECTED)} are rejected (`mip imaging review`)"
         )
     elif as_json:
         typer.echo(json.dumps([one.model_dump(mode="json") for _, one in found], indent=2))

@@ -16,3 +16,9 @@ class Unfit(ImagingError):
     """A scan, or what was given as one, that is not taken; what says why."""
 
     title: ClassVar[str] = "The scan is not taken"
+
+
+class NotShown(ImagingError):
+    """A scan that is kept and cannot be looked at; what says why."""
+
+    title: ClassVar[str] = "The scan cannot be shown"

@@ -9,7 +9,7 @@ from medmip.accounts.person import Caller
 from medmip.accounts.role import Right
 from medmip.imaging.record import Verdict
 from medmip.imaging.shelf import Shelf
-from medmip.imaging.volumetry.review import Standing
+from medmip.imaging.volumetry.review import ScanStanding
 from medmip.imaging.volumetry.sheet import ListedScan, listed
 from medmip.inbox.scan_desk import ScanDesk
 from medmip.inbox.scan_item import ScanItem
@@ -34,7 +34,7 @@ def router(desk: ScanDesk, door: Door) -> APIRouter:
     def scans(
         _: Manager,
         verdict: Verdict | None = None,
-        standing: Standing | None = None,
+        standing: ScanStanding | None = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
     ) -> ScanPage:

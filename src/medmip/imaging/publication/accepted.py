@@ -12,7 +12,7 @@ from medmip.imaging.record import ScanRecord, Verdict
 from medmip.imaging.shelf import Shelf
 from medmip.imaging.volumetry.choice import SettingName
 from medmip.imaging.volumetry.record import VOLUMES, VolumesRecord
-from medmip.imaging.volumetry.review import Standing, reviews_of, standing
+from medmip.imaging.volumetry.review import ScanStanding, reviews_of, standing
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Shelved:
     """The accepted scans, in the order of their ids, and how many measured ones stand otherwise."""
 
     accepted: tuple[Accepted, ...]
-    standings: Counter[Standing]
+    standings: Counter[ScanStanding]
 
 
 def accepted_scans(shelf: Shelf) -> Shelved:
     """What of a shelf may be used; raises ImagingError where reviews cannot be read."""
-    standings: Counter[Standing] = Counter()
+    standings: Counter[ScanStanding] = Counter()
     found = []
     for record in shelf.records():
         if record.verdict is not Verdict.TAKEN:
@@ -48,9 +48,9 @@ def accepted_scans(shelf: Shelf) -> Shelved:
         with suppress(FileNotFoundError):
             content = (folder / VOLUMES).read_bytes()
             digest = hashlib.sha256(content).hexdigest()
-            state = Standing.ACCEPTED if _is_accepted(folder, digest) else standing(folder)
+            state = ScanStanding.ACCEPTED if _is_accepted(folder, digest) else standing(folder)
             standings[state] += 1
-            if state is Standing.ACCEPTED:
+            if state is ScanStanding.ACCEPTED:
                 volumes = VolumesRecord.model_validate_json(content)
                 found.append(Accepted(record, volumes, digest))
     return Shelved(tuple(found), standings)
@@ -89,7 +89,7 @@ def refuse_changed(shelf: Shelf, scans: Iterable[Accepted]) -> None:
     """
     for scan in scans:
         folder = shelf.scans / scan.record.id
-        if standing(folder) is not Standing.ACCEPTED or not _is_accepted(folder, scan.digest):
+        if standing(folder) is not ScanStanding.ACCEPTED or not _is_accepted(folder, scan.digest):
             raise Conflict(
                 "A scan was reviewed or measured anew meanwhile; nothing was given out.",
                 where=f"scan {scan.record.id}",
@@ -100,4 +100,6 @@ def refuse_changed(shelf: Shelf, scans: Iterable[Accepted]) -> None:
 def _is_accepted(folder: Path, digest: str) -> bool:
     """Whether the last decision accepts exactly this measurement."""
     done = reviews_of(folder).all
-    return bool(done) and done[-1].measurement == digest and standing(folder) is Standing.ACCEPTED
+    return (
+        bool(done) and done[-1].measurement == digest and standing(folder) is ScanStanding.ACCEPTED
+    )

@@ -20,7 +20,7 @@ from medmip.imaging.publication.matching import DatedScan, Fate, Matching, Visit
 from medmip.imaging.publication.plan import PublicationPlan, fates_told
 from medmip.imaging.publication.wish import Wish
 from medmip.imaging.shelf import Shelf
-from medmip.imaging.volumetry.review import Standing
+from medmip.imaging.volumetry.review import ScanStanding
 from medmip.ingest.session import Session
 from medmip.ingest.work import work_folder
 from medmip.stewardship.applied import Applied, applied_to
@@ -210,8 +210,8 @@ def _plan(
         date=column,
         window=None if column is None else wish.window,
         **fates_told(matching),
-        waiting=shelved.standings[Standing.WAITING],
-        rejected=shelved.standings[Standing.REJECTED],
+        waiting=shelved.standings[ScanStanding.WAITING],
+        rejected=shelved.standings[ScanStanding.REJECTED],
         other=0,
         patients=current.patients,
         patients_without=current.patients,

@@ -29,7 +29,7 @@ class ReviewDecision(StrEnum):
     REDO = "redo"
 
 
-class Standing(StrEnum):
+class ScanStanding(StrEnum):
     """Where a scan stands: only what is accepted may reach a dataset."""
 
     WAITING = "waiting"
@@ -67,9 +67,9 @@ class Reviews(BaseModel):
 
 
 _STANDINGS = {
-    ReviewDecision.ACCEPT: Standing.ACCEPTED,
-    ReviewDecision.REJECT: Standing.REJECTED,
-    ReviewDecision.REDO: Standing.REDO,
+    ReviewDecision.ACCEPT: ScanStanding.ACCEPTED,
+    ReviewDecision.REJECT: ScanStanding.REJECTED,
+    ReviewDecision.REDO: ScanStanding.REDO,
 }
 
 
@@ -87,26 +87,26 @@ def reviews_of(scan: Path) -> Reviews:
         ) from None
 
 
-def stands(scan: Path) -> Standing | None:
+def stands(scan: Path) -> ScanStanding | None:
     """As `standing`; None where nothing is measured that a person could look at, or decided."""
     found = standing(scan)
-    waits = found is Standing.WAITING
+    waits = found is ScanStanding.WAITING
     return None if waits and measurement_of(scan) is None else found
 
 
-def standing(scan: Path) -> Standing:
+def standing(scan: Path) -> ScanStanding:
     """Where a scan stands, by its folder: the last decision, if it is about what is measured now.
 
     A measurement made anew waits for a review again, whatever was decided of the former one.
     """
     done = reviews_of(scan).all
     if not done:
-        return Standing.WAITING
+        return ScanStanding.WAITING
     last = done[-1]
     present = measurement_of(scan)
     if last.decision is ReviewDecision.REDO and present is None:
-        return Standing.REDO
-    return _STANDINGS[last.decision] if last.measurement == present else Standing.WAITING
+        return ScanStanding.REDO
+    return _STANDINGS[last.decision] if last.measurement == present else ScanStanding.WAITING
 
 
 def decide(

@@ -17,7 +17,7 @@ from medmip.imaging.volumetry.record import VOLUMES, Quality, VolumesRecord, kep
 from medmip.imaging.volumetry.reference import AT_MOST, Judgement, alike, judged
 from medmip.imaging.volumetry.review import (
     Review,
-    Standing,
+    ScanStanding,
     measurement_of,
     reviews_of,
     stands,
@@ -32,7 +32,7 @@ class _Told(BaseModel):
 class ListedScan(ScanRecord):
     """A scan and where it stands; None where nothing was measured."""
 
-    standing: Standing | None
+    standing: ScanStanding | None
 
 
 class Measurement(_Told):
@@ -65,7 +65,7 @@ class ScanSheet(_Told):
 
 
 def listed(
-    shelf: Shelf, verdict: Verdict | None, wanted: Standing | None, limit: int, offset: int
+    shelf: Shelf, verdict: Verdict | None, wanted: ScanStanding | None, limit: int, offset: int
 ) -> tuple[int, list[ListedScan]]:
     """How many scans there are, of one verdict and standing where told, and some, newest first."""
     if wanted is None:
@@ -113,7 +113,7 @@ def _listed(shelf: Shelf, record: ScanRecord) -> ListedScan:
     return ListedScan(**record.model_dump(), standing=_stands(shelf.scans / record.id))
 
 
-def _stands(scan: Path) -> Standing | None:
+def _stands(scan: Path) -> ScanStanding | None:
     # Damaged reviews are told where that scan is looked at; until then nobody may rely on it.
     with suppress(ImagingError):
         return stands(scan)
@@ -144,7 +144,7 @@ def _reference(
         folder
         for folder in others
         if folder.name != scan.id
-        and _stands(folder) is Standing.ACCEPTED
+        and _stands(folder) is ScanStanding.ACCEPTED
         and not _is_of(folder, scan.patient)
     )
     return list(islice((one for one in _read(candidates) if alike(one, measured)), AT_MOST))
@@ -165,7 +165,7 @@ def _read(folders: Iterable[Path]) -> Iterator[VolumesRecord]:
 
 
 def _waiting(scan: Path, others: Sequence[Path]) -> Waiting:
-    waits = [_stands(folder) is Standing.WAITING for folder in others]
+    waits = [_stands(folder) is ScanStanding.WAITING for folder in others]
     place = others.index(scan) if scan in others else 0
     before = [one.name for one, wait in zip(others[:place], waits[:place], strict=True) if wait]
     after = [

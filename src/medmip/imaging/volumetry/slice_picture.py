@@ -89,7 +89,7 @@ def _enlarged(labels: NDArray[np.uint16], rows: int, columns: int) -> NDArray[np
 
 
 def _draw(pixels: NDArray[np.uint8], labels: NDArray[np.uint16], outlines: Outlines) -> None:
-    """Colours each pixel whose neighbour to the right or below is of another label."""
+    """Colours each pixel that has a neighbour of another label."""
     owner = np.zeros_like(labels)
     for here, there in (
         ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
@@ -97,7 +97,9 @@ def _draw(pixels: NDArray[np.uint8], labels: NDArray[np.uint16], outlines: Outli
     ):
         border = labels[here] != labels[there]
         first = np.where(labels[here] > 0, labels[here], labels[there])
-        owner[here] = np.where(border, first, owner[here])
+        # Both sides of a border have its colour: a line of one pixel is lost where it is shrunk.
+        for side in (here, there):
+            owner[side] = np.where(border, first, owner[side])
     for label in np.unique(owner[owner > 0]):
         tissue = outlines is Outlines.TISSUES
         number = int(label)

@@ -16,7 +16,7 @@ from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from medmip.imaging.errors import ImagingError, Unfit
+from medmip.imaging.errors import NotShown, Unfit
 from medmip.imaging.shelf import VOLUME
 from medmip.imaging.volumetry.image import Image, coarsened, load, read, upright
 from medmip.imaging.volumetry.record import LABELS, TISSUES
@@ -27,6 +27,8 @@ _KEPT = 3
 _BLACK, _BRIGHT = 1.0, 99.5
 """Percentiles of what is not empty that are shown as black and as white."""
 _Told = TypeVar("_Told")
+_AGAIN = "Bring the file back from a backup, or remove the scan's folder and add it again."
+_ANEW = "Have the scan measured anew, by redo."
 _UNREADABLE = (ImageFileError, OSError, EOFError, ValueError, KeyError, zlib.error)
 
 
@@ -103,14 +105,17 @@ class Views:
 def view_of(scan: Path) -> View:
     """What is seen of a scan, by its folder.
 
-    Raises Unfit where its volume is damaged, ImagingError where there is none, where it is too
-    large, or where labels or tissues are damaged or of another volume.
+    Raises NotShown where its volume is missing, damaged or too large, or where labels or tissues
+    are damaged or of another volume.
     """
     path = scan / VOLUME
     if not path.exists():
-        raise ImagingError("The scan has no volume that could be shown.", remedy="Add it again.")
+        raise NotShown("The scan has no volume.", remedy=_AGAIN)
     _check_size(path)
-    volume = coarsened(upright(read(path)))
+    try:
+        volume = coarsened(upright(read(path)))
+    except Unfit as error:
+        raise NotShown(error.what, remedy=_AGAIN) from None
     return View(
         _shades(volume.voxels),
         _outlined(scan / LABELS, volume),
@@ -120,9 +125,9 @@ def view_of(scan: Path) -> View:
 
 
 def _check_size(path: Path) -> None:
-    shape = _read(lambda: nib.Nifti1Image.from_filename(path).shape, "The scan's volume")
+    shape = _read(lambda: nib.Nifti1Image.from_filename(path).shape, "The scan's volume", _AGAIN)
     if np.prod(shape, dtype=float) > MOST_VOXELS:
-        raise ImagingError(
+        raise NotShown(
             f"The scan has more than {MOST_VOXELS:,} voxels, too many to be shown here.",
             remedy="Look at it with another viewer, on the server itself.",
         )
@@ -138,21 +143,21 @@ def _shades(voxels: NDArray[np.float32]) -> NDArray[np.uint8]:
 def _outlined(path: Path, volume: Image) -> NDArray[np.uint16] | None:
     if not path.exists():
         return None
-    found = _read(lambda: load(path), f"The file {path.name} of the scan")
+    found = _read(lambda: load(path), f"The file {path.name} of the scan", _ANEW)
     same = found.voxels.shape == volume.voxels.shape
     if not same or not np.allclose(found.affine, volume.affine, atol=1e-3):
-        raise ImagingError(
+        raise NotShown(
             f"The file {path.name} of the scan is that of another volume.",
-            remedy="Have the scan measured anew.",
+            remedy=_ANEW,
         )
     return found.voxels.astype(np.uint16) if found.voxels.any() else None
 
 
-def _read(reading: Callable[[], _Told], what: str) -> _Told:
+def _read(reading: Callable[[], _Told], what: str, remedy: str) -> _Told:
     try:
         return reading()
     except _UNREADABLE:
-        raise Unfit(f"{what} is damaged.", remedy="Have the scan measured anew.") from None
+        raise NotShown(f"{what} is damaged.", remedy=remedy) from None
 
 
 def _stamp(scan: Path) -> tuple[int, ...]:
