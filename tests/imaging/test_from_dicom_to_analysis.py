@@ -7,7 +7,6 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from medmip.catalogue.home import Home
 from medmip.cli.main import main
 from medmip.imaging.shelf import Shelf
 from medmip.imaging.volumetry.record import VOLUMES, kept
@@ -60,7 +59,7 @@ def export(folder, voxels, code, day):
 
 
 @pytest.mark.slow
-def test_from_dicom_to_an_analysis_of_the_joined_volumes(home: Home, mip, tmp_path):
+def test_from_dicom_to_an_analysis_of_the_joined_volumes(home, mip, tmp_path):
     publish_visits(home, model=MODEL)
     coarse_rules(home)
     labels, table, brain = write_atlas(tmp_path)
