@@ -118,8 +118,8 @@ def volumes(
         ]
         write_atomically(csv, table_of(accepted).encode())
         typer.echo(
-            f"{len(accepted)} scans written; {stands.count(ScanStanding.WAITING)} wait for a review, "
-            f"{stands.count(ScanStanding.REJECTED)} are rejected (`mip imaging review`)"
+            f"{len(accepted)} scans written; {stands.count(ScanStanding.WAITING)} wait for a "
+            f"review, {stands.count(ScanStanding.REJECTED)} are rejected (`mip imaging review`)"
         )
     elif as_json:
         typer.echo(json.dumps([one.model_dump(mode="json") for _, one in found], indent=2))
