@@ -49,6 +49,26 @@ def test_home_keeps_nobody_out(page: Page, address: str) -> None:
     assert violations(page) == ""
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_circles_keep_nobody_out(page: Page, address: str, scheme: str, picture: Picture) -> None:
+    page.add_init_script(f"localStorage.setItem('mantine-color-scheme-value', '{scheme}')")
+    page.goto(address)
+    page.get_by_text("Circles", exact=True).click()
+    page.get_by_role("treeitem", name="Brain anatomy").click()
+    expect(page.get_by_role("treeitem", name="Grey matter")).to_be_visible()
+    assert violations(page) == ""
+    picture(f"40-circles-{scheme}")
+    page.get_by_role("button", name="Larger").click()
+    expect(page.get_by_role("dialog").get_by_role("treeitem", name="Grey matter")).to_be_visible()
+    assert violations(page) == ""
+    page.get_by_role("button", name="Close").focus()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.set_viewport_size({"width": 390, "height": 800})
+    expect(page.get_by_role("tree")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_variable_and_analysis_keep_nobody_out(page: Page, address: str, picture: Picture) -> None:
     page.goto(address)
     choose(page, "hippocampus", "Left hippocampus")

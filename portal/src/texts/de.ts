@@ -1,9 +1,11 @@
 import { germanAdministration } from './administration.de';
+import { germanExplore } from './explore.de';
 import type { Translation } from './language';
 
 /** Deutsch. */
 export const german: Translation = {
   administration: germanAdministration,
+  explore: germanExplore,
   skip: 'Zum Inhalt',
   language: 'Sprache',
   nav: { workspace: 'Erkunden & auswerten', experiments: 'Experimente', datasets: 'Daten', inbox: 'Einlesen', scans: 'Aufnahmen', api: 'API' },

@@ -1,6 +1,7 @@
 import { administrationTexts } from './administration';
 import { cohortTexts } from './cohort';
 import { experimentTexts } from './experiments';
+import { exploreTexts } from './explore';
 import { filterTexts } from './filter';
 import { helpTexts } from './help';
 import { homeTexts } from './home';
@@ -14,6 +15,7 @@ export const english = {
   administration: administrationTexts,
   cohort: cohortTexts,
   experiments: experimentTexts,
+  explore: exploreTexts,
   filter: filterTexts,
   help: helpTexts,
   home: homeTexts,

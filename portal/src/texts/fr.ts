@@ -1,9 +1,11 @@
 import { frenchAdministration } from './administration.fr';
+import { frenchExplore } from './explore.fr';
 import type { Translation } from './language';
 
 /** Français. */
 export const french: Translation = {
   administration: frenchAdministration,
+  explore: frenchExplore,
   skip: 'Aller au contenu',
   language: 'Langue',
   nav: { workspace: 'Explorer et analyser', experiments: 'Expériences', datasets: 'Données', inbox: 'Importer', scans: 'Examens', api: 'API' },

@@ -5,7 +5,7 @@ export type Texts = typeof english;
 /** Parts of the texts that are translated whole; the others are English in every language. */
 export const TRANSLATED = [
   'skip', 'language', 'nav', 'theme', 'synthetic', 'syntheticHint', 'loading', 'retry', 'close', 'suppressed', 'yes', 'no',
-  'fault', 'notFound', 'home', 'workspace', 'analysis', 'validation', 'preparation', 'grid', 'compare', 'filter', 'cohort', 'administration',
+  'fault', 'notFound', 'home', 'workspace', 'analysis', 'validation', 'preparation', 'grid', 'compare', 'explore', 'filter', 'cohort', 'administration',
 ] as const;
 
 /** What the shell says of persons. */

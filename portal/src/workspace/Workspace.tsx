@@ -12,7 +12,7 @@ import { emptyFilter, isNominal, isNumeric, newRule, toDocument } from './filter
 import { FilterBuilder } from './FilterBuilder';
 import { useSelection } from './selection';
 import { VariableCard } from './VariableCard';
-import { VariableTree } from './VariableTree';
+import { VariableExplorer } from './VariableExplorer';
 import { allVariables } from './variables';
 import { Welcome } from './Welcome';
 
@@ -137,7 +137,7 @@ export function Workspace() {
           <ProblemAlert error={tree.error} onRetry={() => void tree.refetch()} />
           {tree.data && (
             <Stack gap="sm" data-tour="variables">
-              <VariableTree
+              <VariableExplorer
                 key={tree.data.key}
                 model={tree.data}
                 present={present}
