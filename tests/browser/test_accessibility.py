@@ -84,6 +84,33 @@ def test_variable_and_analysis_keep_nobody_out(page: Page, address: str, picture
     picture("12-analyse")
 
 
+def test_datasets_side_by_side_and_roles_by_drag(
+    page: Page, address: str, picture: Picture
+) -> None:
+    page.goto(address)
+    choose(page, "hippocampus", "Left hippocampus")
+    beside = page.get_by_role("region", name="Between datasets and hospitals")
+    expect(beside.locator(".vega-embed svg").first).to_be_visible()
+    rows = beside.get_by_role("table").get_by_role("row")
+    expect(rows).to_have_count(4)
+    expect(rows.nth(1)).to_contain_text("adni-synthetic")
+    line = page.get_by_role("treeitem", name="Left hippocampus").first
+    line.drag_to(page.get_by_role("group", name="Covariates (x)"))
+    expect(page.get_by_text("Left hippocampus is a covariate.")).to_be_attached()
+    page.get_by_text("Left hippocampus", exact=True).last.drag_to(
+        page.get_by_role("group", name="Outcome (y)")
+    )
+    outcome = page.get_by_role("group", name="Outcome (y)")
+    expect(outcome.get_by_role("button", name="Remove Left hippocampus")).to_be_visible()
+    expect(page.get_by_role("button", name="Remove Left hippocampus")).to_have_count(1)
+    beside.scroll_into_view_if_needed()
+    picture("41-side-by-side")
+    assert violations(page) == ""
+    choose(page, "Geschlecht", "Sex")
+    expect(beside.locator(".vega-embed svg").first).to_be_visible()
+    assert violations(page) == ""
+
+
 def test_filter_keeps_nobody_out(page: Page, address: str, picture: Picture) -> None:
     page.goto(address)
     page.get_by_role("button", name="Edit filter").click()

@@ -85,7 +85,7 @@ export const german: Translation = {
     searchHint: 'Name, Code oder Wörter der Beschreibung',
     noMatch: 'Keine Variable passt.',
     neverShown: 'Freitext und Kennungen werden nie gezeigt, und keine Auswertung nimmt sie.',
-    treeHint: 'Pfeile wandern, Eingabe zeigt; y oder x fügt zur Auswertung hinzu.',
+    treeHint: 'Pfeile wandern, Eingabe zeigt; y oder x, oder Ziehen, fügt zur Auswertung hinzu.',
     use: { y: 'Als Zielgröße (y)', x: 'Als Einflussgröße (x)' },
     added: { y: 'ist die Zielgröße', x: 'ist eine Einflussgröße' },
     welcome: 'Was möchten Sie wissen?',

@@ -145,7 +145,7 @@ export const english = {
     searchHint: 'Name, code or words of the description',
     noMatch: 'No variable matches.',
     neverShown: 'Free text and identifiers are never shown, and no analysis takes them.',
-    treeHint: 'Arrows walk, Enter shows; y or x adds to the analysis.',
+    treeHint: 'Arrows walk, Enter shows; y or x, or dragging, adds to the analysis.',
     use: { y: 'Use as outcome (y)', x: 'Use as covariate (x)' },
     added: { y: 'is the outcome', x: 'is a covariate' },
     welcome: 'What do you want to know?',

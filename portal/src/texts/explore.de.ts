@@ -22,4 +22,15 @@ export const germanExplore: typeof exploreTexts = {
   },
   reason: (place, found) => `${place}: ${found}`,
   synonym: (typed, found) => `${found} für „${typed}“`,
+  noRole: (what) => `${what} ist nicht mehr in der Auswertung.`,
+  compare: {
+    title: 'Zwischen Datensätzen und Krankenhäusern',
+    chart: (label) => `${label} nach Datensatz`,
+    share: 'Anteil der Patienten mit einem Wert',
+    totals: 'Die Krankenhäuser sagen hier nur Summen; einzelne Datensätze werden nicht genannt.',
+    hidden: 'verborgen',
+    here: 'dieser Server',
+    all: 'alle seine Datensätze',
+    columns: { site: 'Krankenhaus', dataset: 'Datensatz', n: 'n', missing: 'Fehlend', share: 'Anteil fehlend', mean: 'Mittelwert', sd: 'SD', median: 'Median' },
+  },
 };

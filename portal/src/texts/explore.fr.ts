@@ -22,4 +22,15 @@ export const frenchExplore: typeof exploreTexts = {
   },
   reason: (place, found) => `${place} : ${found}`,
   synonym: (typed, found) => `${found} pour « ${typed} »`,
+  noRole: (what) => `${what} n’est plus dans l’analyse.`,
+  compare: {
+    title: 'Entre jeux de données et hôpitaux',
+    chart: (label) => `${label} par jeu de données`,
+    share: 'Part des patients qui ont une valeur',
+    totals: 'Les hôpitaux ne donnent ici que des totaux ; les jeux de données ne sont pas donnés un par un.',
+    hidden: 'caché',
+    here: 'ce serveur',
+    all: 'tous ses jeux de données',
+    columns: { site: 'Hôpital', dataset: 'Jeu de données', n: 'n', missing: 'Manquants', share: 'Part manquante', mean: 'Moyenne', sd: 'ET', median: 'Médiane' },
+  },
 };

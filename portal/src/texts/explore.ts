@@ -20,4 +20,15 @@ export const exploreTexts = {
   },
   reason: (place: string, found: string) => `${place}: ${found}`,
   synonym: (typed: string, found: string) => `${found} for “${typed}”`,
+  noRole: (what: string) => `${what} is no longer in the analysis.`,
+  compare: {
+    title: 'Between datasets and hospitals',
+    chart: (label: string) => `${label} by dataset`,
+    share: 'Share of patients with a value',
+    totals: 'The hospitals tell totals alone here; single datasets are not told.',
+    hidden: 'hidden',
+    here: 'this server',
+    all: 'all its datasets',
+    columns: { site: 'Hospital', dataset: 'Dataset', n: 'n', missing: 'Missing', share: 'Share missing', mean: 'Mean', sd: 'SD', median: 'Median' },
+  },
 };

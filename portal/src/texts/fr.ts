@@ -85,7 +85,7 @@ export const french: Translation = {
     searchHint: 'Nom, code ou mots de la description',
     noMatch: 'Aucune variable ne correspond.',
     neverShown: 'Le texte libre et les identifiants ne sont jamais montrés, et aucune analyse ne les prend.',
-    treeHint: 'Les flèches parcourent, Entrée montre ; y ou x ajoute à l’analyse.',
+    treeHint: 'Les flèches parcourent, Entrée montre ; y ou x, ou en glissant, ajoute à l’analyse.',
     use: { y: 'Prendre comme résultat (y)', x: 'Prendre comme covariable (x)' },
     added: { y: 'est le résultat', x: 'est une covariable' },
     welcome: 'Que voulez-vous savoir ?',

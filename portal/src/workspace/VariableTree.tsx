@@ -2,6 +2,7 @@ import { type KeyboardEvent, useRef, useState } from 'react';
 
 import { Icon } from '../shared/Icon';
 import { texts } from '../texts/texts';
+import { carry } from './dragging';
 import { isNominal, isNumeric } from './filter';
 import { Marked } from './Marked';
 import { type Node, usableCodes } from './variables';
@@ -87,6 +88,8 @@ export function VariableTree({
             className={`row ${node.group ? 'group' : ''} ${absent ? 'absent' : ''}`}
             style={{ paddingLeft: `${0.4 + node.depth * 0.95 + (node.group ? 0 : 0.25)}rem` }}
             title={node.variable?.description || node.label}
+            draggable={usableCodes(node, lacks).length > 0}
+            onDragStart={(event) => carry(event, usableCodes(node, lacks), node.label)}
             onClick={() => act(node)}
             onFocus={() => setActive(node.id)}
             onKeyDown={(event) => onKey(event, node)}

@@ -10,6 +10,7 @@ import { locale, texts } from '../texts/texts';
 import { AnalysisPanel } from './AnalysisPanel';
 import { emptyFilter, isNominal, isNumeric, newRule, toDocument } from './filter';
 import { FilterBuilder } from './FilterBuilder';
+import { RoleNews } from './RoleNews';
 import { useSelection } from './selection';
 import { VariableCard } from './VariableCard';
 import { VariableExplorer } from './VariableExplorer';
@@ -176,6 +177,7 @@ export function Workspace() {
           onEditFilter={() => setFiltering(true)}
         />
       </section>
+      <RoleNews y={selection.y} x={selection.x} label={(code) => variables.get(code)?.label || code} />
       <FilterBuilder
         opened={filtering !== false}
         initial={draft}
