@@ -49,6 +49,26 @@ def test_home_keeps_nobody_out(page: Page, address: str) -> None:
     assert violations(page) == ""
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_circles_keep_nobody_out(page: Page, address: str, scheme: str, picture: Picture) -> None:
+    page.add_init_script(f"localStorage.setItem('mantine-color-scheme-value', '{scheme}')")
+    page.goto(address)
+    page.get_by_text("Circles", exact=True).click()
+    page.get_by_role("treeitem", name="Brain anatomy").click()
+    expect(page.get_by_role("treeitem", name="Grey matter")).to_be_visible()
+    assert violations(page) == ""
+    picture(f"40-circles-{scheme}")
+    page.get_by_role("button", name="Larger").click()
+    expect(page.get_by_role("dialog").get_by_role("treeitem", name="Grey matter")).to_be_visible()
+    assert violations(page) == ""
+    page.get_by_role("button", name="Close").focus()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.set_viewport_size({"width": 390, "height": 800})
+    expect(page.get_by_role("tree")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_variable_and_analysis_keep_nobody_out(page: Page, address: str, picture: Picture) -> None:
     page.goto(address)
     choose(page, "hippocampus", "Left hippocampus")
@@ -62,6 +82,33 @@ def test_variable_and_analysis_keep_nobody_out(page: Page, address: str, picture
     expect(page.get_by_text("What leaves the data")).to_be_visible()
     assert violations(page) == ""
     picture("12-analyse")
+
+
+def test_datasets_side_by_side_and_roles_by_drag(
+    page: Page, address: str, picture: Picture
+) -> None:
+    page.goto(address)
+    choose(page, "hippocampus", "Left hippocampus")
+    beside = page.get_by_role("region", name="Between datasets and hospitals")
+    expect(beside.locator(".vega-embed svg").first).to_be_visible()
+    rows = beside.get_by_role("table").get_by_role("row")
+    expect(rows).to_have_count(4)
+    expect(rows.nth(1)).to_contain_text("adni-synthetic")
+    line = page.get_by_role("treeitem", name="Left hippocampus").first
+    line.drag_to(page.get_by_role("group", name="Covariates (x)"))
+    expect(page.get_by_text("Left hippocampus is a covariate.")).to_be_attached()
+    page.get_by_text("Left hippocampus", exact=True).last.drag_to(
+        page.get_by_role("group", name="Outcome (y)")
+    )
+    outcome = page.get_by_role("group", name="Outcome (y)")
+    expect(outcome.get_by_role("button", name="Remove Left hippocampus")).to_be_visible()
+    expect(page.get_by_role("button", name="Remove Left hippocampus")).to_have_count(1)
+    beside.scroll_into_view_if_needed()
+    picture("41-side-by-side")
+    assert violations(page) == ""
+    choose(page, "Geschlecht", "Sex")
+    expect(beside.locator(".vega-embed svg").first).to_be_visible()
+    assert violations(page) == ""
 
 
 def test_filter_keeps_nobody_out(page: Page, address: str, picture: Picture) -> None:

@@ -1,5 +1,6 @@
 import { germanAdministration } from './administration.de';
 import { germanExperiments } from './experiments.de';
+import { germanExplore } from './explore.de';
 import { germanFederation } from './federation.de';
 import { germanHelp } from './help.de';
 import { germanInbox } from './inbox.de';
@@ -16,6 +17,7 @@ export const german: Texts = {
   ...germanFederation,
   ...germanStewardship,
   administration: germanAdministration,
+  explore: germanExplore,
   publication: germanPublication,
   review: germanReview,
   scans: germanScans,
@@ -71,7 +73,7 @@ export const german: Texts = {
     searchHint: 'Name, Code oder Wörter der Beschreibung',
     noMatch: 'Keine Variable passt.',
     neverShown: 'Freitext und Kennungen werden nie gezeigt, und keine Auswertung nimmt sie.',
-    treeHint: 'Pfeile wandern, Eingabe zeigt; y oder x fügt zur Auswertung hinzu.',
+    treeHint: 'Pfeile wandern, Eingabe zeigt; y oder x, oder Ziehen, fügt zur Auswertung hinzu.',
     use: { y: 'Als Zielgröße (y)', x: 'Als Einflussgröße (x)' },
     added: { y: 'ist die Zielgröße', x: 'ist eine Einflussgröße' },
     welcome: 'Was möchten Sie wissen?',

@@ -1,6 +1,7 @@
 import { administrationTexts } from './administration';
 import { cohortTexts } from './cohort';
 import { experimentTexts } from './experiments';
+import { exploreTexts } from './explore';
 import { filterTexts } from './filter';
 import { helpTexts } from './help';
 import { homeTexts } from './home';
@@ -16,6 +17,7 @@ export const english = {
   administration: administrationTexts,
   cohort: cohortTexts,
   experiments: experimentTexts,
+  explore: exploreTexts,
   filter: filterTexts,
   help: helpTexts,
   home: homeTexts,
@@ -147,7 +149,7 @@ export const english = {
     searchHint: 'Name, code or words of the description',
     noMatch: 'No variable matches.',
     neverShown: 'Free text and identifiers are never shown, and no analysis takes them.',
-    treeHint: 'Arrows walk, Enter shows; y or x adds to the analysis.',
+    treeHint: 'Arrows walk, Enter shows; y or x, or dragging, adds to the analysis.',
     use: { y: 'Use as outcome (y)', x: 'Use as covariate (x)' },
     added: { y: 'is the outcome', x: 'is a covariate' },
     welcome: 'What do you want to know?',

@@ -1,5 +1,6 @@
 import { frenchAdministration } from './administration.fr';
 import { frenchExperiments } from './experiments.fr';
+import { frenchExplore } from './explore.fr';
 import { frenchFederation } from './federation.fr';
 import { frenchHelp } from './help.fr';
 import { frenchInbox } from './inbox.fr';
@@ -16,6 +17,7 @@ export const french: Texts = {
   ...frenchFederation,
   ...frenchStewardship,
   administration: frenchAdministration,
+  explore: frenchExplore,
   publication: frenchPublication,
   review: frenchReview,
   scans: frenchScans,
@@ -71,7 +73,7 @@ export const french: Texts = {
     searchHint: 'Nom, code ou mots de la description',
     noMatch: 'Aucune variable ne correspond.',
     neverShown: 'Le texte libre et les identifiants ne sont jamais montrés, et aucune analyse ne les prend.',
-    treeHint: 'Les flèches parcourent, Entrée montre ; y ou x ajoute à l’analyse.',
+    treeHint: 'Les flèches parcourent, Entrée montre ; y ou x, ou en glissant, ajoute à l’analyse.',
     use: { y: 'Prendre comme résultat (y)', x: 'Prendre comme covariable (x)' },
     added: { y: 'est le résultat', x: 'est une covariable' },
     welcome: 'Que voulez-vous savoir ?',

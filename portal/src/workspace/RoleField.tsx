@@ -1,9 +1,10 @@
 import { Group, Pill, Select, Text } from '@mantine/core';
-import { useRef } from 'react';
+import { type ReactNode, useRef } from 'react';
 
 import type { Variable } from '../api/client';
 import { texts } from '../texts/texts';
 import { isNominal, isNumeric } from './filter';
+import { carry, useDropPlace } from './dragging';
 import { byRole, placed, type Role } from './roles';
 
 const t = texts.analysis;
@@ -29,39 +30,56 @@ export function RoleFields({
   onRemove: (code: string) => void;
 }) {
   const title = t[list];
+  const take = (more: string[]) => onChange([...new Set([...codes, ...more])]);
   if (roles.length < 2) {
     const [only] = roles;
     const named = only ? t.list(only.label, list) : title;
-    return <Slot title={named} codes={codes} wanted={only} label={label} onRemove={onRemove} />;
+    return <Slot title={named} codes={codes} wanted={only} label={label} onDrop={take} onRemove={onRemove} />;
   }
   const parts = byRole(roles, codes);
   return roles.map((role, place) => {
     const part = parts[place] ?? [];
     if (role.max !== 1 || part.length > 1) {
-      return <Slot key={role.name} title={role.label} codes={part} wanted={role} label={label} onRemove={onRemove} />;
+      return <Slot key={role.name} title={role.label} codes={part} wanted={role} label={label} onDrop={take} onRemove={onRemove} />;
     }
     const [chosen = null] = part;
+    const fitting = usable.filter((variable) => takes(role, variable));
     return (
-      <Select
+      <DropPlace
         key={role.name}
-        size="xs"
-        label={role.label}
-        description={role.help || undefined}
-        withAsterisk={role.required}
-        placeholder={t.emptyRole}
-        searchable
-        limit={SHOWN}
-        clearable={!role.required}
-        allowDeselect={false}
-        data={usable.filter((variable) => takes(role, variable)).map(({ code }) => ({ value: code, label: label(code) }))}
-        value={chosen}
-        onChange={(code) => {
-          if (code !== null) onChange(placed(roles, codes, place, code));
-          else if (chosen !== null) onRemove(chosen);
+        onDrop={([code]) => {
+          if (fitting.some((variable) => variable.code === code) && code !== undefined) onChange(placed(roles, codes, place, code));
         }}
-      />
+      >
+        <Select
+          size="xs"
+          label={role.label}
+          description={role.help || undefined}
+          withAsterisk={role.required}
+          placeholder={t.emptyRole}
+          searchable
+          limit={SHOWN}
+          clearable={!role.required}
+          allowDeselect={false}
+          data={fitting.map(({ code }) => ({ value: code, label: label(code) }))}
+          value={chosen}
+          onChange={(code) => {
+            if (code !== null) onChange(placed(roles, codes, place, code));
+            else if (chosen !== null) onRemove(chosen);
+          }}
+        />
+      </DropPlace>
     );
   });
+}
+
+/** A field of one variable, which may be dropped upon it too. */
+function DropPlace({ onDrop, children }: { onDrop: (codes: string[]) => void; children: ReactNode }) {
+  return (
+    <div className="drop" {...useDropPlace(onDrop)}>
+      {children}
+    </div>
+  );
 }
 
 function takes(role: Role, variable: Variable): boolean {
@@ -74,14 +92,17 @@ function Slot({
   codes,
   wanted,
   label,
+  onDrop,
   onRemove,
 }: {
   title: string;
   codes: string[];
   wanted: Role | undefined;
   label: (code: string) => string;
+  onDrop: (codes: string[]) => void;
   onRemove: (code: string) => void;
 }) {
+  const drop = useDropPlace(onDrop);
   const slot = useRef<HTMLDivElement>(null);
   return (
     <div>
@@ -95,7 +116,7 @@ function Slot({
           </Text>
         )}
       </Group>
-      <div className="slot" ref={slot} role="group" aria-label={title} tabIndex={-1}>
+      <div className="slot" ref={slot} role="group" aria-label={title} tabIndex={-1} {...drop}>
         {codes.length === 0 && (
           <Text size="sm" c="dimmed">
             {t.emptyRole}
@@ -105,6 +126,8 @@ function Slot({
           {codes.map((code) => (
             <Pill
               key={code}
+              draggable
+              onDragStart={(event) => carry(event, [code], label(code))}
               withRemoveButton
               onRemove={() => {
                 onRemove(code);

@@ -10,6 +10,7 @@ import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { SyntheticBadge } from '../shared/SyntheticBadge';
 import { texts } from '../texts/texts';
+import { DatasetComparison } from './DatasetComparison';
 import { isNominal, isNumeric } from './filter';
 import { RelatedVariables } from './RelatedVariables';
 import { allVariables, pathTo, rangeOf } from './variables';
@@ -196,6 +197,7 @@ export function VariableCard({
           {summary.data && <Views views={summary.data.views} only="table" />}
         </section>
       )}
+      {ready && summary.data && <DatasetComparison variable={variable} datasets={holding} summary={summary.data} />}
       {ready && isNumeric(variable) && (
         <RelatedVariables model={model} variable={variable} datasets={datasets} filters={filters} onChoose={onShow} />
       )}

@@ -10,9 +10,10 @@ import { locale, texts } from '../texts/texts';
 import { AnalysisPanel } from './AnalysisPanel';
 import { emptyFilter, isNominal, isNumeric, newRule, toDocument } from './filter';
 import { FilterBuilder } from './FilterBuilder';
+import { RoleNews } from './RoleNews';
 import { useSelection } from './selection';
 import { VariableCard } from './VariableCard';
-import { VariableTree } from './VariableTree';
+import { VariableExplorer } from './VariableExplorer';
 import { allVariables } from './variables';
 import { Welcome } from './Welcome';
 
@@ -137,7 +138,7 @@ export function Workspace() {
           <ProblemAlert error={tree.error} onRetry={() => void tree.refetch()} />
           {tree.data && (
             <Stack gap="sm" data-tour="variables">
-              <VariableTree
+              <VariableExplorer
                 key={tree.data.key}
                 model={tree.data}
                 present={present}
@@ -176,6 +177,7 @@ export function Workspace() {
           onEditFilter={() => setFiltering(true)}
         />
       </section>
+      <RoleNews y={selection.y} x={selection.x} label={(code) => variables.get(code)?.label || code} />
       <FilterBuilder
         opened={filtering !== false}
         initial={draft}

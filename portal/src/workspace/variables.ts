@@ -1,4 +1,5 @@
 import type { Group, ModelTree, Variable } from '../api/client';
+import { isNominal, isNumeric } from './filter';
 
 /** One line of the tree: a group, or a variable within it. */
 export interface Node {
@@ -9,6 +10,10 @@ export interface Node {
   variable: Variable | null;
   count: number;
   parent: string | null;
+  /** Why a search found it. */
+  reason?: string;
+  /** The words of its label that the search found. */
+  marked?: readonly string[];
 }
 
 export function allVariables(model: ModelTree): Map<string, Variable> {
@@ -24,29 +29,19 @@ export function allVariables(model: ModelTree): Map<string, Variable> {
   return found;
 }
 
-export function matches(variable: Variable, words: readonly string[]): boolean {
-  const text = `${variable.code} ${variable.label} ${variable.description}`.toLowerCase();
-  return words.every((word) => text.includes(word));
-}
-
 /** The lines of the tree that are to be seen, top to bottom. */
-export function visibleNodes(model: ModelTree, open: ReadonlySet<string>, search: string): Node[] {
-  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+export function visibleNodes(model: ModelTree, open: ReadonlySet<string>): Node[] {
   const nodes: Node[] = [];
   const variables = (list: readonly Variable[], depth: number, parent: string | null) => {
-    for (const variable of list) {
-      if (words.length === 0 || matches(variable, words)) {
-        nodes.push({ id: `v:${variable.code}`, depth, label: variable.label || variable.code, group: null, variable, count: 0, parent });
-      }
-    }
+    for (const variable of list) nodes.push(lineOf(variable, depth, parent));
   };
   const groups = (list: readonly Group[], depth: number, path: string, parent: string | null) => {
     for (const group of list) {
       const id = `g:${path}/${group.code}`;
-      const count = counted(group, words);
+      const count = variablesUnder(group).length;
       if (count === 0) continue;
       nodes.push({ id, depth, label: group.label || group.code, group, variable: null, count, parent });
-      if (words.length > 0 || open.has(id)) {
+      if (open.has(id)) {
         groups(group.groups, depth + 1, `${path}/${group.code}`, id);
         variables(group.variables, depth + 1, id);
       }
@@ -57,9 +52,15 @@ export function visibleNodes(model: ModelTree, open: ReadonlySet<string>, search
   return nodes;
 }
 
-function counted(group: Group, words: readonly string[]): number {
-  const own = group.variables.filter((variable) => words.length === 0 || matches(variable, words)).length;
-  return group.groups.reduce((sum, inner) => sum + counted(inner, words), own);
+/** A variable as a line. */
+export function lineOf(variable: Variable, depth = 0, parent: string | null = null): Node {
+  return { id: `v:${variable.code}`, depth, label: variable.label || variable.code, group: null, variable, count: 0, parent };
+}
+
+/** The codes of a line, or of all that a group holds, which may have a role in an analysis. */
+export function usableCodes({ variable, group }: Pick<Node, 'variable' | 'group'>, lacks: (code: string) => boolean): string[] {
+  const variables = variable ? [variable] : group ? variablesUnder(group) : [];
+  return variables.filter((one) => !lacks(one.code) && (isNumeric(one) || isNominal(one))).map((one) => one.code);
 }
 
 /** The variables of a group and of the groups in it. */

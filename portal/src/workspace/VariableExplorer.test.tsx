@@ -4,9 +4,11 @@ import userEvent from '@testing-library/user-event';
 import { afterEach, expect, it } from 'vitest';
 
 import type { ModelTree } from '../api/client';
-import { VariableTree } from './VariableTree';
+import { VariableExplorer } from './VariableExplorer';
 
-const variable = (code: string, label: string) => ({ code, label, type: 'real', sql_type: 'real', enumerations: [] });
+const variable = (code: string, label: string) => ({
+  code, label, type: 'real', sql_type: 'real', description: '', enumerations: [],
+});
 const model = {
   key: 'm:1', code: 'm', version: '1', label: 'Model', description: '', longitudinal: false, variables: [],
   groups: [
@@ -17,14 +19,17 @@ const model = {
   ],
 } as unknown as ModelTree;
 
-afterEach(cleanup);
+afterEach(() => {
+  cleanup();
+  localStorage.clear();
+});
 
 function shown(present?: ReadonlySet<string>) {
   const chosen: string[] = [];
   const used: string[] = [];
   render(
     <MantineProvider>
-      <VariableTree
+      <VariableExplorer
         model={model}
         present={present}
         chosen={null}
@@ -72,4 +77,40 @@ it('says when nothing matches', async () => {
   shown();
   await userEvent.setup().type(screen.getByRole('searchbox'), 'kidney');
   expect(screen.getByText('No variable matches.')).toBeTruthy();
+});
+
+it('zooms into circles and out again by keys, and remembers that circles are wanted', async () => {
+  const { chosen, used } = shown();
+  const user = userEvent.setup();
+  await user.click(screen.getByRole('radio', { name: 'Circles' }));
+  const brain = await screen.findByRole('treeitem', { name: 'Brain, 2 variables' });
+  brain.focus();
+  await user.keyboard('x{Enter}');
+  expect(document.activeElement?.getAttribute('aria-label')).toMatch(/Hippocampus|Deep, 1 variable/);
+  expect(screen.getByRole('navigation', { name: 'Where you are in the data model' }).textContent).toBe('ModelBrain');
+  screen.getByRole('treeitem', { name: 'Deep, 1 variable' }).focus();
+  await user.keyboard('{ArrowDown}');
+  expect(document.activeElement?.getAttribute('aria-label')).toBe('Amygdala');
+  await user.keyboard('{Enter}{Escape}');
+  expect(document.activeElement?.getAttribute('aria-label')).toBe('Deep, 1 variable');
+  await user.click(screen.getByRole('button', { name: 'Model' }));
+  expect(screen.getByRole('treeitem', { name: 'Brain, 2 variables' })).toBeTruthy();
+  expect([chosen, used]).toEqual([['amy'], ['x: hip amy']]);
+  cleanup();
+  shown();
+  expect(await screen.findByRole('treeitem', { name: 'Brain, 2 variables' })).toBeTruthy();
+});
+
+it('says of a circle that the chosen datasets lack its variable', async () => {
+  localStorage.setItem('mip-variables-view', 'circles');
+  shown(new Set(['amy']));
+  await userEvent.setup().click(await screen.findByRole('treeitem', { name: /Brain/ }));
+  expect(screen.getByRole('treeitem', { name: 'Hippocampus, in none of the chosen datasets' })).toBeTruthy();
+});
+
+it('lists what is found by another word for it, with the reason', async () => {
+  shown();
+  await userEvent.setup().type(screen.getByRole('searchbox'), 'Mandelkern');
+  expect(screen.getByRole('treeitem', { name: /Amygdala/ }).textContent).toContain('name: amygdala for “mandelkern”');
+  expect(screen.getByRole('status').textContent).toBe('1 variable found');
 });
