@@ -221,9 +221,10 @@ def test_every_operation_that_reads_or_computes_is_tried_here(client: TestClient
     }
     # Whether variables fit an algorithm is told by the data model alone, what a trained model
     # predicts for given values by its result and these, and a comment is what a person wrote.
+    # A test of notices tells that notices arrive, and nothing else.
     without_data = {
         "/algorithms/fitting", "/experiments/{identity}/predictions",
-        "/experiments/{identity}/comments",
+        "/experiments/{identity}/comments", "/notices/test",
     }  # fmt: skip
     assert writing == {
         "/experiments", "/experiments/{identity}/cancel", "/experiments/{identity}/rerun",

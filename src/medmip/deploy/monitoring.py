@@ -25,19 +25,33 @@ class BackupCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Of backups where `mip.toml` names a folder for them."""
-        named = backup_settings(self._home).to
-        places = {"home": self._home.path}
-        if named and Path(named).is_dir():
-            places["backups"] = Path(named)
-            made = [path.stat().st_mtime for path in Path(named).glob(f"mip-*{ENDING}")]
-            # None was ever made: as old as can be, so that the same rule tells of it.
-            age = time.time() - max(made, default=0)
+        age = backup_age(self._home)
+        if age is not None:
             yield GaugeMetricFamily("mip_backup_age_seconds", "Age of the newest backup", age)
         free = GaugeMetricFamily("mip_disk_free_ratio", "Free share of a disk", labels=["place"])
-        for place, path in places.items():
-            usage = shutil.disk_usage(path)
-            free.add_metric([place], usage.free / usage.total)
+        for place, share in free_shares(self._home).items():
+            free.add_metric([place], share)
         yield free
+
+
+def backup_age(home: Home) -> float | None:
+    """Seconds since the newest backup was made; None where `mip.toml` names no folder for them."""
+    named = backup_settings(home).to
+    if not named or not Path(named).is_dir():
+        return None
+    made = [path.stat().st_mtime for path in Path(named).glob(f"mip-*{ENDING}")]
+    # None was ever made: as old as can be, so that the same rule tells of it.
+    return time.time() - max(made, default=0)
+
+
+def free_shares(home: Home) -> dict[str, float]:
+    """The free share of the disks of the home and of the backups."""
+    named = backup_settings(home).to
+    places = {"home": home.path}
+    if named and Path(named).is_dir():
+        places["backups"] = Path(named)
+    usages = {place: shutil.disk_usage(path) for place, path in places.items()}
+    return {place: usage.free / usage.total for place, usage in usages.items()}
 
 
 @dataclass(frozen=True, slots=True)
