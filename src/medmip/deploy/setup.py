@@ -1,5 +1,6 @@
 """Setting a server up as it is configured."""
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from medmip.deploy.blocks.declaration import (
 )
 from medmip.deploy.blocks.proxy import CERTIFICATE
 from medmip.deploy.blocks.registry import BLOCKS
+from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
 from medmip.deploy.playbook import Done, play, refuse_others, workspace_of
 from medmip.deploy.program import WHEELS, Release, running
@@ -33,7 +35,30 @@ def set_up(installation: Installation, say: Callable[[str], None], *, plan: bool
     refuse_others(answers)
     with workspace_of(installation) as workspace:
         variables = _variables(installation, answers, workspace)
-        return play(answers, "site.yml", variables, workspace, say, plan=plan)
+        try:
+            done = play(answers, "site.yml", variables, workspace, say, plan=plan)
+        except DeployError:
+            if not plan:
+                _notify(answers, workspace, "deployment-failed")
+            raise
+        if done.changed and not plan:
+            _notify(answers, workspace, "deployment-finished")
+        return done
+
+
+def _notify(answers: Answers, workspace: Path, what: str) -> None:
+    """Has the server tell people, where they asked for it and it is able to."""
+    if not answers.notices.channels:
+        return
+    become = not answers.server.is_here and answers.server.user != "root"
+    with contextlib.suppress(DeployError):
+        play(
+            answers,
+            "notice.yml",
+            {"become": become, "happened": what},
+            workspace,
+            lambda _: None,
+        )
 
 
 def stage(installation: Installation, release: Release, say: Callable[[str], None]) -> Done:
