@@ -177,6 +177,21 @@ def test_a_certificate_of_another_name_is_not_accepted(configure: Configure, web
     assert states(queue) == ["waiting"]
 
 
+def test_a_receiver_that_is_not_there_is_told_in_words(
+    configure: Configure, web: Web, post: Post
+) -> None:
+    home = configure(web=web, post=post)
+    text = home.configuration.read_text()
+    home.configuration.write_text(
+        text.replace(web.url, "https://127.0.0.1:9/").replace(f"port = {post.port}", "port = 9")
+    )
+    _, queue = at_once(home, Event(Kind.DEPLOYED))
+    assert {one.problem for one in queue.deliveries()} == {"the connection is refused"}
+    home.configuration.write_text(text.replace("https://127.0.0.1:", "https://nowhere.invalid:"))
+    again(home, *opened(home), datetime.now(UTC) + timedelta(minutes=5))
+    assert queue.troubled()["webhook"] == "the host has no address"
+
+
 def test_no_redirect_is_followed(configure: Configure, web: Web, proof: Vouched) -> None:
     from tests.notices.receivers import web_server
 

@@ -1,6 +1,7 @@
 """Notices by e-mail."""
 
 import smtplib
+import socket
 import ssl
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -13,6 +14,12 @@ from medmip.notices.settings import EmailSettings, NoticeSettings
 
 _PATIENCE = 20.0
 """Seconds that the server may take for each of its answers."""
+_WORDS = {
+    TimeoutError: "no answer in time",
+    ConnectionRefusedError: "the connection is refused",
+    socket.gaierror: "the host has no address",
+    ssl.SSLError: "TLS is not agreed on",
+}
 log = logger("medmip.notices")
 
 
@@ -75,7 +82,8 @@ def reason_of(error: Exception) -> str:
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"the certificate is not accepted: {cause.verify_message}"
-        if isinstance(cause, TimeoutError):
-            return "no answer in time"
+        for kind, words in _WORDS.items():
+            if isinstance(cause, kind):
+                return words
         cause = cause.__cause__ or cause.__context__
     return type(error).__name__
