@@ -11,6 +11,7 @@ from medmip.deploy.blocks.declaration import (
     FORMER,
     HOME,
     PROGRAM,
+    UPGRADING,
     USER,
     Block,
     BlockName,
@@ -48,7 +49,8 @@ def set_up(installation: Installation, say: Callable[[str], None], *, plan: bool
 
 def _notify(answers: Answers, workspace: Path, what: str) -> None:
     """Has the server tell people, where they asked for it and it is able to."""
-    if not answers.notices.channels:
+    # Within an upgrade it is not said yet which version will run: the upgrade tells its own end.
+    if not answers.notices.channels or Path(UPGRADING).exists():
         return
     become = not answers.server.is_here and answers.server.user != "root"
     with contextlib.suppress(DeployError):
