@@ -134,7 +134,7 @@ def test_the_units_are_sound(need: Need, tmp_path: Path) -> None:
 
 def test_the_units_are_hardened(need: Need, tmp_path: Path) -> None:
     services = [path for path in units(tmp_path) if path.suffix == ".service"]
-    assert len(services) == 3
+    assert len(services) == 4
     for path in services:
         judged = ran(
             need("systemd-analyze"), "security", "--offline=true", "--threshold=25", str(path)

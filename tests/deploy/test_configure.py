@@ -216,13 +216,20 @@ def test_a_lost_identity_is_not_replaced(installation: Installation, person: str
 
 def test_the_questions_lead_to_the_same(tmp_path: Path, person: str) -> None:
     folder = tmp_path / "asked"
+    (tmp_path / "password").write_text("of-the-mail-server")
     given = [
         "localhost", "reference web-analytics", person, "", "mip-server", "10.0.0.0/24", "",
         "n", "n",
+        "y", "de", "smtp.example", "", "mip@b.example", "it@b.example night@b.example", "mip",
+        str(tmp_path / "password"), "", "",
     ]  # fmt: skip
     ended = CliRunner().invoke(
         app, ["deploy", "configure", "--folder", str(folder)], input="\n".join(given) + "\n"
     )
     assert ended.exit_code == 0, ended.output
     assert Installation(folder).answers.recipients == (person,)
+    email = Installation(folder).answers.notices.email
+    assert email
+    assert (email.to, email.security) == (("it@b.example", "night@b.example"), "starttls")
+    assert Installation(folder).secret("notices-email") == b"of-the-mail-server"
     assert "Next: mip deploy setup --plan" in ended.output

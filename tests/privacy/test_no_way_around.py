@@ -229,10 +229,11 @@ def test_every_operation_that_reads_or_computes_is_tried_here(client: TestClient
     }
     # Whether variables fit an algorithm is told by the data model alone, what a trained model
     # predicts for given values by its result and these, a comment or a review is what a person
-    # wrote, and a page view is a name of a page.
+    # wrote, a page view is a name of a page, and a test of notices tells that notices arrive.
     without_data = {
         "/algorithms/fitting", "/experiments/{identity}/predictions",
-        "/experiments/{identity}/comments", "/imaging/scans/{identity}/reviews", "/page-views",
+        "/experiments/{identity}/comments", "/imaging/scans/{identity}/reviews",
+        "/notices/test", "/page-views",
     }  # fmt: skip
     assert writing == {
         "/experiments", "/experiments/{identity}/cancel", "/experiments/{identity}/rerun",

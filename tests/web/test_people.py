@@ -166,6 +166,7 @@ def test_changes_by_cookie_are_taken_from_own_pages_alone(client: TestClient) ->
         ("GET", "/audit/check", {Role.PRIVACY_OFFICER}),
         ("GET", "/system", {Role.ADMINISTRATOR}),
         ("GET", "/usage", {Role.ADMINISTRATOR}),
+        ("GET", "/notices", {Role.ADMINISTRATOR}),
         ("GET", "/journal", {Role.PRIVACY_OFFICER}),
         ("GET", "/users", {Role.ADMINISTRATOR}),
         ("GET", "/allow-list", {Role.ADMINISTRATOR}),

@@ -5,7 +5,7 @@ import userEvent from '@testing-library/user-event';
 import { MemoryRouter } from 'react-router';
 import { afterEach, expect, test, vi } from 'vitest';
 
-import type { LedgerEntry, System } from '../api/administration';
+import type { LedgerEntry, Notices, System } from '../api/administration';
 import type { Right } from '../api/client';
 import AdministrationPage from './AdministrationPage';
 
@@ -37,6 +37,31 @@ const usage = {
   persons: 2,
   states: { done: 7 },
   pages: { workspace: 30, dataset: 1 },
+};
+const notices: Notices = {
+  language: 'en',
+  summary_minutes: 15,
+  ways: [
+    { name: 'email', reaches: 'it@hospital.example (smtp.hospital.example)', events: ['backups'] },
+    { name: 'slack', reaches: '', events: [] },
+  ],
+  waiting: 1,
+  sent: 4,
+  given_up: 0,
+  deliveries: [
+    {
+      event: 'e',
+      kind: 'backups.failed',
+      count: 1,
+      at: '2026-01-02T03:04:05Z',
+      channel: 'email',
+      state: 'waiting',
+      attempts: 2,
+      problem: 'the certificate is not accepted',
+      due: '2026-01-02T04:04:05Z',
+      ended: null,
+    },
+  ],
 };
 const refusal: LedgerEntry = {
   number: 12,
@@ -72,6 +97,8 @@ function shown(rights: Right[], broken: number | null = null): string[] {
       ['/audit/check', { rows: 4000, broken }],
       ['/audit', { total: 120, items: [refusal] }],
       ['/journal', { total: 0, items: [] }],
+      ['/notices/test', { event: 'e' }],
+      ['/notices', notices],
     ];
     const answer = answers.find(([path]) => url.startsWith(`/api/v1${path}`))?.[1];
     return Promise.resolve(new Response(JSON.stringify(answer), { headers: { 'Content-Type': 'application/json' } }));
@@ -111,6 +138,18 @@ test('a privacy officer searches the ledger on the server, and turns its pages',
   await userEvent.type(screen.getByRole('searchbox', { name: 'Person, algorithm, rule or reason' }), 'ada');
   await vi.waitFor(() => expect(asked.at(-1)).toContain('search=ada'));
   expect(asked.at(-1)).toContain('offset=0');
+});
+
+test('an administrator sees who is told, what did not arrive and why, and sends a test', async () => {
+  const asked = shown(['administer']);
+  await userEvent.click(await screen.findByRole('tab', { name: 'Notices' }));
+  expect(await screen.findByText('it@hospital.example (smtp.hospital.example)')).toBeDefined();
+  expect(screen.getByText('its address is a secret')).toBeDefined();
+  expect(screen.getByText('the certificate is not accepted')).toBeDefined();
+  expect(screen.getByText(/Tried 2 times, again at/)).toBeDefined();
+  await userEvent.click(screen.getByRole('button', { name: 'Send a test' }));
+  expect(await screen.findByText(/A test is on its way/)).toBeDefined();
+  expect(asked).toContain('/api/v1/notices/test');
 });
 
 test('a broken seal is told with its row', async () => {

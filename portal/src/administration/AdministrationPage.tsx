@@ -7,6 +7,7 @@ import { Empty } from '../shared/Empty';
 import { texts } from '../texts/texts';
 import { JournalView } from './JournalView';
 import { LedgerView } from './LedgerView';
+import { NoticesView } from './NoticesView';
 import { SystemView } from './SystemView';
 
 const t = texts.administration;
@@ -14,6 +15,7 @@ const PARTS = [
   ['system', 'administer', SystemView],
   ['ledger', 'audit', LedgerView],
   ['journal', 'audit', JournalView],
+  ['notices', 'administer', NoticesView],
 ] as const satisfies readonly (readonly [string, Right, () => React.JSX.Element])[];
 
 /** The parts that a person's rights open. */

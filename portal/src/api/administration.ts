@@ -6,6 +6,9 @@ export type LedgerEntry = Schemas['LedgerEntry'];
 export type JournalEvent = Schemas['Event'];
 export type System = Schemas['System'];
 export type Usage = Schemas['Usage'];
+export type NoticeWay = Schemas['NoticeWay'];
+export type NoticeEntry = Schemas['NoticeEntry'];
+export type Notices = Schemas['Notices'];
 
 const page = (wishes: Record<string, string>, limit: number, offset: number) =>
   new URLSearchParams({ ...wishes, limit: String(limit), offset: String(offset) }).toString();
@@ -18,5 +21,7 @@ export const administrationApi = {
   journal: (search: string, limit: number, offset: number) =>
     call<Schemas['EventPage']>('GET', `/journal?${page({ search }, limit, offset)}`),
   system: () => call<System>('GET', '/system'),
+  notices: () => call<Notices>('GET', '/notices'),
+  testNotices: () => call<Schemas['WrittenTest']>('POST', '/notices/test'),
   usage: (days: number) => call<Usage>('GET', `/usage?days=${days}`),
 };

@@ -3,7 +3,7 @@ import type { administrationTexts } from './administration';
 /** Deutsch. */
 export const germanAdministration: typeof administrationTexts = {
   title: 'Verwaltung',
-  parts: { system: 'System', ledger: 'Hauptbuch', journal: 'Journal' },
+  parts: { system: 'System', ledger: 'Hauptbuch', journal: 'Journal', notices: 'Nachrichten' },
   nothing: 'Hier ist nichts für Sie',
   nothingHint: 'Die Verwaltung sieht, wie es dem Server geht, der Datenschutz, was hinausging.',
   newer: 'Neuere',
@@ -72,5 +72,24 @@ export const germanAdministration: typeof administrationTexts = {
     profile: 'Profil',
     people: 'Personen',
     administration: 'Verwaltung',
+  },
+  notices: {
+    hint: 'Wer wovon erfährt, wie [notices] in mip.toml es sagt. Eine Nachricht enthält keine Daten von Patienten und nichts, was jemand getippt hat.',
+    nobody: 'Niemand erfährt von etwas',
+    nobodyHint: 'Nennen Sie im Abschnitt [notices] von mip.toml einen Mailserver, einen Webhook oder Slack, und starten Sie MIP neu.',
+    who: 'Wer es erfährt',
+    wayColumns: { name: 'Durch', reaches: 'An', events: 'Wovon' },
+    ways: { email: 'E-Mail', slack: 'Slack', webhook: 'Webhook' },
+    hidden: 'die Adresse ist geheim',
+    all: 'von allem',
+    summary: (minutes) =>
+      minutes === 0 ? 'Alles wird sofort gesagt.' : `Dringendes wird sofort gesagt, das Übrige in einer Zusammenfassung alle ${minutes} Minuten.`,
+    test: 'Eine Probe senden',
+    tested: 'Eine Probe ist unterwegs; die Liste unten sagt, ob sie ankommt.',
+    last: 'Die letzten Nachrichten',
+    counts: (waiting, sent, givenUp) => `${waiting} warten, ${sent} gesandt, ${givenUp} aufgegeben.`,
+    columns: { at: 'Wann', kind: 'Was', channel: 'Durch', state: 'Stand', problem: 'Schwierigkeit' },
+    states: { waiting: 'wartet', sent: 'gesandt', 'given up': 'aufgegeben' },
+    again: (attempts, time) => `${attempts === 1 ? 'Einmal' : `${attempts}-mal`} versucht, wieder um ${time}.`,
   },
 };

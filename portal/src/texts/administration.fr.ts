@@ -3,7 +3,7 @@ import type { administrationTexts } from './administration';
 /** Français. */
 export const frenchAdministration: typeof administrationTexts = {
   title: 'Administration',
-  parts: { system: 'Système', ledger: 'Registre', journal: 'Journal' },
+  parts: { system: 'Système', ledger: 'Registre', journal: 'Journal', notices: 'Avis' },
   nothing: 'Il n’y a rien à voir ici pour vous',
   nothingHint: 'L’administration voit comment va le serveur, la protection des données ce qui en est sorti.',
   newer: 'Plus récentes',
@@ -72,5 +72,24 @@ export const frenchAdministration: typeof administrationTexts = {
     profile: 'Profil',
     people: 'Personnes',
     administration: 'Administration',
+  },
+  notices: {
+    hint: 'Qui est averti de quoi, selon [notices] dans mip.toml. Un avis ne contient aucune donnée de patient, ni rien que quelqu’un ait tapé.',
+    nobody: 'Personne n’est averti de rien',
+    nobodyHint: 'Nommez un serveur de messagerie, un webhook ou Slack dans la section [notices] de mip.toml, puis redémarrez MIP.',
+    who: 'Qui est averti',
+    wayColumns: { name: 'Par', reaches: 'À', events: 'De quoi' },
+    ways: { email: 'E-mail', slack: 'Slack', webhook: 'Webhook' },
+    hidden: 'son adresse est secrète',
+    all: 'de tout',
+    summary: (minutes) =>
+      minutes === 0 ? 'Tout est dit aussitôt.' : `L’urgent est dit aussitôt, le reste en un résumé toutes les ${minutes} minutes.`,
+    test: 'Envoyer un essai',
+    tested: 'Un essai est en route ; la liste ci-dessous dit s’il arrive.',
+    last: 'Les derniers avis',
+    counts: (waiting, sent, givenUp) => `${waiting} en attente, ${sent} envoyés, ${givenUp} abandonnés.`,
+    columns: { at: 'Quand', kind: 'Quoi', channel: 'Par', state: 'État', problem: 'Difficulté' },
+    states: { waiting: 'en attente', sent: 'envoyé', 'given up': 'abandonné' },
+    again: (attempts, time) => `Essayé ${attempts === 1 ? 'une fois' : `${attempts} fois`}, de nouveau à ${time}.`,
   },
 };

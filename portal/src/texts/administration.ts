@@ -1,7 +1,7 @@
 /** How the server is, what left it and who came. */
 export const administrationTexts = {
   title: 'Administration',
-  parts: { system: 'System', ledger: 'Ledger', journal: 'Journal' },
+  parts: { system: 'System', ledger: 'Ledger', journal: 'Journal', notices: 'Notices' },
   nothing: 'Nothing here is yours to see',
   nothingHint: 'Administrators see how the server is, privacy officers what left it.',
   newer: 'Newer',
@@ -70,5 +70,24 @@ export const administrationTexts = {
     profile: 'Profile',
     people: 'People',
     administration: 'Administration',
+  },
+  notices: {
+    hint: 'Who is told of what, as [notices] in mip.toml says. A notice holds no data of patients and nothing that a person typed.',
+    nobody: 'Nobody is told of anything',
+    nobodyHint: 'Name an e-mail server, a webhook or Slack in the section [notices] of mip.toml, and restart MIP.',
+    who: 'Who is told',
+    wayColumns: { name: 'By', reaches: 'To', events: 'Of' },
+    ways: { email: 'E-mail', slack: 'Slack', webhook: 'Webhook' },
+    hidden: 'its address is a secret',
+    all: 'everything',
+    summary: (minutes: number) =>
+      minutes === 0 ? 'Everything is told at once.' : `Urgent events are told at once, the others by one summary each ${minutes} minutes.`,
+    test: 'Send a test',
+    tested: 'A test is on its way; the list below tells whether it arrives.',
+    last: 'The last notices',
+    counts: (waiting: number, sent: number, givenUp: number) => `${waiting} waiting, ${sent} sent, ${givenUp} given up.`,
+    columns: { at: 'When', kind: 'What', channel: 'By', state: 'State', problem: 'Trouble' },
+    states: { waiting: 'waiting', sent: 'sent', 'given up': 'given up' },
+    again: (attempts: number, time: string) => `Tried ${attempts === 1 ? 'once' : `${attempts} times`}, again at ${time}.`,
   },
 };

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from medmip.catalogue.home import Home
 from medmip.errors import MipError
 
-SECTIONS = ("backup", "engine", "imaging", "ldsm", "login", "sources")
+SECTIONS = ("backup", "engine", "imaging", "ldsm", "login", "notices", "sources")
 Section = TypeVar("Section", bound=BaseModel)
 
 

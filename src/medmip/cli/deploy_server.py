@@ -104,9 +104,36 @@ def _asked() -> str:
             "key": typer.prompt("The file of its private key, PEM"),
         }
     given["login"] = _asked_login()
+    if notices := _asked_notices():
+        given["notices"] = notices
     if BlockName.FEDERATION_HUB in blocks:
         given["federation"] = {"name": typer.prompt("The federation's name")}
     return tomlkit.dumps(given)
+
+
+def _asked_notices() -> dict[str, object]:
+    """Whom to tell of failures and of what is done; nobody where nothing is answered."""
+    if not typer.confirm("Are people to be told of failures by e-mail or webhook?", default=False):
+        return {}
+    told: dict[str, object] = {"language": typer.prompt("In en, de or fr", default="en")}
+    if host := typer.prompt("The mail server, or nothing", default="", show_default=False):
+        email: dict[str, object] = {
+            "host": host,
+            "security": typer.prompt("starttls, tls, or none on this machine", default="starttls"),
+            "sender": typer.prompt("The address that notices come from"),
+            "to": typer.prompt("Addresses that they go to, with blanks between").split(),
+        }
+        if user := typer.prompt("The user there, or nothing", default="", show_default=False):
+            email |= {"user": user, "secret_file": typer.prompt("The file of its password")}
+        told["email"] = email
+    if url := typer.prompt("A webhook's URL, or nothing", default="", show_default=False):
+        key = typer.prompt("The file of its signing key (openssl rand -base64 32)")
+        told["webhook"] = {"url": url, "secret_file": key}
+    if slack := typer.prompt(
+        "The file of a Slack webhook's URL, or nothing", default="", show_default=False
+    ):
+        told["slack"] = {"secret_file": slack}
+    return told
 
 
 def _asked_login() -> dict[str, object]:

@@ -35,6 +35,7 @@ def doctor(home: HomeOption = None) -> None:
         _check_ledger(place),
         _check_policy(place),
         _check_portal(),
+        *_check_notices(place),
         *_check_hub(place),
     ]
     for check in checks:
@@ -192,6 +193,24 @@ def _check_policy(place: "Home") -> Check:
     except MipError as error:
         return "policy", False, str(error)
     return "policy", True, f"at least {policy.minimum_patients} patients"
+
+
+def _check_notices(place: "Home") -> list[Check]:
+    from medmip.notices.queue import Queue
+    from medmip.notices.settings import notice_settings
+    from medmip.store.state import open_state
+
+    try:
+        ways = notice_settings(place).channels
+    except MipError as error:
+        return [("notices", False, str(error))]
+    if not ways:
+        return []
+    queue = Queue(open_state(place))
+    counts, troubled = queue.counts(), queue.troubled()
+    told = ", ".join(f"{number} {state}" for state, number in counts.items())
+    wrong = "".join(f"; {name}: {why}" for name, why in troubled.items() if name in ways)
+    return [("notices", not wrong, f"by {', '.join(ways)}: {told}{wrong}")]
 
 
 def _check_portal() -> Check:

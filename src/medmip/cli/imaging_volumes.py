@@ -68,6 +68,7 @@ def measure(
             typer.echo("".join(f"  {line}\n" for line in str(error).splitlines()), err=True)
         else:
             _tell(place, scan)
+    _notify(place, len(wanted) - failed, failed)
     typer.echo(f"{len(wanted) - failed} measured, {failed} not. {UNPROVEN}.")
     if failed:
         raise typer.Exit(1)
@@ -185,6 +186,17 @@ def remove_atlas(
     from medmip.imaging.volumetry.atlas import AtlasShelf
 
     AtlasShelf(opened(home)).remove(name)
+
+
+def _notify(place: "Home", waiting: int, failed: int) -> None:
+    """Writes notices down of what is to be reviewed and what could not be measured."""
+    from medmip.notices.event import Event, Kind
+    from medmip.notices.outbox import Outbox
+    from medmip.store.state import open_state
+
+    happened = ((Kind.SCANS_WAITING, waiting), (Kind.SCANS_FAILED, failed))
+    events = [Event(kind, count) for kind, count in happened if count]
+    Outbox.of(place, open_state(place)).tell(*events)
 
 
 def _taken(place: "Home", scans: Sequence[str] | None) -> list[str]:

@@ -35,6 +35,7 @@ from medmip.cli.model import model_app
 from medmip.cli.model_apply import model_apply
 from medmip.cli.model_export import model_export
 from medmip.cli.model_migrate import migrate
+from medmip.cli.notices import notices_app
 from medmip.cli.policy import policy_app
 from medmip.cli.run import run
 from medmip.cli.serve import serve
@@ -81,6 +82,7 @@ app.add_typer(user_app, name="user")
 app.add_typer(audit_app, name="audit")
 app.add_typer(policy_app, name="policy")
 app.add_typer(hub_app, name="hub")
+app.add_typer(notices_app, name="notices")
 site_app.command("run")(run_site)
 site_app.command("log")(site_log)
 hub_app.command("runs")(hub_runs)

@@ -76,6 +76,7 @@ def serve_home(
         metrics.register(BackupCollector(place))
         _serve_hub(place, service, stack, metrics)
         stack.enter_context(published_to_database(place, service.ledger))
+        _serve_notices(place, service, stack)
         app = create_app(
             service,
             doorman,
@@ -112,12 +113,14 @@ def _sites(place: "Home", stack: ExitStack, metrics: "CollectorRegistry") -> "Si
     from medmip.federation.membership import Membership
     from medmip.federation.metrics import HubCollector
     from medmip.federation.sites import Sites, directory_of
+    from medmip.notices.outbox import Outbox
     from medmip.store.state import open_state
 
     settings, state = folder.settings, open_state(place)
     membership = Membership(state)
     coordinator = Coordinator(settings.federation, lambda: directory_of(membership))
-    stack.enter_context(Background(HubService(folder, state, coordinator.begin)))
+    outbox = Outbox.of(place, state)
+    stack.enter_context(Background(HubService(folder, state, coordinator.begin, outbox=outbox)))
     typer.echo(f"The hub of {settings.federation!r} is at {settings.address}")
     sites = Sites(coordinator, ModelStore(place), lambda: read_common(folder.policy))
     metrics.register(HubCollector(sites, membership))
@@ -146,6 +149,21 @@ def _serve_hub(
     metrics.register(SiteCollector(agent))
     joined = folder.membership
     typer.echo(f"{joined.name} serves the federation {joined.federation!r} at {joined.address}")
+
+
+def _serve_notices(place: "Home", service: "ExperimentService", stack: ExitStack) -> None:
+    """Sends notices, where the home names somebody to be told."""
+    settings = service.outbox.settings
+    if not settings.channels:
+        return
+
+    from medmip.deploy.watch import Watch
+    from medmip.notices.queue import Queue
+    from medmip.notices.sender import Sender
+
+    watch = Watch(place, service.outbox, service.sites)
+    stack.enter_context(Sender(place, Queue(service.outbox.state), settings, watch.look))
+    typer.echo(f"Notices are sent by {', '.join(settings.channels)}")
 
 
 @contextmanager

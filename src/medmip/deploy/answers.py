@@ -23,6 +23,7 @@ from medmip.deploy.encryption import recipient
 from medmip.deploy.errors import DeployError
 from medmip.errors import FieldProblem, MipError
 from medmip.imaging.settings import ImagingSettings
+from medmip.notices.settings import NoticeSettings
 
 ANYWHERE = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 Networks: TypeAlias = tuple[IPvAnyNetwork, ...]
@@ -115,6 +116,7 @@ class Answers(_Part):
     backup: Backups = Backups()
     federation: Federation = Federation()
     imaging: ImagingSettings = ImagingSettings()
+    notices: NoticeSettings = NoticeSettings()
     demo: bool = False
     wheels: str = ""
     settings: dict[str, dict[str, Any]] = {}
@@ -125,6 +127,8 @@ class Answers(_Part):
             raise ValueError("login.kind = 'open' lets everybody in; choose local or oidc")
         if other := sorted(self.settings.keys() - {"sources"}):
             raise ValueError(f"settings may hold sources, not {other[0]}: it is answered apart")
+        if any(way.credential for way in self.notices.channels.values()):
+            raise ValueError("notices: name a secret_file here; it becomes a credential there")
         if self.imaging.receiver.port != DICOM:
             raise ValueError(f"imaging.receiver.port is {DICOM} in an installation")
         return self

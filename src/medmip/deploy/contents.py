@@ -53,6 +53,7 @@ PARTS = (
     Part(_named(_HOME.work), False, "temporary files of imports, of data and of scans"),
     Part(BEFORE, False, "what an upgrade that is going on would bring back"),
     Part("serve.lock", False, "held while a server runs"),
+    Part("notices.lock", False, "held while notices are sent"),
     Part(".backup", False, "temporary files of a backup"),
     Part("backup.lock", False, "held while a backup runs"),
     Part(f"{STATE}-wal", False, "a running database's, contained in the copy of the state"),

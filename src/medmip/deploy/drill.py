@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medmip.catalogue.home import Home
 from medmip.deploy.backup import ENDING
-from medmip.deploy.blocks.units import HARDENED
+from medmip.deploy.blocks.units import HARDENED, ON_FAILURE
 from medmip.deploy.errors import BackupError
 from medmip.deploy.restore import restore
 from medmip.deploy.validation import BACKUP_AGE
@@ -72,6 +72,7 @@ def units(folder: Path, identity: Path) -> dict[str, str]:
 # Written by `mip deploy drill --units`.
 [Unit]
 Description=MIP: restore drill
+{ON_FAILURE}
 
 [Service]
 Type=oneshot

@@ -10,7 +10,7 @@ from pathlib import Path
 from medmip.catalogue.atomic_file import alone, write_atomically
 from medmip.deploy import machine, portal_certificate
 from medmip.deploy.answers import Answers, parsed, read
-from medmip.deploy.blocks.registry import AUTHORITY_KEY, OIDC, PORTAL_KEY, REPORT_KEY
+from medmip.deploy.blocks.registry import AUTHORITY_KEY, NOTICES, OIDC, PORTAL_KEY, REPORT_KEY
 from medmip.deploy.errors import DeployError
 from medmip.deploy.server_files import used_secrets
 from medmip.deploy.vault import IDENTITY, Vault
@@ -155,6 +155,11 @@ class Installation:
         oidc = answers.login.oidc
         if OIDC in used and oidc:
             self.vault.keep(OIDC, Path(oidc.client_secret_file).read_bytes().strip())
+        for way, settings in answers.notices.channels.items():
+            if settings.secret_file:
+                self.vault.keep(
+                    NOTICES[way], Path(settings.secret_file).read_bytes().strip(b"\r\n")
+                )
         if answers.certificate.kind == "files" and PORTAL_KEY in used:
             self.vault.keep(_GIVEN_KEY, Path(answers.certificate.key).read_bytes())
             _write(self.certificate, Path(answers.certificate.chain).read_bytes())

@@ -104,5 +104,10 @@ def _files(answers: Answers, now: datetime) -> Iterator[FieldProblem]:
     oidc = answers.login.oidc
     if oidc and oidc.client_secret_file and not os.access(oidc.client_secret_file, os.R_OK):
         yield FieldProblem("login.oidc.client_secret_file", "the file is not there or not readable")
+    for way, settings in answers.notices.channels.items():
+        if settings.secret_file and not os.access(settings.secret_file, os.R_OK):
+            yield FieldProblem(
+                f"notices.{way}.secret_file", "the file is not there or not readable"
+            )
     if answers.wheels and not list(Path(answers.wheels).glob("medmip-*.whl")):
         yield FieldProblem("wheels", "there is no wheel of medmip in that folder")

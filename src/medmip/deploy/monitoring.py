@@ -26,17 +26,12 @@ class BackupCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Of backups where `mip.toml` names a folder for them."""
-        places = {"home": self._home.path}
-        folder = _folder(self._home)
-        if folder is not None:
-            places["backups"] = folder
-            # None was ever made: as old as can be, so that the same rule tells of it.
-            age = time.time() - max(_made(folder), default=0)
+        age = backup_age(self._home)
+        if age is not None:
             yield GaugeMetricFamily("mip_backup_age_seconds", "Age of the newest backup", age)
         free = GaugeMetricFamily("mip_disk_free_ratio", "Free share of a disk", labels=["place"])
-        for place, path in places.items():
-            usage = shutil.disk_usage(path)
-            free.add_metric([place], usage.free / usage.total)
+        for place, share in free_shares(self._home).items():
+            free.add_metric([place], share)
         yield free
 
 
@@ -50,6 +45,21 @@ def newest_backup(home: Home) -> datetime | None:
     folder = _folder(home)
     made = [] if folder is None else _made(folder)
     return datetime.fromtimestamp(max(made), UTC) if made else None
+
+
+def backup_age(home: Home) -> float | None:
+    """Seconds since the newest backup was made; None where they have no folder."""
+    folder = _folder(home)
+    # None was ever made: as old as can be, so that the same rule tells of it.
+    return None if folder is None else time.time() - max(_made(folder), default=0)
+
+
+def free_shares(home: Home) -> dict[str, float]:
+    """The free share of the disks of the home and of the backups."""
+    folder = _folder(home)
+    places = {"home": home.path} | ({} if folder is None else {"backups": folder})
+    usages = {place: shutil.disk_usage(path) for place, path in places.items()}
+    return {place: usage.free / usage.total for place, usage in usages.items()}
 
 
 def _folder(home: Home) -> Path | None:

@@ -1,14 +1,15 @@
 """The files that an installation is made of, from the answers and the one table of blocks."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import tomlkit
 
 from medmip.deploy.answers import Answers
 from medmip.deploy.blocks.declaration import HOME, USER, BlockName, Secret
 from medmip.deploy.blocks.firewall import ruleset
-from medmip.deploy.blocks.proxy import proxy
-from medmip.deploy.blocks.registry import AUTHORITY_KEY, OIDC, PORTAL_KEY
+from medmip.deploy.blocks.proxy import CERTIFICATE, proxy
+from medmip.deploy.blocks.registry import AUTHORITY_KEY, NOTICE, NOTICES, OIDC, PORTAL_KEY
 from medmip.deploy.blocks.rotation import rotation
 from medmip.deploy.blocks.units import timer, unit
 
@@ -62,6 +63,10 @@ def server_files(answers: Answers) -> tuple[ServerFile, ...]:
             files.append(ServerFile(f"{path}.service", text, block.name))
             if service.when:
                 files.append(ServerFile(f"{path}.timer", timer(service), block.name))
+    if answers.has(BlockName.ALGORITHM_FACTORY):
+        text = unit(NOTICE, answers.name, answers.backup.to, present)
+        path = f"{UNITS}/{NOTICE.name}.service"
+        files.append(ServerFile(path, text, BlockName.ALGORITHM_FACTORY))
     if answers.has(BlockName.WEB_ANALYTICS):
         files.append(
             ServerFile(
@@ -76,6 +81,10 @@ def used_secrets(answers: Answers) -> tuple[Secret, ...]:
     unused = set()
     if answers.login.oidc is None or not answers.login.oidc.client_secret_file:
         unused.add(OIDC)
+    for way, name in NOTICES.items():
+        settings = answers.notices.channels.get(way)
+        if settings is None or not settings.has_secret:
+            unused.add(name)
     if answers.certificate.kind == "files":
         unused.add(AUTHORITY_KEY)
     if not answers.has(BlockName.WEB_ANALYTICS):
@@ -106,6 +115,19 @@ def configuration(answers: Answers) -> str:
         receiver.setdefault("address", "0.0.0.0")  # noqa: S104
     if imaging:
         sections["imaging"] = imaging
+    if answers.notices.channels:
+        sections["notices"] = _notices(answers)
     sections.update(answers.settings)
     head = "# Written by `mip deploy setup` out of the answers: change those, and set up again.\n"
     return head + tomlkit.dumps(sections)
+
+
+def _notices(answers: Answers) -> dict[str, object]:
+    """The section `[notices]`: secrets are credentials, links lead to this portal."""
+    told: dict[str, Any] = answers.notices.model_dump(mode="json", exclude_defaults=True)
+    for way in answers.notices.channels:
+        if told[way].pop("secret_file", ""):
+            told[way]["credential"] = NOTICES[way]
+    if answers.has(BlockName.WEB_ANALYTICS):
+        told = {"portal": f"https://{answers.name}", "certificates": [CERTIFICATE]} | told
+    return told

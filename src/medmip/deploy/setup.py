@@ -1,5 +1,6 @@
 """Setting a server up as it is configured."""
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,12 +11,14 @@ from medmip.deploy.blocks.declaration import (
     FORMER,
     HOME,
     PROGRAM,
+    UPGRADING,
     USER,
     Block,
     BlockName,
 )
 from medmip.deploy.blocks.proxy import CERTIFICATE
 from medmip.deploy.blocks.registry import BLOCKS
+from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
 from medmip.deploy.playbook import Done, play, refuse_others, workspace_of
 from medmip.deploy.program import WHEELS, Release, running
@@ -33,7 +36,31 @@ def set_up(installation: Installation, say: Callable[[str], None], *, plan: bool
     refuse_others(answers)
     with workspace_of(installation) as workspace:
         variables = _variables(installation, answers, workspace)
-        return play(answers, "site.yml", variables, workspace, say, plan=plan)
+        try:
+            done = play(answers, "site.yml", variables, workspace, say, plan=plan)
+        except DeployError:
+            if not plan:
+                _notify(answers, workspace, "deployment-failed")
+            raise
+        if done.changed and not plan:
+            _notify(answers, workspace, "deployment-finished")
+        return done
+
+
+def _notify(answers: Answers, workspace: Path, what: str) -> None:
+    """Has the server tell people, where they asked for it and it is able to."""
+    # Within an upgrade it is not said yet which version will run: the upgrade tells its own end.
+    if not answers.notices.channels or Path(UPGRADING).exists():
+        return
+    become = not answers.server.is_here and answers.server.user != "root"
+    with contextlib.suppress(DeployError):
+        play(
+            answers,
+            "notice.yml",
+            {"become": become, "happened": what},
+            workspace,
+            lambda _: None,
+        )
 
 
 def stage(installation: Installation, release: Release, say: Callable[[str], None]) -> Done:

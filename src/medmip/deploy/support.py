@@ -150,9 +150,12 @@ def _machine() -> dict[str, object]:
 
 def _plain(answers: Answers) -> dict[str, object]:
     """The answers, without what may name people: sources are named alone, recipients counted."""
-    told = answers.model_dump(mode="json", exclude={"settings", "recipients", "imaging"})
+    left_out = {"settings", "recipients", "imaging", "notices"}
+    told = answers.model_dump(mode="json", exclude=left_out)
     settings = {name: sorted(section) for name, section in answers.settings.items()}
-    return told | {"settings": settings, "recipients": len(answers.recipients)}
+    notices = [*answers.notices.channels]
+    counted = {"recipients": len(answers.recipients)}
+    return told | {"settings": settings, "notices": notices} | counted
 
 
 def _sizes(home: Home) -> dict[str, dict[str, int]]:

@@ -15,7 +15,7 @@ from medmip.catalogue.atomic_file import write_atomically
 from medmip.catalogue.home import Home
 from medmip.deploy.answers import Answers
 from medmip.deploy.before import forget
-from medmip.deploy.blocks.declaration import CONFIGURATION, HOME, USER, VERSIONS
+from medmip.deploy.blocks.declaration import CONFIGURATION, HOME, UPGRADING, USER, VERSIONS
 from medmip.deploy.blocks.firewall import QUIET, quiet
 from medmip.deploy.contents import BEFORE
 from medmip.deploy.errors import DeployError
@@ -26,7 +26,7 @@ from medmip.deploy.setup import stage
 from medmip.deploy.validation import validate
 
 Say = Callable[[str], None]
-UNFINISHED = Path(CONFIGURATION, "upgrade.json")
+UNFINISHED = Path(UPGRADING)
 """There while an upgrade or a way back is going on."""
 DONE = Path(CONFIGURATION, "upgraded.json")
 """The last upgrade that ended well: what `mip deploy rollback` goes back by."""
@@ -86,6 +86,7 @@ def upgrade(installation: Installation, wheels: str, number: str, say: Say) -> s
         failed = [str(error)]
     if failed:
         go_back(installation, step, say)
+        _notify(answers, "deployment-failed")
         raise DeployError(
             f"Version {latter.name} failed, and {former.name} runs again with its data as they "
             f"were: {'; '.join(failed)}",
@@ -93,6 +94,7 @@ def upgrade(installation: Installation, wheels: str, number: str, say: Say) -> s
         )
     step.write(DONE)
     _finish(answers, latter)
+    _notify(answers, "deployment-finished")
     _prune({former.name, latter.name})
     return latter.name
 
@@ -209,6 +211,16 @@ def _finish(answers: Answers, runs: Release) -> None:
         capture_output=True,
     )
     UNFINISHED.unlink(missing_ok=True)
+
+
+def _notify(answers: Answers, happened: str) -> None:
+    """Has people told, where they asked for it; what cannot be told is done all the same."""
+    if answers.notices.channels:
+        subprocess.run(  # noqa: S603
+            ["systemctl", "start", f"mip-notice@{happened}.service"],  # noqa: S607
+            check=False,
+            capture_output=True,
+        )
 
 
 def _services(answers: Answers) -> list[str]:

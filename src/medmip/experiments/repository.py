@@ -13,17 +13,25 @@ from medmip.experiments.experiment import Experiment, Outcome, Progress, State, 
 from medmip.experiments.listing import Wanted, visible_to
 from medmip.experiments.request import Request
 from medmip.experiments.tables import parts
+from medmip.notices.event import Event, Kind
+from medmip.notices.outbox import Outbox
 from medmip.store.state import experiments, in_utc
 
 _LONGEST = 200
+_TOLD = {
+    State.DONE: Kind.EXPERIMENT_FINISHED,
+    State.FAILED: Kind.EXPERIMENT_FAILED,
+    State.REFUSED: Kind.EXPERIMENT_REFUSED,
+}
 _LIGHT = [column for column in experiments.c if column.name != "result"]
 
 
 class Experiments:
-    """Keeps experiments."""
+    """Keeps experiments; outbox gets a notice of each that ends, in the same transaction."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, outbox: Outbox | None = None) -> None:
         self._engine = engine
+        self._outbox = outbox
 
     def add(
         self, request: Request, name: str, user: str, state: State, origin: str | None = None
@@ -130,7 +138,7 @@ class Experiments:
     def finish(self, identity: str, state: State, values: Mapping[str, Any]) -> None:
         """Ends an experiment that has not ended yet."""
         with self._engine.begin() as connection:
-            connection.execute(
+            ended = connection.execute(
                 update(experiments)
                 .where(
                     experiments.c.id == identity,
@@ -138,6 +146,8 @@ class Experiments:
                 )
                 .values(state=state, finished=datetime.now(UTC), **values)
             )
+            if ended.rowcount and state in _TOLD:
+                self._tell(connection, _TOLD[state], [identity])
 
     def remove(self, identity: str) -> None:
         """Forgets an experiment that has ended; raises NotFound, Conflict. The ledger keeps it."""
@@ -157,10 +167,13 @@ class Experiments:
             remedy="Run it again; if it stops again, tell the administrator.",
         )
         running = experiments.c.state == State.RUNNING
+        lost = (running, experiments.c.attempts >= attempts)
         with self._engine.begin() as connection:
+            ids = connection.execute(select(experiments.c.id).where(*lost)).scalars().all()
+            self._tell(connection, Kind.EXPERIMENT_FAILED, ids)
             connection.execute(
                 update(experiments)
-                .where(running, experiments.c.attempts >= attempts)
+                .where(*lost)
                 .values(
                     state=State.FAILED,
                     finished=datetime.now(UTC),
@@ -170,6 +183,10 @@ class Experiments:
             connection.execute(update(experiments).where(running).values(state=State.QUEUED))
             queued = select(experiments.c.id).where(experiments.c.state == State.QUEUED)
             return list(connection.execute(queued.order_by(experiments.c.created)).scalars())
+
+    def _tell(self, connection: Connection, kind: Kind, ids: Sequence[str]) -> None:
+        if self._outbox is not None and ids:
+            self._outbox.note(connection, *(Event(kind, identity=one) for one in ids))
 
     def _change(self, identity: str, values: Mapping[str, Any]) -> None:
         with self._engine.begin() as connection:

@@ -18,13 +18,7 @@ from medmip.catalogue.model_store import ModelStore
 from medmip.errors import Conflict, MipError, NotFound
 from medmip.experiments.comments import Comments
 from medmip.experiments.comparison import trouble_of
-from medmip.experiments.experiment import (
-    Experiment,
-    Outcome,
-    State,
-    Summary,
-    Trouble,
-)
+from medmip.experiments.experiment import Experiment, Outcome, State, Summary, Trouble
 from medmip.experiments.exploring import Exploring
 from medmip.experiments.labels import Labels
 from medmip.experiments.listing import Wanted
@@ -61,6 +55,7 @@ from medmip.federation.sites import Sites
 from medmip.federation.steering import KeptSets, SteeringRule
 from medmip.fold.local import Cancelled
 from medmip.logbook import logger
+from medmip.notices.outbox import Outbox
 from medmip.privacy.guard import Access, Guard, Refused
 from medmip.privacy.ledger import EarlierCohorts, Ledger
 from medmip.privacy.ledger_head import LedgerHead
@@ -104,7 +99,8 @@ class ExperimentService:
         self.ledger = Ledger(state, LedgerHead(home))
         self.ledger.note_policy(self.policy.model_dump_json())
         self.approvals = Approvals(home.site / "approvals.json", self.ledger)
-        self.experiments = Experiments(state)
+        self.outbox = Outbox.of(home, state)
+        self.experiments = Experiments(state, self.outbox)
         self.sharing = SharedResults(state)
         self.stars = Stars(state)
         self.comments = Comments(state)
@@ -309,7 +305,7 @@ class ExperimentService:
 
     def registrar(self) -> Registrar:
         """Who decides on the sites of this hub; raises Conflict where this home is none."""
-        return Registrar(HubFolder.of(self.home), Membership(self._state), self.ledger)
+        return Registrar(HubFolder.of(self.home), Membership(self._state, self.outbox), self.ledger)
 
     def get(self, identity: str, caller: Caller | None = None) -> Experiment:
         """The experiment with its live progress; raises NotFound.

@@ -19,6 +19,7 @@ from medmip.federation.hub_folder import HubFolder
 from medmip.federation.link import Ends, Link
 from medmip.federation.membership import Membership
 from medmip.logbook import logger
+from medmip.notices.outbox import Outbox
 
 LOOK_EVERY = 0.5
 """Seconds between looks: `mip hub revoke` in another process takes effect within two of them."""
@@ -39,8 +40,9 @@ class HubService:
         state: Engine,
         begin: Begin | None = None,
         program: BrokerProgram | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
-        self.membership = Membership(state)
+        self.membership = Membership(state, outbox)
         self.broker = Broker(folder, program)
         self._folder = folder
         self._begin_others = begin

@@ -19,6 +19,8 @@ from medmip.federation.identity import PublicIdentity
 from medmip.federation.invitation import LIFE, BadInvitation
 from medmip.federation.site_record import Invited, Site, SiteState, invited_of, site_of
 from medmip.federation.succession import BrokenSuccession, Succession
+from medmip.notices.event import Event, Kind
+from medmip.notices.outbox import Outbox
 from medmip.store.state import hub_invitations, hub_sites
 
 Within = Callable[[], AbstractContextManager[Connection]]
@@ -26,10 +28,14 @@ NAME = re.compile(r"[^\W_][\w .,'&()/-]{0,78}[\w.)]")
 
 
 class Membership:
-    """Invitations and sites, with every step that they take."""
+    """Invitations and sites, with every step that they take.
 
-    def __init__(self, state: Engine) -> None:
+    outbox gets a notice of who comes and goes, in the same transaction.
+    """
+
+    def __init__(self, state: Engine, outbox: Outbox | None = None) -> None:
         self._state = state
+        self._outbox = outbox
 
     def sites(self) -> tuple[Site, ...]:
         """All sites that ever asked, in the order of their names."""
@@ -180,6 +186,8 @@ class Membership:
                 raise Conflict(
                     f"{site.name} is {_TOLD[site.state]}", remedy=_next_step(site, after)
                 )
+            if self._outbox is not None and after in _NOTICES:
+                self._outbox.note(connection, Event(_NOTICES[after], identity=site.node))
         return site
 
     def rotate(self, node: str, step: Succession, until: datetime) -> Site:
@@ -238,6 +246,11 @@ _BEFORE = {
     SiteState.LEFT: _PRESENT,
 }
 """From which states a site comes to another."""
+_NOTICES = {
+    SiteState.MEMBER: Kind.SITE_JOINED,
+    SiteState.REVOKED: Kind.SITE_LEFT,
+    SiteState.LEFT: Kind.SITE_LEFT,
+}
 _ASK_AGAIN = "Ask the hub's operator for a new one: `mip hub invite`."
 _TOLD = {
     SiteState.WAITING: "waiting for approval",

@@ -16,6 +16,7 @@ from medmip.federation.hub_folder import HubFolder
 from medmip.federation.invitation import Invitation
 from medmip.federation.membership import Membership
 from medmip.federation.site_record import Site, SiteState
+from medmip.notices.outbox import Outbox
 from medmip.privacy.guard import Access
 from medmip.privacy.ledger import Ledger
 from medmip.privacy.ledger_head import LedgerHead
@@ -51,7 +52,8 @@ class Registrar:
     def of(cls, home: Home) -> "Registrar":
         """That of a home that is a hub; raises Conflict where it is none."""
         folder, state = HubFolder.of(home), open_state(home)
-        return cls(folder, Membership(state), Ledger(state, LedgerHead(home)))
+        membership = Membership(state, Outbox.of(home, state))
+        return cls(folder, membership, Ledger(state, LedgerHead(home)))
 
     def invite(self, hospital: str, by: str) -> Invitation:
         """An invitation whose token is to be handed over once; raises RequestError, Conflict."""

@@ -20,6 +20,8 @@ from medmip.inbox.publishing import BY_ITSELF, may_publish_itself, name_of, publ
 from medmip.inbox.records import Records
 from medmip.ingest.errors import NotClean
 from medmip.logbook import logger
+from medmip.notices.event import Event, Kind
+from medmip.notices.outbox import Tell
 
 LOOK_EVERY = 0.4
 STILL_TO_PUBLISH = timedelta(seconds=30)
@@ -39,11 +41,16 @@ class Desk:
     """What lies in a home's inbox. Only the home's one server opens it; nothing there is altered.
 
     One thread looks at the folder and one does the work, a file at a time. What is known of a file
-    is written down whenever it changes, so that a killed server goes on where it was.
+    is written down whenever it changes, so that a killed server goes on where it was. tell is
+    given a notice of what was published, or could not be.
     """
 
-    def __init__(self, home: Home, models: ModelStore | None = None) -> None:
+    def __init__(
+        self, home: Home, models: ModelStore | None = None, tell: Tell = lambda *_: None
+    ) -> None:
         self.home = home
+        self._tell = tell
+        self._told: set[tuple[str, str]] = set()
         self.models = models or ModelStore(home)
         self._records = Records(home)
         self._lock = threading.RLock()
@@ -267,6 +274,7 @@ class Desk:
                         self._do_look(item)
             except Exception as error:  # noqa: BLE001 - nothing foreign may end the desk's work
                 self._settle(item, _failed(item, error))
+                self._refused(item)
 
     @contextlib.contextmanager
     def _telling(self, name: str) -> Iterator[None]:
@@ -287,7 +295,11 @@ class Desk:
             found = found.model_copy(
                 update={"state": ItemState.TROUBLED, "trouble": Obstacle.of(error)}
             )
-        if not self._settle(item, found) or not itself:
+        if not self._settle(item, found):
+            return
+        if found.state is ItemState.TROUBLED:
+            self._refused(found)
+        if not itself:
             return
         if is_being_written(files_of(self.home.inbox / item.name)) is None:
             self._waiting.add(item.name)
@@ -314,11 +326,13 @@ class Desk:
         except NotClean as error:
             told_of = {"state": ItemState.TROUBLED, "problems": error.report.problems}
             self._settle(item, done.model_copy(update=told_of))
+            self._refused(item)
         except MipError as error:
             trouble = Obstacle.of(error)
             self._settle(
                 item, done.model_copy(update={"state": ItemState.TROUBLED, "trouble": trouble})
             )
+            self._refused(item)
         else:
             made = publications(imported, item, order, datetime.now(UTC))
             versions = (*item.published, *made)[-_MOST_PUBLICATIONS:]
@@ -335,7 +349,14 @@ class Desk:
                     self._keep(done.model_copy(update=update))
                 else:
                     self._keep(now.model_copy(update={"published": versions}))
+            self._tell(Event(Kind.IMPORT_PUBLISHED, len(made)))
             log.info("published from the inbox", datasets=[part.dataset for part in made])
+
+    def _refused(self, item: Item) -> None:
+        """Tells that a file cannot be published, once for each of its contents."""
+        if (item.name, item.stamp) not in self._told:
+            self._told.add((item.name, item.stamp))
+            self._tell(Event(Kind.IMPORT_REFUSED))
 
     def _settle(self, before: Item, after: Item) -> bool:
         """Keep what was found, unless the file was changed or lost meanwhile."""

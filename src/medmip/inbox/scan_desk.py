@@ -21,6 +21,8 @@ from medmip.inbox.records import ScanRecords
 from medmip.inbox.scan_item import LOOSE, ScanItem, ScanItemState
 from medmip.inbox.scan_listing import lying_scans, name_of
 from medmip.logbook import logger
+from medmip.notices.event import Event, Kind
+from medmip.notices.outbox import Tell
 
 LOOK_EVERY = 0.4
 _SHARE = 20
@@ -32,11 +34,13 @@ class ScanDesk:
     """What lies in a home's inbox for scans. Only the home's one server opens it.
 
     Nothing there is altered. What is known is written down whenever it changes, so that a killed
-    server goes on where it was; what could not be read is tried again at the next start.
+    server goes on where it was; what could not be read is tried again at the next start. tell is
+    given a notice of how many were brought in.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, tell: Tell = lambda *_: None) -> None:
         self.home = home
+        self._tell = tell
         self._seconds = imaging_settings(home).still_seconds
         self._records = ScanRecords(home)
         self._items = {item.name: item for item in self._records.all()}
@@ -166,6 +170,10 @@ class ScanDesk:
             if now is None or now.stamp != before.stamp or now.state is not ScanItemState.READING:
                 return
             self._keep(now.model_copy(update={"state": state, "outcome": outcome, "under": under}))
+        if outcome.trouble is not None:
+            self._tell(Event(Kind.SCANS_FAILED))
+        elif outcome.new:
+            self._tell(Event(Kind.SCANS_FINISHED, outcome.new))
         log.info("scans of the inbox were read", scans=len(outcome.scans), new=outcome.new)
 
     def _paths(self, name: str) -> Sequence[Path]:

@@ -30,6 +30,7 @@ from medmip.web import (
     federation,
     imaging,
     inbox,
+    notices,
     operations,
     people,
     problems,
@@ -97,8 +98,8 @@ def create_app(
     portal is the folder of the built portal; None takes the one inside the package. metrics is what
     /metrics tells besides the service's own; backups tells administrators of the newest one.
     """
-    desk = Desk(service.home, service.models)
-    scan_desk = ScanDesk(service.home)
+    desk = Desk(service.home, service.models, service.outbox.tell)
+    scan_desk = ScanDesk(service.home, service.outbox.tell)
     service.reader_now = partial(reader_named, doorman, right=Right.ANALYSE)
 
     @asynccontextmanager
@@ -131,6 +132,7 @@ def create_app(
     api.include_router(operations.api_router(service, door))
     api.include_router(audit.router(service, door))
     api.include_router(system.router(service, door, backups))
+    api.include_router(notices.router(service.outbox, door))
     api.include_router(federation.router(service, door))
     api.include_router(inbox.router(desk, door))
     api.include_router(imaging.router(scan_desk, door))

@@ -14,6 +14,8 @@ HOME = "/var/lib/mip"
 CONFIGURATION = "/etc/mip"
 FORMER = f"{CONFIGURATION}/former"
 """What stood in the place of our files, and which programs ran, before the first set-up."""
+UPGRADING = f"{CONFIGURATION}/upgrade.json"
+"""There while an upgrade goes on, or was interrupted."""
 BACKUPS = "/var/backups/mip"
 """Where backups go unless the answers say otherwise; `{backups}` in the table."""
 

@@ -16,12 +16,19 @@ from medmip.deploy.blocks.declaration import (
     Secret,
     Service,
 )
+from medmip.notices.settings import ChannelName
 
 OIDC = "oidc-client-secret"
 PORTAL_KEY = "portal-key"
 AUTHORITY_KEY = "authority-key"
 REPORT_KEY = "report-key"
 SSHD, NFTABLES = "ssh.service", "nftables.service"
+NOTICES: dict[ChannelName, str] = {
+    "email": "notices-email",
+    "slack": "notices-slack",
+    "webhook": "notices-webhook",
+}
+"""The secret of each way by which people are told, by the way's name."""
 PORTAL = 8080
 DICOM = 11112
 BROKER = 4222
@@ -111,7 +118,7 @@ ALGORITHM_FACTORY = Block(
             f"serve --home {HOME} --port {PORTAL} --name {{name}}",
             ports=(Port(PORTAL, "mip", Audience.NOBODY, "portal and API, for the proxy"),),
             after=("postgresql.service",),
-            credentials=(OIDC,),
+            credentials=(OIDC, *NOTICES.values()),
         ),
     ),
     secrets=(
@@ -121,8 +128,25 @@ ALGORITHM_FACTORY = Block(
             "root",
             "what proves MIP to the OpenID provider, where one is used",
         ),
+        *(
+            Secret(
+                name,
+                f"{CONFIGURATION}/secrets/{name}",
+                "root",
+                f"what notices by {way} are sent with, where the answers ask for them",
+            )
+            for way, name in NOTICES.items()
+        ),
     ),
 )
+NOTICE = Service(
+    "mip-notice@",
+    "MIP: notice of %i",
+    f"notices tell %i --home {HOME}",
+    credentials=tuple(NOTICES.values()),
+    when="another unit calls it",
+)
+"""A template: started by a unit that failed, under its name; of no block's services."""
 DATA_FACTORY = Block(
     BlockName.DATA_FACTORY,
     "the receiver of images from scanners and archives",

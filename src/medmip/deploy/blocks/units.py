@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from medmip.deploy.blocks.declaration import HOME, PROGRAM, USER, Secret, Service
 
+ON_FAILURE = "OnFailure=mip-notice@%p.service"
+"""Tells people, where they asked for it; a unit that is started again has not failed."""
 HARDENED = """\
 NoNewPrivileges=yes
 CapabilityBoundingSet=
@@ -45,6 +47,7 @@ def unit(service: Service, name: str, backups: str, secrets: Sequence[Secret] = 
         f"Description={service.title}",
         f"After={after}",
         "Wants=network-online.target",
+        *(() if service.name.endswith("@") else (ON_FAILURE,)),
         "StartLimitIntervalSec=600",
         "StartLimitBurst=20",
         "",
