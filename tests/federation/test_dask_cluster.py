@@ -164,22 +164,31 @@ def test_a_worker_that_does_not_get_on_is_told_by_name(cluster, begun, monkeypat
     assert regression(data, cluster) == expected
 
 
-def test_a_worker_that_keeps_others_waiting_is_named_in_the_log(
+def test_a_worker_that_keeps_others_waiting_is_named_to_who_waits_and_in_the_log(
     cluster, begun, monkeypatch, caplog
 ):
     data = columns(7)
     expected = regression(data, cluster)
     monkeypatch.setattr(dask_cluster, "_SLOW", 0.5)
+    watching = Watching()
+    cohort = cohort_of(data, y=["y"], x=["a", "b"], moved=cluster.site)
+    rounds = replace(cohort.transport.rounds, watcher=watching)
+    cohort = replace(cohort, transport=replace(cohort.transport, rounds=rounds))
+    algorithm = find("linear_regression")
     address, process = next(iter(cluster.processes().items()))
     os.kill(process, signal.SIGSTOP)
     try:
-        ended = begun(lambda: regression(data, cluster))
+        ended = begun(lambda: algorithm.run(cohort, algorithm.parameters()).model_dump())
         until = time.monotonic() + 30
-        while "keep the others waiting" not in caplog.text and time.monotonic() < until:
+        while not any(watching.awaited) and time.monotonic() < until:
             time.sleep(0.1)
+        (told,) = filter(None, watching.awaited)
     finally:
         os.kill(process, signal.SIGCONT)
     assert ended() == expected
+    assert told.startswith(f"worker {address.removeprefix('tls://')} since ")
+    assert watching.awaited[-1] == ""
+    assert "keep the others waiting" in caplog.text
     assert address in caplog.text
 
 
@@ -230,10 +239,14 @@ class Watching:
 
     def __init__(self, stop=False):
         self.told = []
+        self.awaited = []
         self.stop = stop
 
     def advanced(self, _rounds, fraction):
         self.told.append(fraction)
+
+    def held_up(self, by):
+        self.awaited.append(by)
 
     def cancelled(self):
         return self.stop

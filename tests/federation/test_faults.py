@@ -137,6 +137,9 @@ def test_a_run_is_cancelled_at_the_sites_too(three: Federation) -> None:
         def advanced(self, rounds: int, fraction: float | None) -> None:
             pass
 
+        def held_up(self, by: str) -> None:
+            pass
+
         def cancelled(self) -> bool:
             return self.stop
 

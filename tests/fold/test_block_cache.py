@@ -203,6 +203,9 @@ class Impatient:
     def advanced(self, rounds: int, fraction: float | None) -> None:
         pass
 
+    def held_up(self, by: str) -> None:
+        pass
+
     def cancelled(self) -> bool:
         self.asked += 1
         return self.asked > self.patience

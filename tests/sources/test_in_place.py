@@ -1,5 +1,7 @@
 """A dataset that stays in the hospital's database: analysed there as if it were published."""
 
+import json
+
 import duckdb
 import pytest
 from fastapi.testclient import TestClient
@@ -167,7 +169,7 @@ intervals = [5]
 @pytest.mark.parametrize(
     "policy, told",
     [
-        (K_ANONYMITY, "changes records by k_anonymity"),
+        (K_ANONYMITY.replace("3", "5", 1), "changes records so that 5 patients look alike"),
         ("[anonymisation.dates.remark]\nshift = 30\n", "changes the column remark"),
     ],
     ids=["k-anonymity", "dates"],
@@ -177,6 +179,18 @@ def test_a_policy_that_changes_records_needs_a_publication(ward, clinic, stays, 
     say(ward, IN_PLACE + policy)
     with pytest.raises(AnonymisationError, match=told):
         publish_source(ward, stays)
+
+
+def test_records_that_are_k_anonymous_as_they_stand_may_stay(ward, clinic, stays):
+    say(ward, IN_PLACE + K_ANONYMITY)
+    (placed,) = publish_source(ward, stays).snapshots
+    assert placed.records == 300
+    told = json.loads(placed.applied)["generalised"]
+    assert (told["k"], told["levels"], told["suppressed"]) == (3, {"age": 0}, 0)
+    figures(ran(ward, "describe", ["volume", "age"], []))
+    clinic.run("DELETE FROM research.stays WHERE age = 40 AND code < 'p2'")
+    with pytest.raises(AnonymisationError, match="so that 3 patients look alike"):
+        publish_source(ward, stays, allow_small_change=True)
 
 
 def test_what_would_be_read_otherwise_or_is_wrong_is_not_placed(ward, clinic, stays):

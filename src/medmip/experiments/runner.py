@@ -62,10 +62,18 @@ class Run:
     aggregation: Aggregation = field(default_factory=Clear)
     agreed: dict[str, str] = field(default_factory=dict)
     sites: SiteWatch = field(default_factory=SiteWatch)
+    awaited: str = ""
 
     def advanced(self, rounds: int, fraction: float | None) -> None:
         message = f"round {rounds + 1}" if fraction is not None else f"{rounds} rounds done"
+        if self.awaited:
+            message += f", waiting for {self.awaited}"
         self.progress = Progress(rounds=rounds, fraction=fraction, message=message)
+
+    def held_up(self, by: str) -> None:
+        """The present round waits for somebody, such as a slow worker; empty once it gets on."""
+        self.awaited = by
+        self.advanced(self.progress.rounds, self.progress.fraction)
 
     def waiting(self, site: str | None) -> None:
         """A site is waited for, which gave no sign of life; None once it is back."""

@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from weakref import WeakValueDictionary
@@ -36,7 +37,7 @@ from medmip.federation.partition_work import (
     own_version,
 )
 from medmip.federation.question import Change, Question
-from medmip.federation.site import Part, Progress, Summing
+from medmip.federation.site import HeldUp, Part, Progress, Summing
 from medmip.federation.wire import encoded
 from medmip.fold.statistic import IntArray, Statistic
 from medmip.logbook import logger
@@ -334,6 +335,8 @@ class _ClusterFolding(Generic[S]):
         except BaseException:
             self._give_up()
             raise
+        finally:
+            self._held_up("")
 
     def _tell(self) -> None:
         with self._hearing:
@@ -361,7 +364,13 @@ class _ClusterFolding(Generic[S]):
                     seconds=round(now - self._begun),
                 )
                 self._look = math.inf
+                self._held_up(f"{_named(busy)} since {datetime.now(UTC):%H:%M:%S} UTC")
             self._waited = busy
+
+    def _held_up(self, by: str) -> None:
+        told: object = self._progress
+        if isinstance(told, HeldUp):
+            told.held_up(by)
 
     def _answer(self) -> S | None:
         try:
@@ -405,6 +414,13 @@ def together(pieces: int, threads: int) -> int:
     while pieces >= each * ADDED_AT_ONCE * threads * TASKS_EACH:
         each *= ADDED_AT_ONCE
     return each
+
+
+def _named(addresses: frozenset[str]) -> str:
+    """Workers as a person who waits is told of them: by machine and port, a few of many."""
+    shown = sorted(address.rpartition("//")[2] for address in addresses)
+    more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+    return f"worker{'s' if len(shown) > 1 else ''} {', '.join(shown[:3])}{more}"
 
 
 def _lost(error: Exception) -> ClusterTrouble:

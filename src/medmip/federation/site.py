@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -24,6 +24,16 @@ State = TypeVar("State")
 S = TypeVar("S", bound=Statistic)
 T_co = TypeVar("T_co", bound=Statistic, covariant=True)
 Progress = Callable[[int], None]
+
+
+@runtime_checkable
+class HeldUp(Protocol):
+    """A progress that is also told whom a round waits for."""
+
+    def held_up(self, by: str) -> None:
+        """The round waits for somebody; empty once it gets on."""
+
+
 """Told how many records more have been folded; raises Cancelled to stop."""
 
 

@@ -29,6 +29,9 @@ class Watcher(Protocol):
 
     def cancelled(self) -> bool: ...
 
+    def held_up(self, by: str) -> None:
+        """The present round waits for somebody; empty once it gets on."""
+
 
 @dataclass
 class Rounds:
@@ -42,26 +45,40 @@ class Rounds:
         self.done += 1
         self.tell(None)
 
-    def progress(self, records: int) -> Callable[[int], None]:
-        """Follows one round over about so many records, 0 where unknown; raises Cancelled."""
-        seen, told = 0, threading.Lock()
-
-        def advanced(more: int) -> None:
-            nonlocal seen
-            if self.watcher is not None and self.watcher.cancelled():
-                raise Cancelled
-            # Several members in this process may be at it.
-            with told:
-                seen += more
-                if records:
-                    self.tell(min(1.0, seen / records))
-
-        return advanced
+    def progress(self, records: int) -> "RoundProgress":
+        """Follows one round over about so many records, 0 where unknown."""
+        return RoundProgress(self, records)
 
     def tell(self, fraction: float | None) -> None:
         """Tells the watcher, if any."""
         if self.watcher is not None:
             self.watcher.advanced(self.done, fraction)
+
+
+@dataclass
+class RoundProgress:
+    """How far one round is; called with each number of records that were folded."""
+
+    rounds: Rounds
+    records: int
+    _seen: int = 0
+    _telling: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, more: int) -> None:
+        """Raises Cancelled."""
+        watcher = self.rounds.watcher
+        if watcher is not None and watcher.cancelled():
+            raise Cancelled
+        # Several members in this process may be at it.
+        with self._telling:
+            self._seen += more
+            if self.records:
+                self.rounds.tell(min(1.0, self._seen / self.records))
+
+    def held_up(self, by: str) -> None:
+        """The round waits for somebody; empty once it gets on."""
+        if self.rounds.watcher is not None:
+            self.rounds.watcher.held_up(by)
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,8 @@ from medmip.store.sql_session import quoted
 _AT_ONCE = 16_384
 
 
-def refuse_place(home: Home, source: Source, policy: DatasetPolicy) -> None:
-    """Raises SourceError, AnonymisationError, Conflict where its settings keep a source out."""
+def refuse_place(home: Home, source: Source) -> None:
+    """Raises SourceError, Conflict where its settings keep a source out."""
     stated, where = source.settings, f"sources.{source.name}"
     if stated.dataset is None:
         raise SourceError(
@@ -59,8 +59,6 @@ def refuse_place(home: Home, source: Source, policy: DatasetPolicy) -> None:
             where=where,
             remedy="Say which, as dataset.",
         )
-    if policy.anonymisation.k_anonymity is not None:
-        raise _changed("records", "by k_anonymity")
     if stated.dataset in home.published(stated.model):
         raise Conflict(
             f"{stated.model} {stated.dataset} is published.",
@@ -109,6 +107,9 @@ def place_source(
         update={"patient_codes": "keep", "reidentification": False}
     )
     done = prepare(found, model, dataset, policy.model_copy(update={"anonymisation": kept}), key)
+    made_alike = done.generalised
+    if made_alike is not None and (any(made_alike.levels.values()) or made_alike.suppressed):
+        raise _changed("records", f"so that {made_alike.k} patients look alike")
     if spooled.mapping is not None and not model.longitudinal:
         _put_in_order(session, done.file, model)
     findings = judged(
@@ -127,7 +128,9 @@ def place_source(
         versions = datasets.versions(model.key, dataset)
         minimum = guards.minimum_patients
         refuse_small_change(session, register, versions, model, dataset, minimum)
-    applied = Applied(policy=policy, steps=done.steps, findings=findings).model_dump_json()
+    applied = Applied(
+        policy=policy, steps=done.steps, generalised=made_alike, findings=findings
+    ).model_dump_json()
     snapshots = datasets.publish_all(
         {dataset: register},
         model.key,

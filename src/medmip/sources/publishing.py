@@ -52,7 +52,7 @@ def publish_source(
     policy = stated or policy_in_force(home, model.key, dataset, synthetic=synthetic)
     in_place = policy.publication.in_place
     if in_place:
-        refuse_place(home, source, policy)
+        refuse_place(home, source)
         if quarantine:
             raise SourceError(
                 "No row can be set aside of what is analysed in place.",
