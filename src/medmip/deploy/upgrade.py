@@ -56,16 +56,17 @@ class Step:
 def upgrade(installation: Installation, wheels: str, number: str, say: Say) -> str | None:
     """Brings another version onto this server; returns its name, None where it runs already.
 
-    It is that of the newest wheel in a folder, or of this number in pip's index. What failed in
+    It is that of the newest wheel in a folder, or of this number in pip's index. An upgrade that
+    was interrupted is gone back on first. What failed in
     the acceptance test before may fail after it; anything else leads back, and so does a step that
     fails: then program, data and settings are as they were. Raises DeployError.
     """
     answers = installation.answers
     former = _present(answers)
-    if UNFINISHED.exists():
-        raise DeployError(
-            "A former upgrade was interrupted", remedy="`mip deploy rollback` ends it first."
-        )
+    if step := Step.read(UNFINISHED):
+        say("A former upgrade was interrupted")
+        go_back(installation, step, say)
+        former = _present(answers)
     latter = offered(answers, wheels, number)
     if latter.name == former.name:
         return None
@@ -283,4 +284,6 @@ def _prune(kept: set[str]) -> None:
     """Removes versions that neither run nor are the way back."""
     for folder in Path(VERSIONS).iterdir():
         if folder.name not in kept:
+            # Whatever is left by a kill is not taken for a whole version.
+            (folder / "installed").unlink(missing_ok=True)
             shutil.rmtree(folder)
