@@ -119,7 +119,7 @@ with playbook.workspace_of(Installation(Path(sys.argv[1]))) as workspace:
     (workspace / "secret").touch()
     # The second one is a step, which outlives what started it.
     script = "(sleep 3; rm $0) & touch $0; exec sleep 60"
-    command = [*playbook._dies_with_this(), "sh", "-c", script, sys.argv[2]]
+    command = [*playbook.dies_with_this(), "sh", "-c", script, sys.argv[2]]
     playbook._ran(command, {"PATH": "/bin"}, print)
 """
 

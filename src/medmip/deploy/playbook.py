@@ -76,7 +76,7 @@ def play(
     (workspace / "ansible.cfg").touch()
     with as_file(files("medmip.deploy") / "ansible") as books:
         command = [
-            *_dies_with_this(),
+            *dies_with_this(),
             *(program, "--inventory", str(workspace / "inventory.json")),
             *("--extra-vars", f"@{workspace}/variables.json", str(books / book)),
             *(("--check", "--diff") if plan else ()),
@@ -84,7 +84,7 @@ def play(
         return _ran(command, _environment(workspace) | _temporary(answers), say)
 
 
-def _dies_with_this() -> list[str]:
+def dies_with_this() -> list[str]:
     """What starts a program that ends where this process is killed, whom it else may wait for."""
     found = shutil.which("setpriv")
     return [found, "--pdeathsig", "KILL"] if found else []

@@ -20,6 +20,7 @@ from medmip.deploy.blocks.firewall import QUIET, quiet
 from medmip.deploy.contents import BEFORE
 from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
+from medmip.deploy.playbook import dies_with_this
 from medmip.deploy.program import Release, installed, offered
 from medmip.deploy.restore import restore
 from medmip.deploy.setup import stage
@@ -234,8 +235,9 @@ def _age(path: Path) -> float:
 
 
 def _as_account(release: Release, word: str) -> None:
-    python = f"{release.folder}/bin/python"
-    _ran("runuser", "-u", USER, "--", python, "-m", "medmip.deploy.before", word, HOME)
+    # After the change of account, which would take it back.
+    python = [*dies_with_this(), f"{release.folder}/bin/python"]
+    _ran("runuser", "-u", USER, "--", *python, "-m", "medmip.deploy.before", word, HOME)
 
 
 def _schema(release: Release) -> str:
@@ -260,7 +262,8 @@ def _failing(release: Release, installation: Installation) -> dict[str, str]:
 
 def _mip(release: Release, installation: Installation, word: str, *, say: Say) -> None:
     """Runs `mip deploy` of a version; raises DeployError where it fails."""
-    command = [release.command, "deploy", word, "--folder", str(installation.folder)]
+    words = ("deploy", word, "--folder", str(installation.folder))
+    command = [*dies_with_this(), release.command, *words]
     with subprocess.Popen(  # noqa: S603
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/"
     ) as process:
