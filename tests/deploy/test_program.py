@@ -82,8 +82,11 @@ def test_an_interrupted_upgrade_is_ended_before_another_begins(
     monkeypatch.setattr(upgrade, "UNFINISHED", tmp_path / "upgrade.json")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(upgrade, "installed", lambda: "0.1")
-    with pytest.raises(DeployError, match="interrupted"):
+    ended: list[Step] = []
+    monkeypatch.setattr(upgrade, "go_back", lambda *given: ended.append(given[1]))
+    with pytest.raises(DeployError, match="no wheel"):
         upgrade.upgrade(Installation(folder), str(tmp_path), "", print)
+    assert ended == [step]
 
 
 def test_the_newest_schema_is_the_last_migration() -> None:

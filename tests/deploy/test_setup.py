@@ -1,6 +1,9 @@
 """What Ansible is given: built-in modules alone, a role for each block, no secret on a disk."""
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ ANSIBLE = Path(setup.__file__).parent / "ansible"
 KEYWORDS = {
     "name", "loop", "loop_control", "register", "when", "changed_when", "failed_when", "until",
     "retries", "delay", "check_mode", "diff", "no_log", "ignore_errors", "environment", "block",
-    "rescue",
+    "rescue", "delegate_to", "become",
 }  # fmt: skip
 
 
@@ -105,6 +108,38 @@ def test_a_failed_step_is_an_error_that_says_to_go_on() -> None:
     assert said == [recap]
     with pytest.raises(DeployError, match="step failed"):
         playbook._ran(["sh", "-c", f"echo '{recap}'; exit 2"], {"PATH": "/bin"}, said.append)
+
+
+ORPHAN = """
+import sys
+from pathlib import Path
+from medmip.deploy import playbook
+from medmip.deploy.installation import Installation
+with playbook.workspace_of(Installation(Path(sys.argv[1]))) as workspace:
+    (workspace / "secret").touch()
+    # The second one is a step, which outlives what started it.
+    script = "(sleep 3; rm $0) & touch $0; exec sleep 60"
+    command = [*playbook.dies_with_this(), "sh", "-c", script, sys.argv[2]]
+    playbook._ran(command, {"PATH": "/bin"}, print)
+"""
+
+
+def test_what_a_killed_run_started_is_waited_for(
+    installation: Installation, tmp_path: Path
+) -> None:
+    running = tmp_path / "running"
+    with subprocess.Popen(
+        [sys.executable, "-c", ORPHAN, str(installation.folder), str(running)]
+    ) as process:
+        until = time.monotonic() + 30
+        while not running.exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        process.kill()
+    assert running.exists()
+    with playbook.workspace_of(installation) as workspace:
+        assert not running.exists()
+        left = workspace.parent.glob(f"{workspace.name.rpartition('-')[0]}-*/secret")
+        assert list(left) == [], "no secret of a killed run is left"
 
 
 def test_nothing_is_set_up_where_nothing_is_configured(tmp_path: Path) -> None:

@@ -61,11 +61,14 @@ def sync_tree(root: Path) -> None:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Waits until no other thread or process is in here with the same folder."""
+def alone(folder: Path) -> Iterator[int]:
+    """Waits until no other thread or process is in here with the same folder.
+
+    Gives the descriptor that holds the place: a program that inherits it holds it until its end.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)

@@ -45,10 +45,22 @@ class _Part(BaseModel):
 
 
 class Server(_Part):
-    """Where MIP is installed: this machine (`localhost`), or one that is reached over SSH."""
+    """Where MIP is installed: this machine (`localhost`), or one that is reached over SSH.
+
+    key is the file of a private key on this machine, without which the agent and the usual files
+    are tried; host_key is the server's public key, which else is looked for in `known_hosts`.
+    """
 
     host: str = Field("localhost", pattern=r"^[A-Za-z0-9.:-]+$")
     user: str = Field("root", pattern=r"^[a-z_][a-z0-9_-]*$")
+    key: str = Field("", pattern=r"^(/[^\s\"%]+)?$")
+    host_key: str = Field("", pattern=r"^((ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/]+=*( \S+)?)?$")
+
+    @model_validator(mode="after")
+    def _is_reached(self) -> "Server":
+        if self.is_here and (self.key or self.host_key):
+            raise ValueError("key and host_key are for another host than localhost")
+        return self
 
     @property
     def is_here(self) -> bool:

@@ -109,5 +109,10 @@ def _files(answers: Answers, now: datetime) -> Iterator[FieldProblem]:
             yield FieldProblem(
                 f"notices.{way}.secret_file", "the file is not there or not readable"
             )
+    own = answers.server.key
+    if own and not os.access(own, os.R_OK):
+        yield FieldProblem("server.key", "the file is not there or not readable")
+    elif own and Path(own).stat().st_mode & 0o077:
+        yield FieldProblem("server.key", f"others may read it, and ssh refuses it: chmod 600 {own}")
     if answers.wheels and not list(Path(answers.wheels).glob("medmip-*.whl")):
         yield FieldProblem("wheels", "there is no wheel of medmip in that folder")

@@ -1,5 +1,6 @@
 """Running Ansible with its built-in modules alone, for whoever needs not know it."""
 
+import hashlib
 import json
 import os
 import re
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from medmip.catalogue.atomic_file import alone
 from medmip.deploy.answers import Answers
@@ -19,6 +20,7 @@ from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  a folder of our own below it, open to its owner alone
+_KNOWN = "known_hosts"
 _RECAP = re.compile(r"^\S+ +: ok=(\d+) +changed=(\d+) +unreachable=(\d+) +failed=(\d+)")
 
 
@@ -40,11 +42,15 @@ def refuse_others(answers: Answers) -> None:
 def workspace_of(installation: Installation) -> Iterator[Path]:
     """A folder for what Ansible is told, in memory; nobody else works on the installation."""
     # Secrets lie open in here, so that no disk should hold them.
-    with (
-        alone(installation.folder),
-        TemporaryDirectory(prefix="mip-", dir=_MEMORY if _MEMORY.is_dir() else None) as name,
-    ):
-        yield Path(name)
+    memory = _MEMORY if _MEMORY.is_dir() else Path(gettempdir())
+    prefix = f"mip-{hashlib.sha256(bytes(installation.folder)).hexdigest()[:12]}-"
+    with alone(installation.folder) as lock:
+        # Where this process is killed, a step may live on: the next run waits for its end.
+        os.set_inheritable(lock, True)
+        for left in memory.glob(f"{prefix}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        with TemporaryDirectory(prefix=prefix, dir=memory) as name:
+            yield Path(name)
 
 
 def play(
@@ -62,16 +68,26 @@ def play(
     where a step fails.
     """
     program = _program()
+    if not answers.server.is_here and shutil.which("ssh") is None:
+        raise DeployError("ssh is not installed", remedy="apt install openssh-client")
     (workspace / "variables.json").write_text(json.dumps({"mip": variables}))
-    (workspace / "inventory.json").write_text(json.dumps(_inventory(answers)))
+    (workspace / "inventory.json").write_text(json.dumps(_inventory(answers, workspace)))
+    (workspace / _KNOWN).write_text(f"{answers.server.host} {answers.server.host_key}\n")
     (workspace / "ansible.cfg").touch()
     with as_file(files("medmip.deploy") / "ansible") as books:
         command = [
+            *dies_with_this(),
             *(program, "--inventory", str(workspace / "inventory.json")),
             *("--extra-vars", f"@{workspace}/variables.json", str(books / book)),
             *(("--check", "--diff") if plan else ()),
         ]
         return _ran(command, _environment(workspace) | _temporary(answers), say)
+
+
+def dies_with_this() -> list[str]:
+    """What starts a program that ends where this process is killed, whom it else may wait for."""
+    found = shutil.which("setpriv")
+    return [found, "--pdeathsig", "KILL"] if found else []
 
 
 def _program() -> str:
@@ -116,6 +132,8 @@ def _ran(command: Sequence[str], environment: dict[str, str], say: Callable[[str
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # It inherits the lock of `workspace_of`, which is all that can be inherited.
+        close_fds=False,
     ) as process:
         assert process.stdout is not None
         try:
@@ -134,12 +152,19 @@ def _ran(command: Sequence[str], environment: dict[str, str], say: Callable[[str
     return Done(int(recap[1]), int(recap[2]))
 
 
-def _inventory(answers: Answers) -> dict[str, object]:
+def _inventory(answers: Answers, workspace: Path) -> dict[str, object]:
     server = answers.server
-    how: dict[str, str] = (
-        {"ansible_connection": "local"}
-        if server.is_here
-        else {"ansible_host": server.host, "ansible_user": server.user}
-    )
+    how = {"ansible_connection": "local"}
+    if not server.is_here:
+        # Nobody is there to be asked whether a server is the one that it says.
+        told = ["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"]
+        how = {"ansible_host": server.host, "ansible_user": server.user}
+        if server.host_key:
+            told += ["-o", f"UserKnownHostsFile={workspace / _KNOWN}"]
+            told += ["-o", "GlobalKnownHostsFile=/dev/null"]
+        if server.key:
+            told += ["-o", "IdentitiesOnly=yes"]
+            how["ansible_ssh_private_key_file"] = server.key
+        how["ansible_ssh_common_args"] = " ".join(told)
     host = how | {"ansible_python_interpreter": "/usr/bin/python3"}
     return {"all": {"children": {"mip": {"hosts": {answers.name: host}}}}}

@@ -21,6 +21,8 @@ class Release:
     name: str
     source: tuple[str, ...]
     more: tuple[str, ...]
+    runs_this: bool = False
+    """Whether this very process is of its folder."""
 
     @property
     def folder(self) -> str:
@@ -51,7 +53,8 @@ def running(answers: Answers) -> Release:
     own = Path(sys.prefix).resolve()
     if answers.server.is_here and own.parent == Path(VERSIONS):
         wanted = f"medmip[deploy]=={version('medmip')}"
-        return Release(own.name, (*_index(answers, answers.wheels), wanted), _more(answers))
+        source = (*_index(answers, answers.wheels), wanted)
+        return Release(own.name, source, _more(answers), runs_this=True)
     return offered(answers, answers.wheels, version("medmip"))
 
 
@@ -65,10 +68,12 @@ def offered(answers: Answers, wheels: str, number: str) -> Release:
     path = _newest(Path(wheels))
     place = wheels if answers.server.is_here else WHEELS
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    name = f"{path.name.split('-')[1]}-{digest[:12]}"
     return Release(
-        f"{path.name.split('-')[1]}-{digest[:12]}",
+        name,
         (*_index(answers, wheels), f"{place}/{path.name}[deploy]"),
         _more(answers),
+        runs_this=answers.server.is_here and Path(sys.prefix).resolve() == Path(VERSIONS, name),
     )
 
 

@@ -68,24 +68,35 @@ def stage(installation: Installation, release: Release, say: Callable[[str], Non
     answers = installation.answers
     refuse_others(answers)
     with workspace_of(installation) as workspace:
-        return play(answers, "stage.yml", _program(answers, release), workspace, say)
+        return play(answers, "stage.yml", _program(installation, answers, release), workspace, say)
 
 
-def _program(answers: Answers, release: Release) -> dict[str, object]:
+def _program(installation: Installation, answers: Answers, release: Release) -> dict[str, object]:
     """What the steps of a version are told."""
     copied = bool(answers.wheels) and not answers.server.is_here
     return {
         "become": not answers.server.is_here and answers.server.user != "root",
         "program": PROGRAM,
-        "release": {"folder": release.folder, "mark": release.mark, "pip": release.pip},
-        "wheels": {"copied": copied, "source": answers.wheels, "folder": WHEELS},
+        "release": {
+            "folder": release.folder,
+            "mark": release.mark,
+            "pip": release.pip,
+            "runs_this": release.runs_this,
+        },
+        "wheels": {
+            "copied": copied,
+            "source": answers.wheels,
+            "folder": WHEELS,
+            # In no repository, and too large for the workspace in memory.
+            "archive": str(installation.folder / "wheels.tar.partial"),
+        },
     }
 
 
 def _variables(installation: Installation, answers: Answers, workspace: Path) -> dict[str, object]:
     release = running(answers)
     everything = server_files(answers)
-    return _program(answers, release) | {
+    return _program(installation, answers, release) | {
         "name": answers.name,
         "user": USER,
         "home": HOME,

@@ -20,6 +20,7 @@ from medmip.deploy.blocks.firewall import QUIET, quiet
 from medmip.deploy.contents import BEFORE
 from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
+from medmip.deploy.playbook import dies_with_this
 from medmip.deploy.program import Release, installed, offered
 from medmip.deploy.restore import restore
 from medmip.deploy.setup import stage
@@ -56,16 +57,17 @@ class Step:
 def upgrade(installation: Installation, wheels: str, number: str, say: Say) -> str | None:
     """Brings another version onto this server; returns its name, None where it runs already.
 
-    It is that of the newest wheel in a folder, or of this number in pip's index. What failed in
+    It is that of the newest wheel in a folder, or of this number in pip's index. An upgrade that
+    was interrupted is gone back on first. What failed in
     the acceptance test before may fail after it; anything else leads back, and so does a step that
     fails: then program, data and settings are as they were. Raises DeployError.
     """
     answers = installation.answers
     former = _present(answers)
-    if UNFINISHED.exists():
-        raise DeployError(
-            "A former upgrade was interrupted", remedy="`mip deploy rollback` ends it first."
-        )
+    if step := Step.read(UNFINISHED):
+        say("A former upgrade was interrupted")
+        go_back(installation, step, say)
+        former = _present(answers)
     latter = offered(answers, wheels, number)
     if latter.name == former.name:
         return None
@@ -245,8 +247,9 @@ def _age(path: Path) -> float:
 
 
 def _as_account(release: Release, word: str) -> None:
-    python = f"{release.folder}/bin/python"
-    _ran("runuser", "-u", USER, "--", python, "-m", "medmip.deploy.before", word, HOME)
+    # After the change of account, which would take it back.
+    python = [*dies_with_this(), f"{release.folder}/bin/python"]
+    _ran("runuser", "-u", USER, "--", *python, "-m", "medmip.deploy.before", word, HOME)
 
 
 def _schema(release: Release) -> str:
@@ -271,7 +274,8 @@ def _failing(release: Release, installation: Installation) -> dict[str, str]:
 
 def _mip(release: Release, installation: Installation, word: str, *, say: Say) -> None:
     """Runs `mip deploy` of a version; raises DeployError where it fails."""
-    command = [release.command, "deploy", word, "--folder", str(installation.folder)]
+    words = ("deploy", word, "--folder", str(installation.folder))
+    command = [*dies_with_this(), release.command, *words]
     with subprocess.Popen(  # noqa: S603
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/"
     ) as process:
@@ -295,4 +299,6 @@ def _prune(kept: set[str]) -> None:
     """Removes versions that neither run nor are the way back."""
     for folder in Path(VERSIONS).iterdir():
         if folder.name not in kept:
+            # Whatever is left by a kill is not taken for a whole version.
+            (folder / "installed").unlink(missing_ok=True)
             shutil.rmtree(folder)

@@ -5,11 +5,14 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPException
+from importlib.metadata import version as metadata_version
 from pathlib import Path
 
+from medmip.catalogue.atomic_file import write_atomically
 from medmip.deploy.acceptance import Check, Report
 from medmip.deploy.answers import Answers
 from medmip.deploy.blocks.declaration import HOME, PROGRAM, USER, Audience, BlockName
@@ -255,3 +258,10 @@ def _time() -> Iterator[Check]:
         else "the clock is not in step with any other",
         "`apt install systemd-timesyncd`, and the hospital's time server in its timesyncd.conf.",
     )
+
+
+if __name__ == "__main__":
+    # Asked for by `mip deploy validate` on another machine; see `remote_validation`.
+    place = Path(sys.argv[1])
+    told = validate(Installation(place), metadata_version("medmip")).as_json()
+    write_atomically(place / "report.json", told.encode())

@@ -23,12 +23,13 @@ def proxy(name: str, *, secrets: str = f"{CONFIGURATION}/secrets", at: str = CER
     others = "" if _is_number(name) else _OTHERS
     return f"""\
 # Written by `mip deploy setup`.
-server_tokens off;
 {others}\
 server {{
   listen 443 ssl http2;
   listen [::]:443 ssl http2;
   server_name {name};
+  # Here, since from Debian 13 on nginx.conf says it for all sites, and twice is refused.
+  server_tokens off;
   ssl_certificate {at};
   ssl_certificate_key {secrets}/{PORTAL_KEY}.pem;
   ssl_protocols TLSv1.3;
