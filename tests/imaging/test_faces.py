@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from medmip.catalogue.home import Home
+from medmip.cli.main import main
 from medmip.imaging.errors import Unfit
 from medmip.imaging.record import ScanRecord, Verdict
 from medmip.imaging.shelf import SLICES, VOLUME, Shelf
@@ -165,6 +166,29 @@ def test_a_kill_before_or_after_the_volume_changed_ends_in_the_same(
     assert not [one for one in done if one.anew]
     assert record.faces.volume == faceless.hash_of(shelf.scans / "one" / VOLUME)
     assert not (shelf.scans / "one" / SLICES).exists()
+
+
+def test_the_command_removes_faces_and_passes_those_that_have_none(shelved, home, capsys):
+    shelf, _, _ = shelved
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as done:
+            main(["imaging", "deface", *arguments, "--home", str(home.path)])
+        return done.value.code or 0, capsys.readouterr()
+
+    code, said = run("--all")
+    assert code == 0, said
+    assert "1 faces removed, 0 not." in said.out
+    record = shelf.record("one")
+    assert record.faces.volume == faceless.hash_of(shelf.scans / "one" / VOLUME)
+    assert not (home.imaging / "measuring" / "one").exists()
+    assert "0 faces removed, 0 not." in run("--all")[1].out
+    assert run("none")[0] == 1
+    assert run()[0] == 2
+    home.configuration.write_text("[imaging]\nkeep_faces = true\n")
+    shelf.amend(record.model_copy(update={"faces": None}))
+    code, said = run("one")
+    assert (code, "Faces are kept here" in said.err) == (1, True)
 
 
 def test_a_hospital_may_keep_faces(tmp_path, seen):

@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from medmip.imaging.volumetry import graph
 from medmip.imaging.volumetry.atlas import LABELS, TABLE, Atlas
 from medmip.imaging.volumetry.choice import SettingName
 from medmip.imaging.volumetry.face import Plane
-from medmip.imaging.volumetry.faceless import remove_face
+from medmip.imaging.volumetry.faceless import STEP, remove_face
 from medmip.imaging.volumetry.image import load, points_of
 from medmip.imaging.volumetry.record import LABELS as MARKED
 from medmip.imaging.volumetry.record import (
@@ -82,6 +83,33 @@ def measure(
             write_atomically(place / VOLUMES, content.encode())
         shutil.rmtree(work)
     return known
+
+
+def deface(home: Home, scan: str, atlas: Atlas | None, told: Callable[[Told], None]) -> None:
+    """Remove the face of a scan that was taken, and measure nothing; once for each scan.
+
+    Raises ImagingError where faces are kept or tools are missing, Unfit where no head is found,
+    OSError where the disk refuses.
+    """
+    shelf = Shelf(home)
+    if not (shelf.scans / scan / VOLUME).exists():
+        raise ImagingError("The scan's volume is not there.", remedy="Add the scan again.")
+    if imaging_settings(home).keep_faces:
+        raise ImagingError(
+            "Faces are kept here.",
+            where=home.configuration.name,
+            remedy="Take keep_faces out of the section [imaging] to remove them.",
+        )
+    versions = tools()
+    template = _sources(shelf.scans / scan, atlas)[graph.TEMPLATE]
+    work = home.imaging / "measuring" / scan
+    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with alone(work):
+        remove_face(shelf, scan, template, work, versions, told)
+        shutil.rmtree(work / STEP, ignore_errors=True)
+        # What a measurement of a scan with its face had done may be there.
+        with suppress(OSError):
+            work.rmdir()
 
 
 def _sources(place: Path, atlas: Atlas | None) -> dict[str, Path]:
