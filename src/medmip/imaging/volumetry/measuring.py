@@ -19,9 +19,9 @@ from medmip.imaging.shelf import VOLUME, Shelf
 from medmip.imaging.volumetry import graph
 from medmip.imaging.volumetry.atlas import LABELS, TABLE, Atlas
 from medmip.imaging.volumetry.choice import SettingName
-from medmip.imaging.volumetry.face import Plane
+from medmip.imaging.volumetry.face import Plane, beyond_cm3
 from medmip.imaging.volumetry.faceless import STEP, remove_face
-from medmip.imaging.volumetry.image import load, points_of
+from medmip.imaging.volumetry.image import load
 from medmip.imaging.volumetry.record import LABELS as MARKED
 from medmip.imaging.volumetry.record import (
     VOLUMES,
@@ -65,7 +65,7 @@ def measure(
         known = kept(place)
         if known is None or known.key != key:
             records = carried_out(steps, work, sources, versions, told)
-            _refuse_cut(shelf.record(scan), work / "register" / graph.INSIDE)
+            refuse_cut(shelf.record(scan), work / "register" / graph.INSIDE)
             _keep_labels(work / "measure" / graph.MARKED, place / MARKED)
             known = VolumesRecord(
                 scan=scan,
@@ -129,15 +129,13 @@ def _key(steps: Sequence[Step], sources: Mapping[str, Path], versions: Mapping[s
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _refuse_cut(record: ScanRecord, inside: Path) -> None:
+def refuse_cut(record: ScanRecord, inside: Path) -> None:
     """Raises Unfit where the brain, found more finely by now, reaches to where the face was."""
     if record.faces is None:
         return
-    found = load(inside)
     plane = Plane(np.array(record.faces.normal), record.faces.distance)
-    beyond = plane.beyond(points_of(found.affine, np.argwhere(found.voxels > 0))).sum()
-    if beyond:
-        cm3 = float(beyond * np.prod(found.edges)) / 1000
+    cm3 = beyond_cm3(load(inside), plane)
+    if cm3:
         raise Unfit(
             f"The brain reaches {cm3:.1f} cm³ into where the face was removed, and may be cut.",
             remedy=f"Remove the folder imaging/scans/{record.id}, set keep_faces in the section "
