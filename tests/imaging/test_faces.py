@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 
 from medmip.catalogue.home import Home
+from medmip.cli.main import main
 from medmip.imaging.errors import Unfit
-from medmip.imaging.record import ScanRecord, Verdict
+from medmip.imaging.record import FaceRemoval, ScanRecord, Verdict
 from medmip.imaging.shelf import SLICES, VOLUME, Shelf
 from medmip.imaging.volume import Volume, read_volume, write_volume
 from medmip.imaging.volumetry import faceless, measuring
-from medmip.imaging.volumetry.face import MARGIN, Plane, emptied, plane_before
-from medmip.imaging.volumetry.image import Image, points_of
+from medmip.imaging.volumetry.face import MARGIN, Plane, beyond_cm3, emptied, plane_before
+from medmip.imaging.volumetry.image import Image, points_of, save
 from medmip.imaging.volumetry.orientation import flipped, placed
-from tests.imaging.person import BRAIN, EYES, NOSE, person
+from tests.imaging.person import BRAIN, EDGE, EYES, NOSE, person
 
 TOOLS = {"simpleitk": "as installed"}
 
@@ -55,6 +56,30 @@ def test_the_face_is_gone_and_every_voxel_of_the_brain_is_as_it_was(seen, found)
     # Not only just: what an affine step may miss is between.
     brain = points_of(whole.affine, np.argwhere(seen.brain))
     assert found.distance - (brain @ found.normal).max() > MARGIN / 2
+
+
+def test_a_brain_that_was_cut_is_refused_when_it_is_found_more_finely(seen, found, tmp_path):
+    inside = Image(seen.brain.astype(np.float32), seen.scan.affine)
+    assert beyond_cm3(inside, found) == 0
+    cut = Plane(found.normal, found.distance - 3 * MARGIN)
+    points = points_of(inside.affine, np.argwhere(seen.brain))
+    expected = (points @ cut.normal > cut.distance).sum() * EDGE**3 / 1000
+    assert beyond_cm3(inside, cut) == pytest.approx(expected)
+    assert expected > 1
+    save(inside, tmp_path / "inside.nii")
+    told = {"method": "m", "version": 1, "tools": {}, "template": "t", "share": 0.1, "volume": "v"}
+    told |= {"normal": tuple(cut.normal), "distance": cut.distance}
+    record = ScanRecord(
+        id="one",
+        verdict=Verdict.TAKEN,
+        rules="",
+        source="NIfTI file",
+        files=1,
+        faces=FaceRemoval(**told),
+    )
+    with pytest.raises(Unfit, match="where the face was removed"):
+        measuring.refuse_cut(record, tmp_path / "inside.nii")
+    measuring.refuse_cut(record.model_copy(update={"faces": None}), tmp_path / "inside.nii")
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint16, np.float32])
@@ -165,6 +190,29 @@ def test_a_kill_before_or_after_the_volume_changed_ends_in_the_same(
     assert not [one for one in done if one.anew]
     assert record.faces.volume == faceless.hash_of(shelf.scans / "one" / VOLUME)
     assert not (shelf.scans / "one" / SLICES).exists()
+
+
+def test_the_command_removes_faces_and_passes_those_that_have_none(shelved, home, capsys):
+    shelf, _, _ = shelved
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as done:
+            main(["imaging", "deface", *arguments, "--home", str(home.path)])
+        return done.value.code or 0, capsys.readouterr()
+
+    code, said = run("--all")
+    assert code == 0, said
+    assert "1 faces removed, 0 not." in said.out
+    record = shelf.record("one")
+    assert record.faces.volume == faceless.hash_of(shelf.scans / "one" / VOLUME)
+    assert not (home.imaging / "measuring" / "one").exists()
+    assert "0 faces removed, 0 not." in run("--all")[1].out
+    assert run("none")[0] == 1
+    assert run()[0] == 2
+    home.configuration.write_text("[imaging]\nkeep_faces = true\n")
+    shelf.amend(record.model_copy(update={"faces": None}))
+    code, said = run("one")
+    assert (code, "Faces are kept here" in said.err) == (1, True)
 
 
 def test_a_hospital_may_keep_faces(tmp_path, seen):

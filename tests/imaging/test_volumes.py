@@ -189,6 +189,7 @@ def test_a_damaged_volume_is_told_of(home, scanned, capsys, spoil, said):
 def test_a_full_disk_is_told_of_and_leaves_nothing_half(home, scanned, capsys):
     place = shelve(home, "full", scanned[0])
     errand = {"home": str(home.path), "scan": "full", "atlas": "small", "setting": "fast"}
+    errand |= {"only_deface": False}
     done = subprocess.run(
         [sys.executable, "-m", "medmip.imaging.volumetry.errand"],
         check=False,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medmip.cli.imaging_faces import deface
 from medmip.cli.imaging_publish import export, publish
 from medmip.cli.imaging_review import review
 from medmip.cli.imaging_volumes import atlas_app, measure, volumes
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from medmip.inbox.scan_item import ScanItem
 
 imaging_app = typer.Typer(no_args_is_help=True, help="Scans: add, list, measure.")
+imaging_app.command()(deface)
 imaging_app.command()(measure)
 imaging_app.command()(volumes)
 imaging_app.command()(review)

@@ -44,7 +44,7 @@ def measure(
     place = opened(home)
     if everything == bool(scans):
         raise typer.BadParameter("name scans, or say --all")
-    wanted = _taken(place, scans or None)
+    wanted = taken_scans(place, scans or None)
     chosen = AtlasShelf(place).chosen(atlas)
     tools()
     if chosen is None:
@@ -107,7 +107,7 @@ def volumes(
     records = {record.id: record for record in shelf.records()}
     found = [
         (records[scan], measured)
-        for scan in _taken(place, scans or None)
+        for scan in taken_scans(place, scans or None)
         if (measured := kept(shelf.scans / scan)) is not None
         and atlas in (None, measured.atlas.name if measured.atlas else None)
     ]
@@ -199,7 +199,8 @@ def _notify(place: "Home", waiting: int, failed: int) -> None:
     Outbox.of(place, open_state(place)).tell(*events)
 
 
-def _taken(place: "Home", scans: Sequence[str] | None) -> list[str]:
+def taken_scans(place: "Home", scans: Sequence[str] | None) -> list[str]:
+    """The ids that were asked for, or of all scans that were taken; raises NotFound."""
     from medmip.errors import NotFound
     from medmip.imaging.record import Verdict
     from medmip.imaging.shelf import Shelf

@@ -34,14 +34,25 @@ class Progress(BaseModel):
 
 
 def measured_apart(
-    home: Home, scan: str, atlas: str | None, setting: SettingName
+    home: Home,
+    scan: str,
+    atlas: str | None,
+    setting: SettingName,
+    *,
+    only_deface: bool = False,
 ) -> Generator[Progress, None, None]:
-    """Measure a scan, telling each step as it begins and ends.
+    """Measure a scan, or remove its face alone, telling each step as it begins and ends.
 
     Where the iterator is closed the process is stopped; what steps it had done stays, and the
     next run goes on from there. Raises ImagingError where the scan cannot be measured.
     """
-    errand = {"home": str(home.path), "scan": scan, "atlas": atlas, "setting": setting}
+    errand = {
+        "home": str(home.path),
+        "scan": scan,
+        "atlas": atlas,
+        "setting": setting,
+        "only_deface": only_deface,
+    }
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "medmip.imaging.volumetry.errand"],
         stdin=subprocess.PIPE,

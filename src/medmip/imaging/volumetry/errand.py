@@ -16,7 +16,8 @@ from medmip.imaging.bounds import bound, die_with_parent
 from medmip.imaging.volumetry.apart import Progress
 from medmip.imaging.volumetry.atlas import AtlasShelf
 from medmip.imaging.volumetry.choice import SettingName
-from medmip.imaging.volumetry.measuring import measure
+from medmip.imaging.volumetry.measuring import deface, measure
+from medmip.imaging.volumetry.steps import Told
 
 _MEMORY = {SettingName.FAST: 6 * 2**30, SettingName.FULL: 8 * 2**30}
 """Of address space, of which libraries alone take one GiB and a half."""
@@ -27,8 +28,13 @@ def _tell(line: Progress) -> None:
     sys.stdout.flush()
 
 
+def _tell_step(told: Told) -> None:
+    seconds = told.record.seconds if told.record else None
+    _tell(Progress(step=told.name, seconds=seconds, anew=told.anew))
+
+
 def main() -> None:
-    """Measure the scan that the input names, and write a line for each step."""
+    """Measure the scan that the input names, or free it of its face; a line for each step."""
     # A patient's image must reach no other disk than the home's, and no core file.
     bound(resource.RLIMIT_CORE, 0)
     die_with_parent()
@@ -39,7 +45,13 @@ def main() -> None:
     setting = SettingName(told["setting"])
     bound(resource.RLIMIT_AS, _MEMORY[setting])
     try:
-        _measure(Home(Path(told["home"])), told["scan"], told["atlas"], setting)
+        home = Home(Path(told["home"]))
+        atlas = AtlasShelf(home).get(told["atlas"]) if told["atlas"] else None
+        SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+        if told["only_deface"]:
+            deface(home, told["scan"], atlas, _tell_step)
+        else:
+            measure(home, told["scan"], atlas, setting, _tell_step)
     except MipError as error:
         _tell(Progress(trouble=str(error)))
     except MemoryError:
@@ -58,23 +70,6 @@ def main() -> None:
         _tell(Progress(fault=(type(error).__name__, *places)))
     else:
         _tell(Progress(ended=True))
-
-
-def _measure(home: Home, scan: str, atlas: str | None, setting: SettingName) -> None:
-    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    measure(
-        home,
-        scan,
-        AtlasShelf(home).get(atlas) if atlas else None,
-        setting,
-        lambda told: _tell(
-            Progress(
-                step=told.name,
-                seconds=told.record.seconds if told.record else None,
-                anew=told.anew,
-            )
-        ),
-    )
 
 
 if __name__ == "__main__":

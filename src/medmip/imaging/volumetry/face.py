@@ -43,6 +43,12 @@ def plane_before(head: Placed, template: Image) -> Plane:
     return Plane(normal, float((brain @ normal).max()) + MARGIN)
 
 
+def beyond_cm3(inside: Image, plane: Plane) -> float:
+    """How much of what is inside, where its voxels are above 0, lies before a plane, in cm³."""
+    points = points_of(inside.affine, np.argwhere(inside.voxels > 0))
+    return float(plane.beyond(points).sum() * np.prod(inside.edges)) / 1000
+
+
 def emptied(volume: Volume, plane: Plane) -> tuple[Volume, float]:
     """The volume with 0 before the plane, and which share of its voxels that was.
 

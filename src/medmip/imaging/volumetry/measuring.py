@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,9 @@ from medmip.imaging.shelf import VOLUME, Shelf
 from medmip.imaging.volumetry import graph
 from medmip.imaging.volumetry.atlas import LABELS, TABLE, Atlas
 from medmip.imaging.volumetry.choice import SettingName
-from medmip.imaging.volumetry.face import Plane
-from medmip.imaging.volumetry.faceless import remove_face
-from medmip.imaging.volumetry.image import load, points_of
+from medmip.imaging.volumetry.face import Plane, beyond_cm3
+from medmip.imaging.volumetry.faceless import STEP, remove_face
+from medmip.imaging.volumetry.image import load
 from medmip.imaging.volumetry.record import LABELS as MARKED
 from medmip.imaging.volumetry.record import (
     TISSUES,
@@ -66,7 +67,7 @@ def measure(
         known = kept(place)
         if known is None or known.key != key:
             records = carried_out(steps, work, sources, versions, told)
-            _refuse_cut(shelf.record(scan), work / "register" / graph.INSIDE)
+            refuse_cut(shelf.record(scan), work / "register" / graph.INSIDE)
             _keep((work / "measure" / graph.MARKED).read_bytes(), place / MARKED)
             _keep(tissue_map(work / "segment" / graph.TISSUE), place / TISSUES)
             known = VolumesRecord(
@@ -88,6 +89,33 @@ def measure(
     return known
 
 
+def deface(home: Home, scan: str, atlas: Atlas | None, told: Callable[[Told], None]) -> None:
+    """Remove the face of a scan that was taken, and measure nothing; once for each scan.
+
+    Raises ImagingError where faces are kept or tools are missing, Unfit where no head is found,
+    OSError where the disk refuses.
+    """
+    shelf = Shelf(home)
+    if not (shelf.scans / scan / VOLUME).exists():
+        raise ImagingError("The scan's volume is not there.", remedy="Add the scan again.")
+    if imaging_settings(home).keep_faces:
+        raise ImagingError(
+            "Faces are kept here.",
+            where=home.configuration.name,
+            remedy="Take keep_faces out of the section [imaging] to remove them.",
+        )
+    versions = tools()
+    template = _sources(shelf.scans / scan, atlas)[graph.TEMPLATE]
+    work = home.imaging / "measuring" / scan
+    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with alone(work):
+        remove_face(shelf, scan, template, work, versions, told)
+        shutil.rmtree(work / STEP, ignore_errors=True)
+        # What a measurement of a scan with its face had done may be there.
+        with suppress(OSError):
+            work.rmdir()
+
+
 def _sources(place: Path, atlas: Atlas | None) -> dict[str, Path]:
     own = atlas.template if atlas else None
     found = {graph.SCAN: place / VOLUME, graph.TEMPLATE: own or shipped_template()}
@@ -105,15 +133,13 @@ def _key(steps: Sequence[Step], sources: Mapping[str, Path], versions: Mapping[s
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _refuse_cut(record: ScanRecord, inside: Path) -> None:
+def refuse_cut(record: ScanRecord, inside: Path) -> None:
     """Raises Unfit where the brain, found more finely by now, reaches to where the face was."""
     if record.faces is None:
         return
-    found = load(inside)
     plane = Plane(np.array(record.faces.normal), record.faces.distance)
-    beyond = plane.beyond(points_of(found.affine, np.argwhere(found.voxels > 0))).sum()
-    if beyond:
-        cm3 = float(beyond * np.prod(found.edges)) / 1000
+    cm3 = beyond_cm3(load(inside), plane)
+    if cm3:
         raise Unfit(
             f"The brain reaches {cm3:.1f} cm³ into where the face was removed, and may be cut.",
             remedy=f"Remove the folder imaging/scans/{record.id}, set keep_faces in the section "
