@@ -206,7 +206,7 @@ def test_a_large_head_has_a_large_cortex(home):
 
 def test_with_few_scans_nobody_is_far_but_sides_are_compared(home):
     others = reference(home, AT_LEAST - 1)
-    change = {"left_nucleus": 0.6, "ventricles": 0}
+    change = {"left_nucleus": 0.6, "left_cortex": 0.5, "ventricles": 0}
     found = judged(kept(reviewable(home, "new", change=change)), others)
     assert {one.z for one in found.volumes} == {None}
     assert flags(found) == {
