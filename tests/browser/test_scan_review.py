@@ -1,15 +1,19 @@
 """Two data managers look at measured scans and decide: what they reject reaches no table."""
 
 import csv
+import io
 import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image as PictureFile
 from playwright.sync_api import Browser, Locator, Page, Response, expect
 
 from medmip.accounts.doorman import doorman_of
@@ -29,6 +33,7 @@ pytestmark = [
     pytest.mark.parametrize("page", [(1280, 800)], ids=["1280"], indirect=True),
 ]
 Picture = Callable[[str], None]
+Shades = NDArray[np.int_]
 REFERENCE = 12
 
 
@@ -191,8 +196,34 @@ def looked_at(page: Page, picture: Picture) -> None:
     expect(slices.get_by_role("img").first).to_have_attribute("src", re.compile("only=5"))
     whole(page, "scan-3-region", picture)
     page.get_by_role("button", name="Switch between light and dark").click()
+    seen_in_three_dimensions(page)
     whole(page, "scan-4-dark", picture)
     page.get_by_role("button", name="Switch between light and dark").click()
+
+
+def seen_in_three_dimensions(page: Page) -> None:
+    """The brain, drawn under the page's policy (a breach fails the test), turned by keys."""
+    brain = section(page, "The brain in 3D")
+    brain.get_by_role("button", name="Show it in 3D").click()
+    canvas = brain.get_by_role("img", name="The brain in three dimensions")
+    front = rendered(canvas, lambda shown: shown.max() > 60)
+    slider = brain.get_by_role("slider", name="Turn")
+    slider.focus()
+    for _ in range(18):
+        page.keyboard.press("ArrowRight")
+    rendered(canvas, lambda shown: np.abs(shown - front).max() > 20)
+
+
+def rendered(canvas: Locator, wanted: Callable[[Shades], bool]) -> Shades:
+    """The middle of a canvas, once it is as wanted."""
+    for _ in range(60):
+        shown = np.asarray(PictureFile.open(io.BytesIO(canvas.screenshot())).convert("L"), int)
+        rows, columns = shown.shape
+        middle = shown[rows // 4 : -rows // 4, columns // 4 : -columns // 4]
+        if wanted(middle):
+            return middle
+        time.sleep(0.5)
+    pytest.fail("the brain is not drawn")
 
 
 def decided(page: Page, what: str, reason: str) -> None:

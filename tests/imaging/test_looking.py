@@ -1,5 +1,6 @@
 """What a reviewer sees: slices that lie right, outlines where labels are, and what is unusual."""
 
+import gzip
 import io
 
 import nibabel as nib
@@ -17,7 +18,7 @@ from medmip.imaging.volumetry.reference import AT_LEAST, FAR, Flag, judged, robu
 from medmip.imaging.volumetry.review import ReviewDecision, decide
 from medmip.imaging.volumetry.sheet import sheet_of
 from medmip.imaging.volumetry.slice_picture import LONGEST, Outlines, colour_of, slice_picture
-from medmip.imaging.volumetry.view import Plane, View, Views, view_of
+from medmip.imaging.volumetry.view import Plane, View, Views, brain_of, view_of
 from medmip.privacy.ledger import Ledger
 from medmip.privacy.ledger_head import LedgerHead
 from medmip.store.state import open_state
@@ -98,6 +99,21 @@ def test_a_picture_is_pixels_alone(home):
         kinds.append(png[place + 4 : place + 8])
         place += 12 + length
     assert set(kinds) == {b"IHDR", b"IDAT", b"IEND"}
+
+
+def test_in_three_dimensions_there_is_the_brain_and_no_face(home):
+    folder = reviewable(home, "one")
+    seen = view_of(folder)
+    volume = nib.Nifti1Image.from_bytes(gzip.decompress(brain_of(seen)))
+    shown, inside = np.asarray(volume.dataobj), seen.tissues > 0
+    assert (shown[~inside] == 0).all()
+    assert (shown[inside] == seen.grey[inside]).all()
+    assert volume.header.get_zooms() == (5, 5, 5)
+    assert not any(volume.header[name].tobytes().strip(b"\0") for name in ("descrip", "aux_file"))
+    keep(np.zeros(seen.grey.shape), folder / TISSUES)
+    keep(np.zeros(seen.grey.shape), folder / LABELS)
+    with pytest.raises(NotShown, match="Neither tissues nor labels"):
+        brain_of(view_of(folder))
 
 
 @pytest.mark.parametrize("at", [-1, 36])
@@ -190,7 +206,7 @@ def test_a_large_head_has_a_large_cortex(home):
 
 def test_with_few_scans_nobody_is_far_but_sides_are_compared(home):
     others = reference(home, AT_LEAST - 1)
-    change = {"left_nucleus": 0.6, "ventricles": 0}
+    change = {"left_nucleus": 0.6, "left_cortex": 0.5, "ventricles": 0}
     found = judged(kept(reviewable(home, "new", change=change)), others)
     assert {one.z for one in found.volumes} == {None}
     assert flags(found) == {

@@ -74,6 +74,8 @@ def test_slices_are_pictures_that_nobody_keeps(client: TestClient) -> None:
             assert answer.headers["cache-control"] == "no-store"
             drawn[outlines, plane] = answer.content
     assert len(set(drawn.values())) == 9
+    brain = client.get(f"{SCANS}/good/brain")
+    assert (brain.status_code, brain.headers["cache-control"]) == (200, "no-store")
     beyond = client.get(f"{SCANS}/good/slices/axial", params={"at": 36})
     assert (beyond.status_code, "0 to 35" in beyond.json()["remedy"]) == (404, True)
     for wrong in ("at=-1", "at=x", "", "at=1&outlines=faces"):
@@ -83,7 +85,7 @@ def test_slices_are_pictures_that_nobody_keeps(client: TestClient) -> None:
 
 @pytest.mark.parametrize("scan", ["none", "..", "%2e%2e", "..%2f..%2fkeys", "good%00"])
 def test_what_is_no_scan_is_not_found(client: TestClient, scan: str) -> None:
-    for path in ("", "/slices", "/slices/axial?at=1"):
+    for path in ("", "/slices", "/slices/axial?at=1", "/brain"):
         assert client.get(f"{SCANS}/{scan}{path}").status_code == 404
     body = order(client, "good", "accept")
     assert client.post(f"{SCANS}/{scan}/reviews", json=body).status_code in (404, 405)
@@ -147,7 +149,7 @@ def test_damaged_files_are_told_of_without_ending_the_list(client: TestClient, h
 def test_only_who_reads_records_sees_a_scan(home: Home, tmp_path: Path) -> None:
     reviewable(home, "good")
     doorman = doorman_of(home, Login(kind="local"))
-    paths = ("", "/slices", "/slices/axial?at=9")
+    paths = ("", "/slices", "/slices/axial?at=9", "/brain")
     body = {"decision": "accept", "reason": "clear", "measurement": "0" * 64, "reviews": 0}
     for role in Role:
         account = doorman.people.add(role.value, [role], password="correct horse battery 7")

@@ -1,4 +1,4 @@
-import { call } from './client';
+import { answered, call } from './client';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -37,5 +37,6 @@ export const scansApi = {
     if (only !== null) asked.set('only', String(only));
     return `/api/v1${place(id)}/slices/${plane}?${asked.toString()}`;
   },
+  brain: async (id: string) => (await answered('GET', `${place(id)}/brain`)).arrayBuffer(),
   review: (id: string, order: ReviewOrder) => call<Review>('POST', `${place(id)}/reviews`, order),
 };

@@ -8,6 +8,7 @@ import { Empty } from '../shared/Empty';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { texts } from '../texts/texts';
+import { BrainSection } from './BrainSection';
 import { DecisionSection, useDecision } from './DecisionSection';
 import { QualitySection } from './QualitySection';
 import { ReviewsSection } from './ReviewsSection';
@@ -65,6 +66,7 @@ function Sheet({ sheet, send }: { sheet: ScanSheet; send: ReturnType<typeof useD
       <div className="experiment measured">
         <Stack gap="lg">
           {measurement && <VolumesSection judgement={measurement.judgement} only={only} onShow={setOnly} />}
+          {measurement && <BrainSection id={scan.id} />}
           {measurement && <StepsSection measurement={measurement} />}
           {!measurement && <Empty title={t.notMeasured} hint={t.notMeasuredHint} />}
         </Stack>

@@ -37,6 +37,16 @@ export const germanReview: typeof reviewTexts = {
     failed: 'Dieser Schnitt lässt sich nicht zeichnen',
     noOutlines: 'Weder Regionen noch Gewebe dieser Aufnahme wurden aufbewahrt: Sie zeigt keine Umrisse.',
   },
+  brain: {
+    title: 'Das Gehirn in 3D',
+    hint: 'Was als Gehirn gefunden wurde, ohne das Gesicht. Ziehen Sie daran, oder drehen Sie es mit den Reglern.',
+    go: 'In 3D zeigen',
+    seen: 'Das Gehirn in drei Dimensionen',
+    azimuth: 'Drehen',
+    elevation: 'Neigen',
+    failed: 'Es lässt sich nicht in 3D zeigen',
+    failedHint: 'Vielleicht hat dieser Browser kein WebGL 2; die Schnitte zeigen dasselbe.',
+  },
   volumes: {
     title: 'Volumina',
     columns: { region: 'Region', volume: 'cm³', z: 'z', picture: 'Von der Referenz', asymmetry: 'Links − rechts' },

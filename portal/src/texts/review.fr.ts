@@ -37,6 +37,16 @@ export const frenchReview: typeof reviewTexts = {
     failed: 'Cette coupe ne peut pas être dessinée',
     noOutlines: 'Ni régions ni tissus de cet examen n’ont été gardés : il n’a pas de contours.',
   },
+  brain: {
+    title: 'Le cerveau en 3D',
+    hint: 'Ce qui a été reconnu comme cerveau, sans le visage. Faites-le glisser, ou tournez-le par les curseurs.',
+    go: 'Montrer en 3D',
+    seen: 'Le cerveau en trois dimensions',
+    azimuth: 'Tourner',
+    elevation: 'Incliner',
+    failed: 'Il ne peut pas être montré en 3D',
+    failedHint: 'Ce navigateur n’a peut-être pas WebGL 2 ; les coupes montrent la même chose.',
+  },
   volumes: {
     title: 'Volumes',
     columns: { region: 'Région', volume: 'cm³', z: 'z', picture: 'Écart à la référence', asymmetry: 'Gauche − droite' },

@@ -37,6 +37,16 @@ export const reviewTexts = {
     failed: 'This slice cannot be drawn',
     noOutlines: 'Neither regions nor tissues were kept of this scan: it shows no outlines.',
   },
+  brain: {
+    title: 'The brain in 3D',
+    hint: 'What was found to be brain, without the face. Drag it, or turn it by the sliders.',
+    go: 'Show it in 3D',
+    seen: 'The brain in three dimensions',
+    azimuth: 'Turn',
+    elevation: 'Tilt',
+    failed: 'It cannot be shown in 3D',
+    failedHint: 'This browser may have no WebGL 2; the slices show the same.',
+  },
   volumes: {
     title: 'Volumes',
     columns: { region: 'Region', volume: 'cm³', z: 'z', picture: 'From the reference', asymmetry: 'Left − right' },

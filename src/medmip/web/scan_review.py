@@ -12,20 +12,20 @@ from medmip.imaging.shelf import Shelf
 from medmip.imaging.volumetry.review import LONGEST, Review, ReviewDecision, Seen, decide
 from medmip.imaging.volumetry.sheet import ScanSheet, found, sheet_of
 from medmip.imaging.volumetry.slice_picture import Outlines, colour_of, slice_picture
-from medmip.imaging.volumetry.view import MOST_VOXELS, Plane, View, Views
+from medmip.imaging.volumetry.view import MOST_VOXELS, Plane, View, Views, brain_of
 from medmip.privacy.ledger import Ledger
 from medmip.web.door import Door
 from medmip.web.problems import problem_responses
 
 _NOT_KEPT = {"cache-control": "no-store"}
 """A face may be seen in a scan: neither browser nor proxy keeps a picture of it."""
-_PICTURE: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The slice, as pixels alone.",
-        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
+_VOLUME = "application/gzip"
 _Scan = Annotated[str, Path(min_length=1, max_length=100, description="Its id, as `list` has it.")]
+
+
+def _bytes(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {200: {"description": description, "content": content}}
 
 
 class RegionPlace(BaseModel):
@@ -104,7 +104,7 @@ def router(home: Home, ledger: Ledger, door: Door) -> APIRouter:
         "/slices/{plane}",
         operation_id="drawSlice",
         response_class=Response,
-        responses=_PICTURE | problem_responses(404, 422),
+        responses=_bytes("image/png", "Pixels alone.") | problem_responses(404, 422),
     )
     def picture(
         _: Reviewer,
@@ -117,6 +117,16 @@ def router(home: Home, ledger: Ledger, door: Door) -> APIRouter:
         """A slice with the outlines of labels or tissues; the patient's right is at the left."""
         drawn = slice_picture(seen(identity), plane, at, outlines, only)
         return Response(drawn, media_type="image/png", headers=_NOT_KEPT)
+
+    @routes.get(
+        "/brain",
+        operation_id="getBrain",
+        response_class=Response,
+        responses=_bytes(_VOLUME, "NIfTI, packed.") | problem_responses(404, 422),
+    )
+    def brain(_: Reviewer, identity: _Scan) -> Response:
+        """The brain alone, without the face, to be seen in three dimensions."""
+        return Response(brain_of(seen(identity)), media_type=_VOLUME, headers=_NOT_KEPT)
 
     @routes.post("/reviews", operation_id="reviewScan", responses=problem_responses(404, 409, 422))
     def review(caller: Reviewer, identity: _Scan, order: ReviewOrder) -> Review:

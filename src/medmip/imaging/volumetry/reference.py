@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from scipy.stats import theilslopes
 
 from medmip.imaging.volumetry.record import MeasuredVolume, Quality, VolumesRecord
+from medmip.imaging.volumetry.region import Part
 
 AT_LEAST = 10
 """Scans, below which nobody is told to be far from them."""
@@ -18,6 +19,9 @@ FAR = 3.5
 """Of a robust z. Source: Iglewicz & Hoaglin, How to Detect and Handle Outliers, 1993."""
 UNEVEN = 40.0
 """Percent of the mean of both sides: one side is half as large again as the other."""
+_EVEN = (Part.NUCLEUS, Part.WHOLE, Part.WHITE)
+"""Parts whose sides are alike in every atlas; those of cortex and ventricles often are not: of a
+healthy head by AAL, seven cortical regions are further apart."""
 _SIZE = "tiv"
 _NORMAL = 1.4826
 """The standard deviation of a normal distribution over its median absolute deviation."""
@@ -96,7 +100,7 @@ def judged(record: VolumesRecord, reference: Sequence[VolumesRecord]) -> Judgeme
             flags.append(Flag.EMPTY)
         elif z is not None and abs(z) > FAR:
             flags.append(Flag.FAR)
-        if _is_uneven(tilt, tilt_z):
+        if _is_uneven(tilt, tilt_z, volume.part):
             flags.append(Flag.UNEVEN)
         return JudgedVolume(
             code=code,
@@ -155,10 +159,12 @@ def _measure(name: str) -> Callable[[_Numbers], float | None]:
     return lambda numbers: float(getattr(numbers.quality, name))
 
 
-def _is_uneven(tilt: float | None, z: float | None) -> bool:
+def _is_uneven(tilt: float | None, z: float | None, part: Part | None) -> bool:
     if tilt is None:
         return False
-    return abs(tilt) > UNEVEN if z is None else abs(z) > FAR
+    if z is not None:
+        return abs(z) > FAR
+    return part in _EVEN and abs(tilt) > UNEVEN
 
 
 def _way(record: VolumesRecord) -> tuple[object, ...]:
