@@ -45,6 +45,9 @@ class Counted:
     def cancelled(self) -> bool:
         return False
 
+    def held_up(self, by: str) -> None:
+        """Nobody is shown it."""
+
 
 def many() -> list[str]:
     """20 hospitals beside one process, whole and without what looks at residuals."""
