@@ -189,7 +189,7 @@ def test_a_credential_of_systemd_holds_the_keys(home, object_store, prefix, monk
 
 def test_a_clock_that_is_off_is_told(partitions, monkeypatch):
     monkeypatch.setattr(object_folder, "_CLOCK", -1.0)
-    with pytest.raises(StoreError, match="clock is 0 seconds"), partitions.folder.probe():
+    with pytest.raises(StoreError, match=r"clock is \d seconds"), partitions.folder.probe():
         pass
 
 
