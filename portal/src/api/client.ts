@@ -135,8 +135,8 @@ export const api = {
     return response.blob();
   },
   writeUp: (id: string) => call<WriteUp>('GET', `/experiments/${encodeURIComponent(id)}/write-up`),
-  reportFile: async (id: string) => {
-    const response = await answered('GET', `/experiments/${encodeURIComponent(id)}/report`);
+  reportFile: async (id: string, format: 'html' | 'pdf') => {
+    const response = await answered('GET', `/experiments/${encodeURIComponent(id)}/report?format=${format}`);
     return response.blob();
   },
   cancel: (id: string) => call<Experiment>('POST', `/experiments/${encodeURIComponent(id)}/cancel`),
