@@ -127,7 +127,8 @@ export const api = {
   uncomment: (id: string, comment: string) =>
     call<undefined>('DELETE', `/experiments/${encodeURIComponent(id)}/comments/${encodeURIComponent(comment)}`),
   rerun: (id: string) => call<Experiment>('POST', `/experiments/${encodeURIComponent(id)}/rerun`),
-  difference: (id: string) => call<Difference>('GET', `/experiments/${encodeURIComponent(id)}/difference`),
+  difference: (id: string, other: string) =>
+    call<Difference>('GET', `/experiments/${encodeURIComponent(id)}/difference?other=${encodeURIComponent(other)}`),
   remove: (id: string) => call<undefined>('DELETE', `/experiments/${encodeURIComponent(id)}`),
   modelFile: async (id: string, format: 'json' | 'onnx', analysis: number) => {
     const query = `format=${format}&analysis=${analysis}`;
