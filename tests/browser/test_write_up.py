@@ -67,7 +67,12 @@ def test_report_is_downloaded_and_opens_by_itself(
     with page.expect_download() as waited:
         page.get_by_role("button", name="Download report").click()
     assert re.fullmatch(r"report-[0-9a-f]{8}\.html", waited.value.suggested_filename)
-    page.set_content(waited.value.path().read_text())
+    html = waited.value
+    with page.expect_download() as waited:
+        page.get_by_role("button", name="Report as PDF").click()
+    assert re.fullmatch(r"report-[0-9a-f]{8}\.pdf", waited.value.suggested_filename)
+    assert waited.value.path().read_bytes().startswith(b"%PDF-")
+    page.set_content(html.path().read_text())
     expect(page.get_by_role("heading", level=1)).to_have_text("Linear regression")
     expect(page.get_by_role("table", name="Coefficients")).to_contain_text("Sex: Female")
     expect(page.get_by_role("img").first).to_be_visible()

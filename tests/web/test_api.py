@@ -384,6 +384,15 @@ def test_report_is_a_file_to_keep(client: TestClient, ended_experiment: str) -> 
     assert "<script" not in report.text
 
 
+def test_report_is_a_pdf_to_print(client: TestClient, ended_experiment: str) -> None:
+    report = client.get(f"{ended_experiment}/report", params={"format": "pdf"})
+    assert report.status_code == 200
+    assert report.headers["content-type"] == "application/pdf"
+    assert report.headers["content-disposition"].endswith('.pdf"')
+    assert report.content.startswith(b"%PDF-")
+    assert client.get(f"{ended_experiment}/report", params={"format": "doc"}).status_code == 422
+
+
 def test_only_what_has_a_result_is_written_up(client: TestClient) -> None:
     asked = analysis("describe", y=["lefthippocampus"], filters=TOO_OLD)
     refused = client.post(f"{API}/experiments", json=asked).headers["Location"]

@@ -128,7 +128,8 @@ export const api = {
   uncomment: (id: string, comment: string) =>
     call<undefined>('DELETE', `/experiments/${encodeURIComponent(id)}/comments/${encodeURIComponent(comment)}`),
   rerun: (id: string) => call<Experiment>('POST', `/experiments/${encodeURIComponent(id)}/rerun`),
-  difference: (id: string) => call<Difference>('GET', `/experiments/${encodeURIComponent(id)}/difference`),
+  difference: (id: string, other: string) =>
+    call<Difference>('GET', `/experiments/${encodeURIComponent(id)}/difference?other=${encodeURIComponent(other)}`),
   remove: (id: string) => call<undefined>('DELETE', `/experiments/${encodeURIComponent(id)}`),
   modelFile: async (id: string, format: 'json' | 'onnx', analysis: number) => {
     const query = `format=${format}&analysis=${analysis}`;
@@ -136,8 +137,8 @@ export const api = {
     return response.blob();
   },
   writeUp: (id: string) => call<WriteUp>('GET', `/experiments/${encodeURIComponent(id)}/write-up`),
-  reportFile: async (id: string) => {
-    const response = await answered('GET', `/experiments/${encodeURIComponent(id)}/report`);
+  reportFile: async (id: string, format: 'html' | 'pdf') => {
+    const response = await answered('GET', `/experiments/${encodeURIComponent(id)}/report?format=${format}`);
     return response.blob();
   },
   cancel: (id: string) => call<Experiment>('POST', `/experiments/${encodeURIComponent(id)}/cancel`),

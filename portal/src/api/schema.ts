@@ -456,7 +456,7 @@ export interface paths {
         };
         /**
          * Report
-         * @description The experiment as one HTML file that needs nothing else.
+         * @description The experiment as one file that needs nothing else: a page, or a PDF to print.
          */
         get: operations["reportExperiment"];
         put?: never;
@@ -9341,7 +9341,9 @@ export interface operations {
     };
     reportExperiment: {
         parameters: {
-            query?: never;
+            query?: {
+                format?: "html" | "pdf";
+            };
             header?: never;
             path: {
                 identity: string;
@@ -9356,6 +9358,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/pdf": unknown;
                     "text/html": unknown;
                 };
             };

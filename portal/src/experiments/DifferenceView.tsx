@@ -12,9 +12,9 @@ const t = texts.experiments.difference;
 /** Columns beyond which the two values stand below each other. */
 const WIDE = 4;
 
-/** An experiment beside the one of which it asks again: what moved in the data, and what that did. */
-export function DifferenceView({ id }: { id: string }) {
-  const query = useQuery({ queryKey: ['difference', id], queryFn: () => api.difference(id) });
+/** An experiment beside a former or another one: what moved in the data, and what that did. */
+export function DifferenceView({ id, other }: { id: string; other: string }) {
+  const query = useQuery({ queryKey: ['difference', id, other], queryFn: () => api.difference(id, other) });
   if (!query.data) {
     return query.isPending ? <Loading /> : <ProblemAlert error={query.error} onRetry={() => void query.refetch()} />;
   }

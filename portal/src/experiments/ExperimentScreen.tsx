@@ -17,7 +17,7 @@ import { SyntheticBadge } from '../shared/SyntheticBadge';
 import { locale, texts } from '../texts/texts';
 import { reopen } from '../workspace/selection';
 import { Comments } from './Comments';
-import { DifferenceView } from './DifferenceView';
+import { DifferenceOf } from './DifferenceOf';
 import { ExperimentName } from './ExperimentName';
 import { RequestSummary } from './RequestSummary';
 import { DataNow, RunAgainButton, useRunAgain } from './RunAgain';
@@ -120,7 +120,7 @@ export function ExperimentScreen() {
             <Tabs defaultValue="results" keepMounted={false}>
               <Tabs.List aria-label={w.tabs} mb="lg">
                 <Tabs.Tab value="results">{w.results}</Tabs.Tab>
-                {experiment.origin && <Tabs.Tab value="difference">{texts.experiments.difference.tab}</Tabs.Tab>}
+                <Tabs.Tab value="difference">{texts.experiments.difference.tab}</Tabs.Tab>
                 <Tabs.Tab value="cohort">{texts.cohort.tab}</Tabs.Tab>
                 <Tabs.Tab value="write-up">{w.title}</Tabs.Tab>
               </Tabs.List>
@@ -128,7 +128,7 @@ export function ExperimentScreen() {
                 <Answers outcome={experiment.result} first={experiment.result.label} />
               </Tabs.Panel>
               <Tabs.Panel value="difference">
-                <DifferenceView id={id} />
+                <DifferenceOf id={id} origin={experiment.origin ?? null} />
               </Tabs.Panel>
               <Tabs.Panel value="cohort">
                 <CohortOf experiment={experiment} />

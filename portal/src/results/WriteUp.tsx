@@ -16,7 +16,7 @@ const LANGUAGES = ['client', 'shell', 'curl', 'python'] as const;
 export function WriteUp({ id }: { id: string }) {
   const query = useQuery({ queryKey: ['write-up', id], queryFn: () => api.writeUp(id), staleTime: Infinity });
   const report = useMutation({
-    mutationFn: async () => save(await api.reportFile(id), `report-${id.slice(0, 8)}.html`),
+    mutationFn: async (format: 'html' | 'pdf') => save(await api.reportFile(id, format), `report-${id.slice(0, 8)}.${format}`),
   });
   if (!query.data) {
     return (
@@ -33,8 +33,17 @@ export function WriteUp({ id }: { id: string }) {
         <Button
           size="sm"
           leftSection={<Icon name="download" size={14} />}
-          loading={report.isPending}
-          onClick={() => report.mutate()}
+          loading={report.isPending && report.variables === 'pdf'}
+          onClick={() => report.mutate('pdf')}
+        >
+          {t.reportPdf}
+        </Button>
+        <Button
+          size="sm"
+          variant="default"
+          leftSection={<Icon name="download" size={14} />}
+          loading={report.isPending && report.variables === 'html'}
+          onClick={() => report.mutate('html')}
         >
           {t.report}
         </Button>

@@ -66,6 +66,10 @@ export const experimentTexts = {
   difference: {
     tab: 'Difference',
     title: 'Then and now',
+    with: 'Compare with',
+    withHint: 'Any other experiment that is done and that you may see; the newest are offered.',
+    choose: 'Choose an experiment',
+    asked: (name: string) => `${name} (asked again here)`,
     intro: (before: string, after: string) => `${before} beside ${after}. Where two values stand, the first was, the second is.`,
     datasets: 'Versions of the data',
     columns: { dataset: 'Dataset', before: 'Then', after: 'Now', change: '' },

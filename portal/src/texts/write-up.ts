@@ -14,5 +14,6 @@ export const writeUpTexts = {
   copyOf: (what: string) => `Copy: ${what}`,
   copiedOf: (what: string) => `Copied: ${what}`,
   report: 'Download report',
-  reportHint: 'Methods, tables, charts and code in one HTML file, to read and keep; a browser prints it as PDF.',
+  reportPdf: 'Report as PDF',
+  reportHint: 'Methods, tables, charts, disclosure and code in one file, to print, read and keep.',
 };

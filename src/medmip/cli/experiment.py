@@ -118,14 +118,15 @@ def tag(
 def report(
     identity: str,
     output: Annotated[
-        Path | None, typer.Option(help="The HTML file to write; else it is printed.")
+        Path | None, typer.Option(help="The .html or .pdf file to write; else HTML is printed.")
     ] = None,
     home: HomeOption = None,
 ) -> None:
-    """Write an experiment's report: methods, tables, charts and code in one HTML file."""
+    """Write an experiment's report: methods, tables, charts and code in one HTML or PDF file."""
     from medmip.accounts.settings import login_settings
     from medmip.catalogue.atomic_file import write_atomically
     from medmip.errors import RequestError
+    from medmip.experiments.report_file import report_file
     from medmip.experiments.service import ExperimentService
 
     if output is not None and not output.parent.is_dir():
@@ -133,13 +134,14 @@ def report(
     place = opened(home)
     service = ExperimentService(place)
     try:
-        page = service.report(identity, token=login_settings(place).kind != "open")
+        token = login_settings(place).kind != "open"
+        printed = output is not None and output.suffix.lower() == ".pdf"
+        content = report_file(service, identity, "pdf" if printed else "html", token=token)
     finally:
         service.close()
     if output is None:
-        typer.echo(page, nl=False)
+        typer.echo(content.decode(), nl=False)
         return
-    content = page.encode()
     write_atomically(output, content)
     typer.echo(f"{len(content):,} bytes: {output}")
 

@@ -64,6 +64,14 @@ class Drawing:
         )
         return _NAMED.sub(rf"\g<1>c{next(self._numbers)}-", _ADDRESS.sub("", drawn))
 
+    def png(self, chart: Chart) -> bytes:
+        """The same picture as a PNG of 180 dots an inch; raises ValueError as `svg` does."""
+        return bytes(
+            vl_convert.vegalite_to_png(
+                _sized(chart.spec), scale=2.5, config=_CONFIG, allowed_base_urls=[]
+            )
+        )
+
 
 def _sized(spec: Mapping[str, object]) -> dict[str, object]:
     """The specification with a width of its own where it would take that of its place."""

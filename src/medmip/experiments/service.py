@@ -245,18 +245,11 @@ class ExperimentService:
         address is the portal's, and token tells whether that wants to know who asks.
         """
         experiment = self.get(identity)
-        model = self._known_model(experiment)
+        model = self.known_model(experiment)
         return write_up_of(experiment, self.validator.algorithms, model, address, token=token)
 
-    def report(self, identity: str, address: str = ADDRESS, *, token: bool = False) -> str:
-        """An experiment's report as one HTML page; arguments and errors as of `write_up`."""
-        written = self.write_up(identity, address, token=token)
-        experiment = self.get(identity)
-        from medmip.experiments.report import page  # noqa: PLC0415 - rarely needed, slow
-
-        return page(experiment, written, self._known_model(experiment))
-
-    def _known_model(self, experiment: Experiment) -> DataModel | None:
+    def known_model(self, experiment: Experiment) -> DataModel | None:
+        """An experiment's data model; None where that is not there any more."""
         try:
             return self._model_of(experiment)
         except NotFound:

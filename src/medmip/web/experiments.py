@@ -18,6 +18,7 @@ from medmip.experiments.cohort_flow import CohortFlow, flow_of, told_together
 from medmip.experiments.experiment import Outcome, State, Summary
 from medmip.experiments.listing import Wanted, Whose
 from medmip.experiments.prediction import ModelFormat
+from medmip.experiments.report_file import ReportForm, report_file
 from medmip.experiments.request import MOST_ANALYSES, InputData
 from medmip.experiments.request import Request as AnalysisRequest
 from medmip.experiments.service import ExperimentService
@@ -228,15 +229,26 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
         tags=["experiments"],
         response_class=Response,
         responses=problem_responses(404, 409)
-        | {200: {"description": "The report", "content": {"text/html": {}}}},
+        | {
+            200: {
+                "description": "The report",
+                "content": {"text/html": {}, "application/pdf": {}},
+            }
+        },
     )
-    def report(identity: str, request: Request, caller: Analyst) -> Response:
-        """The experiment as one HTML file that needs nothing else."""
+    def report(
+        identity: str,
+        request: Request,
+        caller: Analyst,
+        format: ReportForm = "html",  # noqa: A002
+    ) -> Response:
+        """The experiment as one file that needs nothing else: a page, or a PDF to print."""
         service.get(identity, caller)
-        address = str(request.base_url)
-        page = service.report(identity, address, token=not door.doorman.open)
-        name = f'attachment; filename="report-{identity[:8]}.html"'
-        return Response(page, media_type="text/html", headers={"Content-Disposition": name})
+        address, token = str(request.base_url), not door.doorman.open
+        content = report_file(service, identity, format, address, token=token)
+        name = f'attachment; filename="report-{identity[:8]}.{format}"'
+        kind = "text/html" if format == "html" else "application/pdf"
+        return Response(content, media_type=kind, headers={"Content-Disposition": name})
 
     @routes.get(
         "/experiments/{identity}/events",
