@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 UNPROVEN = (
     "Volumes do not meet every mark of accuracy yet: deep structures of brains that shrink are 3 % "
-    "wrong (docs: How right volumes are)"
+    "wrong, fluid up to 4 % (docs: How right volumes are)"
 )
 atlas_app = typer.Typer(no_args_is_help=True, help="Atlases, by which regions are measured.")
 
