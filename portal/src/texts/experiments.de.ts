@@ -125,6 +125,10 @@ export const germanExperiments: Pick<Texts, 'experiment' | 'experiments' | 'writ
     difference: {
       tab: 'Unterschied',
       title: 'Damals und heute',
+      with: 'Vergleichen mit',
+      withHint: 'Jedes andere fertige Experiment, das Sie sehen dürfen; die neuesten werden angeboten.',
+      choose: 'Wählen Sie ein Experiment',
+      asked: (name) => `${name} (hier noch einmal gefragt)`,
       intro: (before, after) => `${before} neben ${after}. Wo zwei Werte stehen, war der erste, ist der zweite.`,
       datasets: 'Versionen der Daten',
       columns: { dataset: 'Datensatz', before: 'Damals', after: 'Heute', change: '' },
@@ -170,6 +174,7 @@ export const germanExperiments: Pick<Texts, 'experiment' | 'experiments' | 'writ
     copyOf: (what) => `Kopieren: ${what}`,
     copiedOf: (what) => `Kopiert: ${what}`,
     report: 'Bericht herunterladen',
-    reportHint: 'Methodik, Tabellen, Bilder und Code in einer HTML-Datei, zum Lesen und Aufbewahren; ein Browser druckt sie als PDF.',
+    reportPdf: 'Bericht als PDF',
+    reportHint: 'Methodik, Tabellen, Bilder, was die Daten verließ und Code in einer Datei, zum Drucken, Lesen und Aufbewahren.',
   },
 };

@@ -125,6 +125,10 @@ export const frenchExperiments: Pick<Texts, 'experiment' | 'experiments' | 'writ
     difference: {
       tab: 'Différence',
       title: 'Avant et maintenant',
+      with: 'Comparer avec',
+      withHint: 'Toute autre expérience terminée que vous pouvez voir ; les plus récentes sont proposées.',
+      choose: 'Choisissez une expérience',
+      asked: (name) => `${name} (redemandée ici)`,
       intro: (before, after) => `${before} à côté de ${after}. Où figurent deux valeurs, la première était, la seconde est.`,
       datasets: 'Versions des données',
       columns: { dataset: 'Jeu de données', before: 'Avant', after: 'Maintenant', change: '' },
@@ -170,6 +174,7 @@ export const frenchExperiments: Pick<Texts, 'experiment' | 'experiments' | 'writ
     copyOf: (what) => `Copier : ${what}`,
     copiedOf: (what) => `Copié : ${what}`,
     report: 'Télécharger le rapport',
-    reportHint: 'Méthodes, tableaux, graphiques et code dans un fichier HTML, à lire et à garder ; un navigateur l’imprime en PDF.',
+    reportPdf: 'Rapport en PDF',
+    reportHint: 'Méthodes, tableaux, graphiques, ce qui a quitté les données et code dans un fichier, à imprimer, lire et garder.',
   },
 };
