@@ -62,7 +62,7 @@ def test_name_is_edited_in_place(page: Page, experiment: str) -> None:
 def test_edited_again_keeps_filter_and_parameters(page: Page, experiment: str) -> None:
     page.goto(experiment)
     page.get_by_role("button", name="Edit and run again").click()
-    expect(page.get_by_text("not (Sex is missing)")).to_be_visible()
+    expect(page.get_by_text("not (Sex is missing)", exact=True)).to_be_visible()
     expect(page.get_by_role("combobox", name="Group A")).to_have_value(re.compile("M"))
     page.get_by_role("button", name="Run", exact=True).click()
     page.wait_for_url(lambda now: "/experiments/" in now and now != experiment)

@@ -48,7 +48,7 @@ def test_volumes_reach_a_dataset_by_the_plan(
     publish = place.get_by_role("button", name="Publish", exact=True)
     expect(publish).to_be_disabled()
     place.get_by_role("button", name="See what would happen").click()
-    expect(place.get_by_role("alert")).to_contain_text("not known to meet every mark")
+    expect(place.get_by_role("alert")).to_contain_text("do not meet every mark")
     expect(publish).to_be_disabled()
     place.get_by_role("checkbox", name="For a trial").check()
     place.get_by_role("button", name="See what would happen").click()

@@ -162,7 +162,7 @@ def test_nothing_is_written_over(home, scans, mip, tmp_path):
 
 def test_what_must_not_leave_stays(home, scans, mip, tmp_path):
     out = tmp_path / "out"
-    assert "not known to meet every mark" in mip("imaging", "export", "--bids", out)[2]
+    assert "do not meet every mark" in mip("imaging", "export", "--bids", out)[2]
     segmented(home, "other", "p6", setting=SettingName.FULL)
     assert "different settings" in mip("imaging", "export", "--bids", out, "--unproven")[2]
     asked = ("imaging", "export", "--bids", out, "--unproven", "--setting", "fast")

@@ -31,7 +31,7 @@ def test_a_plan_is_told_and_then_carried_out(tmp_path: Path) -> None:
         assert answer.status_code == 200
         told = answer.json()
         assert (told["plan"]["joined"], told["version"]) == (1, None)
-        assert "not known to meet every mark" in told["plan"]["refusal"]
+        assert "do not meet every mark" in told["plan"]["refusal"]
         assert told["rule"].startswith("by pseudonym alone")
         refused = client.post(PUBLICATION, json=ASKED | {"go": True})
         assert refused.status_code == 422

@@ -120,9 +120,9 @@ export function ExperimentScreen() {
             <Tabs defaultValue="results" keepMounted={false}>
               <Tabs.List aria-label={w.tabs} mb="lg">
                 <Tabs.Tab value="results">{w.results}</Tabs.Tab>
-                <Tabs.Tab value="difference">{texts.experiments.difference.tab}</Tabs.Tab>
                 <Tabs.Tab value="cohort">{texts.cohort.tab}</Tabs.Tab>
                 <Tabs.Tab value="write-up">{w.title}</Tabs.Tab>
+                <Tabs.Tab value="difference">{texts.experiments.difference.tab}</Tabs.Tab>
               </Tabs.List>
               <Tabs.Panel value="results">
                 <Answers outcome={experiment.result} first={experiment.result.label} />
