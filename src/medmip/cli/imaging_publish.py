@@ -9,6 +9,13 @@ import typer
 from medmip.cli.options import HomeOption, JsonOption, SmallChangeOption, opened
 from medmip.imaging.volumetry.choice import SettingName
 
+AtlasOption = Annotated[
+    str | None, typer.Option("--atlas", help="Only what was measured with this one.")
+]
+SettingOption = Annotated[
+    SettingName | None, typer.Option("--setting", help="Only what was measured by this one.")
+]
+
 
 def publish(
     model: Annotated[str, typer.Option("--model", help="The data model: code:version.")],
@@ -24,12 +31,8 @@ def publish(
         str | None,
         typer.Option("--date", help="The column of visits' dates; needed where there are several."),
     ] = None,
-    atlas: Annotated[
-        str | None, typer.Option("--atlas", help="Only what was measured with this one.")
-    ] = None,
-    setting: Annotated[
-        SettingName | None, typer.Option("--setting", help="Only what was measured by this one.")
-    ] = None,
+    atlas: AtlasOption = None,
+    setting: SettingOption = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Columns that are there already give way, wholly.")
     ] = False,
@@ -100,12 +103,8 @@ def export(
     bids: Annotated[
         Path, typer.Option("--bids", metavar="FOLDER", help="A new folder; nothing is overwritten.")
     ],
-    atlas: Annotated[
-        str | None, typer.Option("--atlas", help="Only what was measured with this one.")
-    ] = None,
-    setting: Annotated[
-        SettingName | None, typer.Option("--setting", help="Only what was measured by this one.")
-    ] = None,
+    atlas: AtlasOption = None,
+    setting: SettingOption = None,
     unproven: Annotated[
         bool, typer.Option("--unproven", help="Export all the same, for a trial.")
     ] = False,

@@ -21,6 +21,7 @@ from medmip.harmonise.postgres_expression import (
 )
 from medmip.harmonise.relation import Field, Relation, quoted
 from medmip.harmonise.units import conversion
+from medmip.harmonise.visit_rows import visit_rows
 from medmip.ingest.header import key_names
 from medmip.ingest.staging import BLANKS
 from medmip.store import postgres_table
@@ -82,7 +83,9 @@ class _Tables:
                 )
         made = self._relation(table.table)
         if table.visits:
-            made = self._visits(name, made, table.visits, f"{where}.visits")
+            made = self._part(
+                f"{name}_visits", *visit_rows(made, name, table.visits, f"{where}.visits")
+            )
         for join in table.join:
             made = self._joined(name, made, join, where)
         if table.where:
@@ -120,31 +123,6 @@ class _Tables:
     def _part(self, name: str, sql: str, fields: tuple[Field, ...]) -> Relation:
         self.parts.append(f"{quoted(name)} AS ({sql})")
         return Relation(quoted(name), fields)
-
-    def _visits(
-        self, name: str, base: Relation, visits: Dict[str, Dict[str, str]], where: str
-    ) -> Relation:
-        aliases = list(next(iter(visits.values())))
-        selects = []
-        for visit, names in visits.items():
-            cells = [
-                base.find(names[alias], "", f"{where}.{visit}.{alias}").sql
-                if names[alias]
-                else "NULL::text"
-                for alias in aliases
-            ]
-            given = ", ".join(f"{cell} AS w{index}" for index, cell in enumerate(cells))
-            some = " OR ".join(f"{cell} IS NOT NULL" for cell in cells)
-            selects.append(
-                f"SELECT *, {literal(visit)}::text AS visit_, {given} FROM {base.name} WHERE {some}"
-            )
-        table = base.fields[0].table
-        comma = any(field.comma for field in base.fields)
-        more = [Field("visit", table, "visit_")]
-        more += [Field(alias, table, f"w{i}", comma) for i, alias in enumerate(aliases)]
-        hidden = {alias.casefold() for alias in ["visit", *aliases]}
-        kept = [field for field in base.fields if field.name.casefold() not in hidden]
-        return self._part(f"{name}_visits", " UNION ALL ".join(selects), (*more, *kept))
 
     def _joined(self, name: str, base: Relation, join: Join, where: str) -> Relation:
         other, number = self._relation(join.table), len(self.parts)

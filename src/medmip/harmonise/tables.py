@@ -8,6 +8,7 @@ from medmip.harmonise.expression import Expression, compiled
 from medmip.harmonise.gathering import Gathered
 from medmip.harmonise.mapping import Fact, Mapping, Source, Table, Take
 from medmip.harmonise.relation import FILE_SHIFT, ROW, Field, Relation, quoted
+from medmip.harmonise.visit_rows import visit_rows
 from medmip.ingest.session import literal
 
 SEVERAL = "several values, of which the mapping takes only one"
@@ -76,7 +77,9 @@ class Tables:
     def _table(self, name: str, table: Table, where: str) -> Relation:
         made = self._relation(table.table, f"{where}.from")
         if table.visits:
-            made = self._visits(name, made, table.visits, f"{where}.visits")
+            made = self._part(
+                f"{name}_visits", *visit_rows(made, name, table.visits, f"{where}.visits")
+            )
         for index, join in enumerate(table.join):
             made = self._joined(name, made, join.table, join.on, f"{where}.join.{index}")
         if table.where:
@@ -105,32 +108,6 @@ class Tables:
     def _part(self, name: str, sql: str, fields: tuple[Field, ...]) -> Relation:
         self.parts.append(f"{quoted(name)} AS ({sql})")
         return Relation(quoted(name), fields)
-
-    def _visits(
-        self, name: str, base: Relation, visits: Dict[str, Dict[str, str]], where: str
-    ) -> Relation:
-        """A row for each visit; the columns that no visit names stay as they are."""
-        aliases = list(next(iter(visits.values())))
-        selects = []
-        for visit, names in visits.items():
-            cells = [
-                base.find(names[alias], "", f"{where}.{visit}.{alias}").sql
-                if names[alias]
-                else "NULL::VARCHAR"
-                for alias in aliases
-            ]
-            given = ", ".join(f"{cell} AS w{index}" for index, cell in enumerate(cells))
-            some = " OR ".join(f"{cell} IS NOT NULL" for cell in cells)
-            selects.append(
-                f"SELECT *, {literal(visit)} AS visit_, {given} FROM {base.name} WHERE {some}"
-            )
-        table = base.fields[0].table if base.fields else name
-        comma = any(field.comma for field in base.fields)
-        more = [Field("visit", table, "visit_")]
-        more += [Field(alias, table, f"w{i}", comma) for i, alias in enumerate(aliases)]
-        hidden = {alias.casefold() for alias in ["visit", *aliases]}
-        kept = [field for field in base.fields if field.name.casefold() not in hidden]
-        return self._part(f"{name}_visits", " UNION ALL ".join(selects), (*more, *kept))
 
     def _joined(
         self, name: str, base: Relation, table: str, on: Dict[str, str], where: str
