@@ -1,7 +1,6 @@
 """A real server on synthetic data, and a real browser."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from medmip.catalogue.home import Home
 from tests.conftest import ROOT, missing
+from tests.ports import free_port
 
 ARTEFACTS = ROOT / ".artefacts"
 expect.set_options(timeout=20_000)
@@ -40,9 +40,7 @@ def running(command: str, log: Path) -> Iterator[str]:
     """The address of a command's portal on a free port; what it prints goes to a file."""
     if not (ROOT / "src/medmip/web/static/index.html").is_file():
         missing("the portal is not built (make portal)")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     program = str(Path(sys.executable).with_name("mip"))
     with log.open("w") as output:
         server = subprocess.Popen(

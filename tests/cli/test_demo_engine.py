@@ -1,20 +1,17 @@
 """A home of the demonstration is started with the engine that it was made with, or not at all."""
 
-import socket
 from pathlib import Path
 
 import pytest
 
 from medmip.catalogue.home import Home
 from medmip.cli.main import main
+from tests.ports import free_port
 
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-    return number
+    return free_port()
 
 
 @pytest.mark.parametrize(

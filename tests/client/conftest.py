@@ -1,6 +1,5 @@
 """A server where people log in, with one synthetic dataset, and a client of it."""
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from medmip.experiments.service import ExperimentService
 from medmip.ingest.publish import bring_in
 from medmip.web.application import create_app
 from tests.accounts.conftest import PASSWORD
+from tests.ports import free_port
 
 MODEL, DATASET = "dementia:1.0", "edsd-synthetic"
 
@@ -51,9 +51,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     (path,) = [path for path in write_demo_csvs(folder) if DATASET in path.name]
     bring_in(home, path, ModelStore(home).get(MODEL), synthetic=True)
     doorman = doorman_of(home, Login())
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     app = create_app(ExperimentService(home), doorman, hosts=("127.0.0.1",))
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", ws="none"))
     thread = threading.Thread(target=server.run)

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -31,6 +30,7 @@ from medmip.fold.cohort import Cohort
 from medmip.fold.moments import MomentsState, moments
 from medmip.logbook import write_log_to
 from medmip.store.state import open_state
+from tests.ports import free_port
 
 MARKER = 4.123456789
 
@@ -212,9 +212,7 @@ def test_killed_server_finishes_its_queue_after_a_restart(filled: Home) -> None:
 
 
 def _serve(home: Home) -> tuple[str, subprocess.Popen[bytes]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [str(Path(sys.executable).with_name("mip")), "serve"]
     home.configuration.write_text('[login]\nkind = "open"\n')
     server = subprocess.Popen([*command, "--port", str(port), "--home", str(home.path)])

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -47,6 +46,7 @@ from medmip.store.filters import parse_filter
 from medmip.store.state import open_state
 from tests.analysis import parts_of, site_of
 from tests.conftest import ROOT, missing
+from tests.ports import free_port
 
 QUICK = Timing(silence=2.5, grace=3.0, deadline=60.0, again=1.0)
 OPEN_POLICY = """minimum_patients = 1
@@ -57,12 +57,6 @@ overlap = "off"
 dominance = 1.0
 extremes = true
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medmip.catalogue.home import Home
-from tests.federation.federation import free_port
+from tests.ports import free_port
 
 
 class HubProcess:

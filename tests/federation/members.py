@@ -1,6 +1,5 @@
 """Hubs and sites for tests: real folders, a real broker, real TLS on loopback."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,12 +17,7 @@ from medmip.federation.invitation import Invitation
 from medmip.federation.membership import Membership
 from medmip.federation.site_folder import SiteFolder
 from medmip.store.state import open_state
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.ports import free_port
 
 
 @dataclass(frozen=True)

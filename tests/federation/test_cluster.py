@@ -17,7 +17,8 @@ from medmip.federation.broker_program import BrokerProgram, UnusableBroker
 from medmip.federation.coordinator import Timing
 from medmip.fold.moments import Moments, MomentsState, moments
 from tests.conftest import missing
-from tests.federation.federation import OPEN_POLICY, Federation, free_port
+from tests.federation.federation import OPEN_POLICY, Federation
+from tests.ports import free_port
 
 NAMES = ("Hospital 01", "Hospital 02", "Hospital 03")
 MACHINES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")

@@ -17,7 +17,8 @@ from medmip.federation.background import Background
 from medmip.federation.clock import now
 from medmip.federation.hub_service import HubService
 from medmip.federation.site_folder import SiteFolder
-from tests.federation.members import Hub, free_port, made_hub, waiting
+from tests.federation.members import Hub, made_hub, waiting
+from tests.ports import free_port
 
 Mip = Callable[..., tuple[int, str, str]]
 

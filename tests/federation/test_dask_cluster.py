@@ -38,9 +38,9 @@ from medmip.store.snapshots import Datasets
 from medmip.store.stored_partition import StoredPartition
 from medmip.store.visits import Visits
 from tests.federation.in_cluster import Cluster
-from tests.federation.members import free_port
 from tests.federation.test_pooled import apart
 from tests.ingest.files import WARD
+from tests.ports import free_port
 from tests.store.in_object_store import BUCKET
 
 RECORDS = 900

@@ -16,7 +16,7 @@ from medmip.federation.address import Address
 from medmip.federation.authority import Authority, TlsKey
 from medmip.federation.clock import now
 from tests.federation.in_cluster import Cluster
-from tests.federation.members import free_port
+from tests.ports import free_port
 
 GUIDE = Path(__file__).parents[2] / "docs" / "it-administrator.md"
 QUEUE = """#!/bin/sh

@@ -15,7 +15,8 @@ from medmip.federation.site_folder import SiteFolder
 from medmip.federation.site_link import say
 from medmip.federation.site_record import SiteState
 from medmip.federation.tunnel import ProxyRefused
-from tests.federation.members import Hub, free_port, joined, made_hub, running, waiting
+from tests.federation.members import Hub, joined, made_hub, running, waiting
+from tests.ports import free_port
 
 WAY = ["certificate", "DNS", "TCP", "TLS", "identity", "permissions", "clock", "versions"]
 

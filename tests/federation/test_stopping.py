@@ -14,7 +14,7 @@ from medmip.federation.broker_program import BrokerProgram, UnusableBroker
 from medmip.federation.clock import now
 from medmip.federation.hub_folder import HubFolder, HubSettings
 from tests.conftest import missing
-from tests.federation.federation import free_port
+from tests.ports import free_port
 
 
 def answers(port: int) -> bool:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import zipfile
@@ -22,6 +21,7 @@ from medmip.inbox.scan_desk import ScanDesk
 from medmip.inbox.scan_item import LOOSE, ScanItemState
 from tests.imaging.scanner import head, scan
 from tests.inbox import conftest
+from tests.ports import free_port
 
 MIP = [sys.executable, "-c", "from medmip.cli.main import main; main()"]
 
@@ -75,8 +75,7 @@ def test_a_server_brings_in_what_is_dropped_once_and_alters_nothing(home, tmp_pa
     left = home.work / "scans-killed"
     left.mkdir(parents=True)
     before = told(home.inbox)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen([*MIP, "serve", "--port", str(port), "--home", str(home.path)])
     try:
         names = (r"again \xe9.zip", "disc", LOOSE)

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from medmip.demo.cohorts import write_demo_csvs
 from medmip.ingest.publish import bring_in
 from tests.notices.conftest import Configure
 from tests.notices.receivers import PASSWORD, Post, Web
+from tests.ports import free_port
 
 MIP = str(Path(sys.executable).with_name("mip"))
 OPEN = '\n[login]\nkind = "open"\n'
@@ -45,9 +45,7 @@ def mip(home: Home, *words: str) -> subprocess.CompletedProcess[str]:
 @contextmanager
 def serving(home: Home) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A running `mip serve`, killed in the end if it lives."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with subprocess.Popen(
         [MIP, "serve", "--port", str(port)],
         env=environment(home),
@@ -172,9 +170,7 @@ def test_the_server_does_not_start_with_a_secret_that_is_not_there(
 ) -> None:
     home = configure(post=post)
     (tmp_path / "password").unlink()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     refused = mip(home, "serve", "--port", str(port))
     assert refused.returncode == 1
     assert "notices.email.secret_file" in refused.stderr

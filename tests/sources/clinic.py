@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import warnings
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -13,6 +12,7 @@ import psycopg
 from medmip.store.sources import source
 from tests.conftest import missing
 from tests.ldsm.system_server import running
+from tests.ports import free_port
 
 PASSWORD = "clinic's secret"
 _ACCESS = """
@@ -88,9 +88,7 @@ def servers():
 
         @cache
         def started(version):
-            with socket.socket() as taken:
-                taken.bind(("127.0.0.1", 0))
-                port = taken.getsockname()[1]
+            port = free_port()
             more = f"listen_addresses = '127.0.0.1'\nport = {port}\n"
             folder = stack.enter_context(running(programs(version), _ACCESS, more))
             found = Clinic(folder, port)

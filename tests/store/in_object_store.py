@@ -16,7 +16,7 @@ from medmip.federation.address import Address
 from medmip.federation.authority import Authority, TlsKey
 from medmip.federation.clock import now
 from tests.conftest import missing
-from tests.federation.members import free_port
+from tests.ports import free_port
 
 BUCKET = "hospital"
 ACCOUNTS = {
@@ -63,6 +63,8 @@ class ObjectStore:
             allow_bucket_creation=True,
         )
         self._until(lambda: self.admin.create_dir(BUCKET))
+        # Its first volume may come a while after its bucket.
+        self._until(self._takes)
 
     def start(self):
         ports = {"s3.port": self._port} | {
@@ -77,7 +79,8 @@ class ObjectStore:
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [self._program, "server", "-s3", f"-dir={data}", "-ip=127.0.0.1",
-                 "-ip.bind=127.0.0.1", "-s3.port.iceberg=0", "-master.telemetry=false",
+                 "-ip.bind=127.0.0.1", "-s3.port.iceberg=0", "-s3.port.lance=0",
+                 "-master.telemetry=false",
                  "-volume.max=4", f"-s3.config={self.folder}/accounts.json",
                  f"-s3.cert.file={self.folder}/store.pem", f"-s3.key.file={self.folder}/store.key",
                  *(f"-{name}={port}" for name, port in ports.items())],
@@ -111,14 +114,20 @@ class ObjectStore:
         connection.getresponse()
         connection.close()
 
+    def _takes(self):
+        with self.admin.open_output_stream(f"{BUCKET}/first") as stream:
+            stream.write(b"first")
+        self.admin.delete_file(f"{BUCKET}/first")
+
     def _until(self, step):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             try:
                 return step()
-            except OSError:
+            except OSError as error:
                 if time.monotonic() > deadline or self._process.poll() is not None:
-                    raise
+                    told = (self.folder / "log").read_text()[-2000:]
+                    raise AssertionError(f"the object store does not answer:\n{told}") from error
                 time.sleep(0.1)
 
 

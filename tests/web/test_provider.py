@@ -1,7 +1,6 @@
 """Log-in through a certified OpenID provider, run for these tests, and the allow-list on top."""
 
 import re
-import socket
 import subprocess
 import threading
 import time
@@ -23,6 +22,7 @@ from medmip.catalogue.home import Home
 from medmip.experiments.service import ExperimentService
 from medmip.web.application import create_app
 from tests.conftest import ROOT, missing
+from tests.ports import free_port
 
 API = "/api/v1"
 MODULE = ROOT / "portal/node_modules/oidc-provider/lib/index.js"
@@ -50,12 +50,6 @@ class House:
                 fields |= {"login": name, "password": "any"}
             answer = client.post(urljoin(str(answer.url), form[1]), data=fields)
         raise AssertionError("the provider does not come to an end")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
