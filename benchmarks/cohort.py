@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medmip.catalogue.data_model import DataModel
@@ -69,15 +70,17 @@ def _nominal(code: str, levels: tuple[str, ...]) -> Variable:
 
 
 def published(
-    home: Home, records: int, numeric: int = NUMERIC, *, visits: bool = False
+    home: Home, records: int, numeric: int = NUMERIC, *, visits: bool = False, digits: int = 0
 ) -> Snapshot:
     """The snapshot of a cohort of this size, generated with a fixed seed where it is not there yet.
 
     A common factor correlates the volumes, which differ by group; outcome, count and event follow
     a logistic, a Poisson and a proportional-hazards model of the first covariates.
+
+    digits: significant digits of numeric values, as of a measurement; 0 for all that there are.
     """
     datasets, model = Datasets(home.prepare()), data_model(visits=visits)
-    name = f"generated-{records}-{numeric}-v3"
+    name = f"generated-{records}-{numeric}-v3" + f"-{digits}-digits" * bool(digits)
     known = [snapshot for snapshot in datasets.list(model.key) if snapshot.dataset == name]
     if known:
         return known[0]
@@ -87,6 +90,7 @@ def published(
     for start in range(0, records, _CHUNK):
         size = min(_CHUNK, records - start)
         table = _with_visits(_chunk(rng, start, size, numeric, name), start, visits)
+        table = _rounded(table, digits) if digits else table
         writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
         writer.write_table(table, row_group_size=131_072)
     if writer is None:
@@ -141,6 +145,18 @@ def _chunk(rng: np.random.Generator, start: int, size: int, numeric: int, name: 
     columns["dataset"] = pa.array([name] * size)
     columns["__patient"] = pa.array(np.arange(start, start + size, dtype=np.int32))
     return pa.table(columns)
+
+
+def _rounded(table: pa.Table, digits: int) -> pa.Table:
+    """The table with so many significant digits in its floating-point columns."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_floating(field.type):
+            values = table.column(place).combine_chunks()
+            size = np.ceil(np.log10(np.nanmax(np.abs(values.to_numpy(zero_copy_only=False)))))
+            table = table.set_column(
+                place, field.name, pc.round(values, ndigits=digits - int(size))
+            )
+    return table
 
 
 def _with_visits(table: pa.Table, start: int, visits: bool) -> pa.Table:

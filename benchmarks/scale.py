@@ -21,10 +21,11 @@ from benchmarks.footprint import Footprint
 from benchmarks.task import X, Y
 from medmip.algorithms.registry import find
 from medmip.catalogue.home import Home
-from medmip.federation.dask_cluster import TASKS_EACH, DaskCluster, together
+from medmip.federation.dask_cluster import DaskCluster
 from medmip.federation.in_process import open_cohort
 from medmip.federation.site import Site
 from medmip.federation.specification import CohortSpec
+from medmip.fold.block_cache import BlockCache
 from medmip.fold.logit import ClassState, NewtonState, newton_step
 from medmip.privacy.guard import Access, Guard
 from medmip.store.duckdb_engine import DuckDBEngine
@@ -37,10 +38,12 @@ from tests.analysis import Witnessed
 RESULTS = Path(__file__).parent / "scale.md"
 MEASURED = "scale.json"
 """What each size last told, so that sizes and engines may be measured one at a time."""
-NUMERIC = len(X) + 1
+NUMERIC, DIGITS = len(X) + 1, 4
 EMBEDDED = "embedded DuckDB"
 PRICE = 1.25
 """How many times the embedded engine's seconds a cluster of as many workers as cores may take."""
+MEMORY = 6144
+"""Megabytes of records that an engine may keep between rounds, all its processes together."""
 PIECES, PIECE, ROUNDS = 200, 1000, 40
 """Partitions, and records of each, by which a task's own price is told."""
 MILLION = 1_000_000
@@ -64,7 +67,8 @@ INTRODUCTION = (
     "# What a cluster costs and gains\n\n"
     "The same requests to one process with a thread for each processor, and to worker processes on "
     "the same machine over TLS, one thread each. “First” reads the records from disk, “again” "
-    "finds their blocks in memory; the guard is asked both times. “× embedded” compares both with "
+    "finds their blocks in memory, of which either engine may keep {memory} GB; the guard is asked "
+    "both times. “× embedded” compares both with "
     "one process; the mark is {price} where there are as many workers as processors. Memory is the "
     "largest that a process was seen to hold, and what is sent went over loopback, both times "
     "together. Spark {version} in local mode with as many cores computes the same sums by NumPy in "
@@ -104,7 +108,12 @@ def engines(home: Home, workers: int, partition_records: int) -> Iterator[DaskCl
     if not workers:
         yield None
         return
-    settings = EngineSettings(kind="dask", workers=workers, partition_records=partition_records)
+    settings = EngineSettings(
+        kind="dask",
+        workers=workers,
+        partition_records=partition_records,
+        memory=MEMORY // workers,
+    )
     cluster = DaskCluster(settings, home)
     try:
         cluster.check()
@@ -118,7 +127,8 @@ def timed(home: Home, snapshot: Snapshot, name: str, cluster: DaskCluster | None
     algorithm, y, x, parameters = TASKS[name]
     found, model, witness = find(algorithm), data_model(), Witnessed()
     guard = Guard(OPEN, witness, witness)
-    site = Site(DuckDBEngine(home.datasets), guard, (snapshot,), workers=cluster)
+    cache = BlockCache(MEMORY * 2**20)
+    site = Site(DuckDBEngine(home.datasets), guard, (snapshot,), cache, workers=cluster)
     spec = CohortSpec(
         model,
         (snapshot.dataset,),
@@ -163,13 +173,29 @@ def of_spark(home: Home, snapshot: Snapshot) -> Iterator[Row]:
 
 
 def of_pieces(home: Home) -> dict[str, float]:
-    """Seconds of a round: for each task, whatever it folds, and for each record of a worker."""
+    """Seconds of a round: for each task, for each partition, and for each record of a worker."""
     cores = os.cpu_count() or 1
-    small, large = (published(home, size, NUMERIC) for size in (PIECES * PIECE, MILLION))
-    tasks = -(-PIECES // together(PIECES, cores))
-    many = _round(home, small, PIECE, cores)
-    record = _round(home, large, MILLION, 1) / MILLION
-    return {"task": (many - PIECES * PIECE * record / cores) / tasks, "record": record}
+    each = PIECES * PIECE // cores
+    small, large = (
+        published(home, size, NUMERIC, digits=DIGITS) for size in (PIECES * PIECE, MILLION)
+    )
+    shared = _tasks(cores)
+    rounds = [
+        ((shared, 1, each), _round(home, small, each, cores)),
+        ((shared, PIECES // cores, each), _round(home, small, PIECE, cores)),
+        ((_tasks(1), 1, MILLION), _round(home, large, MILLION, 1)),
+    ]
+    found = np.linalg.solve([counts for counts, _ in rounds], [seconds for _, seconds in rounds])
+    return dict(zip(("task", "piece", "record"), found.tolist(), strict=True))
+
+
+def _tasks(workers: int) -> int:
+    """Tasks of a round: a share of each worker, and those that join four shares each."""
+    tasks = level = workers
+    while level > 1:
+        level = -(-level // 4)
+        tasks += level
+    return tasks
 
 
 def _round(home: Home, snapshot: Snapshot, partition_records: int, workers: int) -> float:
@@ -202,6 +228,7 @@ def page(measured: dict[str, Any]) -> str:
     """The page of all that was measured."""
     text = INTRODUCTION.format(
         price=PRICE,
+        memory=MEMORY // 1024,
         version=spark.VERSION,
         python=platform.python_version(),
         processors=os.cpu_count(),
@@ -218,23 +245,25 @@ def on_paper(measured: dict[str, Any]) -> str:
     """What many partitions on many workers cost, from what was measured."""
     if "pieces" not in measured:
         return ""
-    task, record = measured["pieces"]["task"], measured["pieces"]["record"]
+    costs = measured["pieces"]
+    task, piece, record = costs["task"], costs["piece"], costs["record"]
     partitions, each, workers = 1000, 250_000, 50
-    tasks = -(-partitions // together(partitions, workers))
-    work, order = partitions * each * record / workers, tasks * task
+    tasks = _tasks(workers)
+    whole = partitions * (each * record + piece)
     millions = partitions * each // MILLION
-    stop = partitions * each * record / (TASKS_EACH * task)
+    # As many tasks join as a third of the workers.
+    stop = np.sqrt(whole / (task * 4 / 3))
     return (
         "\n## On paper\n\n"
         f"A step of Newton's method over 20 covariates costs a worker {1e9 * record:.0f} ms for a "
-        f"million records, and each task of it adds {1e3 * task:.1f} ms (measured by {PIECES} "
-        f"partitions of {PIECE:,} records, several to a task). {partitions:,} partitions of "
-        f"{each:,} records on {workers} workers, {millions} million records, are "
-        f"{tasks} tasks a round: {work:.2f} s of every worker, and {order:.2f} s until the one "
-        "scheduler has handed all of them out. A thread is given at least "
-        f"{TASKS_EACH} tasks, so that the two are alike at {np.sqrt(stop):.0f} workers: more of "
-        "them gain nothing for so light a step; work that takes ten times as long carries three "
-        "times as many.\n"
+        f"million records and {1e3 * piece:.2f} ms for each partition, and the scheduler "
+        f"{1e3 * task:.1f} ms for each task (measured by {PIECES} partitions of {PIECE:,} records, "
+        f"and by fewer larger ones). {partitions:,} partitions of {each:,} records on {workers} "
+        f"workers, {millions} million records, are {tasks} tasks a round, whatever the number of "
+        f"partitions: {whole / workers:.2f} s of every worker, and at the most "
+        f"{tasks * task:.2f} s until the one scheduler has handed all of them out. The two are "
+        f"alike at {stop:.0f} workers: more of them gain nothing for so light a step; work that "
+        "takes ten times as long carries three times as many.\n"
     )
 
 
@@ -254,7 +283,7 @@ def main() -> None:
     if "pieces" in chosen:
         measured["pieces"] = of_pieces(home)
     if {"engines", "spark"} & set(chosen):
-        snapshot = published(home, asked.records, NUMERIC)
+        snapshot = published(home, asked.records, NUMERIC, digits=DIGITS)
         size = measured["sizes"].setdefault(str(asked.records), {})
         ways = {
             "engines": lambda: of_engines(home, snapshot, asked.partition_records, asked.workers),

@@ -34,7 +34,8 @@ class Cluster:
         return workers
 
     def processes(self):
-        """The workers' process numbers by address."""
+        """The workers' process numbers by address, once those that were killed are back."""
+        self.workers._connection.client().wait_for_workers(self.settings.workers, timeout=60)
         return self.workers._connection.client().run(os.getpid)
 
     def close(self):

@@ -22,13 +22,22 @@ from medmip.cli.main import main
 from medmip.experiments.preparation import Preparation, analysed, prepared_spec
 from medmip.experiments.request import Request
 from medmip.experiments.service import ExperimentService
-from medmip.federation import dask_cluster
+from medmip.federation import dask_cluster, dask_spread
 from medmip.federation.address import Address
 from medmip.federation.authority import Authority, TlsKey
 from medmip.federation.clock import now
 from medmip.federation.dask_connection import ClusterTrouble
 from medmip.federation.in_process import open_cohort
-from medmip.federation.partition_work import Ask, Piece, fold, own_version
+from medmip.federation.partition_work import (
+    Ask,
+    Piece,
+    Row,
+    WorkFailed,
+    asked,
+    dealt,
+    folded,
+    own_version,
+)
 from medmip.federation.specification import CohortSpec
 from medmip.fold.local import Cancelled
 from medmip.store.engine import Partition, Selection
@@ -86,12 +95,36 @@ def test_a_rerun_gives_the_same_bits(cluster):
     assert regression(data, cluster) == found
 
 
-def test_partitions_that_share_a_task_give_the_same_bits(cluster, tmp_path, monkeypatch):
+def test_rows_cut_in_any_way_give_the_same_bits(cluster, tmp_path, monkeypatch):
     data, each = columns(6), RECORDS // 150
-    assert [dask_cluster.together(pieces, 2) for pieces in (31, 32, 150, 600)] == [1, 4, 16, 64]
     shared = regression(data, moved=cluster.divided(tmp_path / "shared", each))
-    monkeypatch.setattr(dask_cluster, "together", lambda _pieces, _threads: 1)
-    assert regression(data, moved=cluster.divided(tmp_path / "alone", each)) == shared
+    monkeypatch.setattr(
+        dask_spread, "dealt", lambda pieces, homes: dealt(pieces, [*homes, *homes, homes[0]])
+    )
+    assert regression(data, moved=cluster.divided(tmp_path / "more", each)) == shared
+
+
+@pytest.mark.parametrize(
+    "records, homes, expected",
+    [
+        ([10] * 5, 2, [(0, 2, "0"), (2, 3, "1")]),
+        ([100, 1, 1, 1], 2, [(0, 1, "0"), (1, 3, "1")]),
+        ([5, 5], 4, [(0, 1, "1"), (1, 1, "3")]),
+        ([7], 3, [(0, 1, "1")]),
+        ([], 3, []),
+    ],
+)
+def test_rows_have_about_as_many_records(records, homes, expected):
+    pieces = [piece(records=many) for many in records]
+    rows = list(dealt(pieces, [str(number) for number in range(homes)]))
+    assert [(row.first, len(row.pieces), row.home) for row in rows] == expected
+    assert {row.all for row in rows} <= {len(records)}
+
+
+def piece(folder=None, records=1):
+    selection = Selection("m:1", (), (), (), {})
+    part = StoredPartition("x/part-00000.parquet", "", records)
+    return Piece("n", folder, part, selection, 0, None, None, 0, 16)
 
 
 def test_patients_are_dealt_as_this_process_deals_them(cluster):
@@ -144,6 +177,12 @@ def test_a_worker_killed_in_mid_round_changes_no_bit(cluster, begun):
     time.sleep(0.5)
     os.kill(doomed, signal.SIGKILL)
     assert ended() == expected
+    cluster.processes()
+    time.sleep(dask_cluster._COUNTED)
+    # Who took the killed one's place is given its share again.
+    assert regression(data, cluster) == expected
+    spread = next(reversed(cluster.workers._spread.values()))
+    assert {row.home for row in spread.rows} == set(cluster.processes())
 
 
 def test_a_worker_that_does_not_get_on_is_told_by_name(cluster, begun, monkeypatch):
@@ -278,27 +317,21 @@ def test_progress_counts_every_record(cluster):
     assert watching.told[watching.told.index(None) - 1] == 1.0
 
 
-def test_workers_run_nothing_but_kernels_of_their_own_version(tmp_path):
-    selection = Selection("m:1", (), (), (), {})
-    part = StoredPartition("x/part-00000.parquet", "", 1)
-    piece = Piece("n", SharedFolder(tmp_path), part, selection, 0, None, None, 0, 16)
+def test_workers_run_nothing_but_kernels_of_their_own_version():
     for software, kernel, told in (
         ("0.0.1", "medmip.fold.moments:moments", "0.0.1 asks it"),
         (own_version(), "os:system", "knows no kernel os:system"),
         (own_version(), "medmip.store.stored_partition:changed", "knows no kernel"),
     ):
-        ask = Ask(software, kernel, b"", None, ())
-        folded = fold(piece, ask, "topic", "question", 0)
-        assert folded.statistic is None
-        assert told in str(folded.failure.error())
+        with pytest.raises(WorkFailed, match=told):
+            asked(Ask(software, kernel, b"", None, ()))
 
 
-def test_what_fails_inside_is_told_by_kind_alone(tmp_path):
-    selection = Selection("m:1", (), (), (), {})
-    part = StoredPartition("x/part-00000.parquet", "", 1)
-    piece = Piece("n", SharedFolder(tmp_path), part, selection, 0, None, None, 0, 16)
+def test_what_fails_inside_is_told_by_kind_alone(cluster, tmp_path):
+    row = Row((piece(SharedFolder(tmp_path)),), 0, 1, "")
     ask = Ask(own_version(), "medmip.federation.site:dataset_counts", b"\x02", None, ())
-    failure = fold(piece, ask, "topic", "question", 0).failure
+    client = cluster.workers._connection.client()
+    failure = client.submit(folded, row, ask, "topic", "question").result(60).failure
     # A selection of no version cannot be unpacked.
     assert failure.what == "x/part-00000.parquet was not folded: ValueError"
     assert any("partition_work" in frame for frame in failure.frames)

@@ -11,8 +11,8 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -22,16 +22,16 @@ import numpy as np
 
 from medmip.catalogue.home import Home
 from medmip.federation.dask_connection import ClusterTrouble, Connection
+from medmip.federation.dask_spread import Spread, spread_out
 from medmip.federation.kernels import described, name_of
 from medmip.federation.partition_work import (
-    ADDED_AT_ONCE,
     Ask,
-    Folded,
     Homes,
     Piece,
+    Share,
     about,
-    combined,
     folded,
+    joined,
     kept,
     known_kernels,
     own_version,
@@ -49,7 +49,7 @@ from medmip.store.placed import Placed
 from medmip.store.snapshots import Snapshot
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 State = TypeVar("State")
 S = TypeVar("S", bound=Statistic)
@@ -58,32 +58,14 @@ _GLANCE = 0.05
 """Seconds between looks at whether a run was cancelled."""
 _SLOW = 10.0
 """Seconds that workers wait for others before the log names those."""
-TASKS_EACH = 4
-"""Tasks for each thread in a round, at the least, where several pieces are folded by one."""
+_COUNTED = 5.0
+"""Seconds after which the workers are counted again, some of which may be new."""
+_JOINED_AT_ONCE = 4
+"""Shares that one task joins, so that they come together on the workers."""
 _MOST_COHORTS = 32
 """Cohorts whose pieces the cluster knows; what the others' workers keep is bounded by bytes."""
 _LARGE = 2**16
 """Bytes of a question that is sent to the cluster once instead of once a partition."""
-
-
-@dataclass(frozen=True)
-class _Spread:
-    """A cohort's pieces as the cluster has them: what stands for each, its file and its home.
-
-    together is how many that follow each other are folded by one task, at one home.
-    """
-
-    client: "Client"
-    pieces: tuple["Future", ...]
-    files: tuple[str, ...]
-    homes: tuple[str, ...]
-    together: int
-
-    def holds(self, client: "Client") -> bool:
-        """Whether the cluster still has them."""
-        return self.client is client and all(
-            piece.status in ("pending", "finished") for piece in self.pieces
-        )
 
 
 class DaskCluster:
@@ -95,10 +77,12 @@ class DaskCluster:
         self._connection = Connection(settings)
         self._topic = f"mip-{token_hex(8)}"
         self._lock = threading.Lock()
-        self._spread: OrderedDict[str, _Spread] = OrderedDict()
+        self._spread: OrderedDict[str, Spread] = OrderedDict()
         # Weak, so that what nobody waits for any more is given up.
         self._foldings: WeakValueDictionary[str, _ClusterFolding[Any]] = WeakValueDictionary()
         self._heard: Client | None = None
+        self._threads: Mapping[str, int] = {}
+        self._counted = -math.inf
 
     def takes(self, part: Part, question: Question[Any, Any]) -> bool:
         held = part.selection.snapshots
@@ -107,7 +91,7 @@ class DaskCluster:
         return not placed and name_of(question.kernel) in known_kernels()
 
     def folding(self, part: Part, question: Question[State, S], progress: Progress) -> Summing[S]:
-        spread = self._spread_of(part)
+        key, spread = self._spread_of(part)
         kernel = described(question.kernel)
         ask = Ask(
             own_version(),
@@ -117,7 +101,9 @@ class DaskCluster:
             tuple(encoded(change, Change) for change in question.road.adjustments),
         )
         name = f"{self._topic}-{token_hex(8)}"
-        folding = _ClusterFolding[S](spread, progress, self._settings.patience)
+        folding = _ClusterFolding[S](
+            spread, progress, self._settings.patience, lambda: self._forget(key, spread)
+        )
         self._foldings[name] = folding
         try:
             folding.begin(ask, self._topic, name)
@@ -153,62 +139,60 @@ class DaskCluster:
             self._spread.clear()
         self._connection.close()
 
-    def _spread_of(self, part: Part) -> _Spread:
+    def _spread_of(self, part: Part) -> tuple[str, Spread]:
         secret = hashlib.sha256(b"cohort" + part.site.key).hexdigest()
         key = f"{part.cohort}|{secret}"
         with self._lock:
             client = self._listening()
             known = self._spread.get(key)
-        if known is None or not known.holds(client):
+        threads = self._threads_of(client)
+        if known is None or not known.holds(client, threads):
             # Without the lock: to divide a large dataset takes minutes, and others go on meanwhile.
-            known = self._sent(client, self._pieces(part, key))
+            known = spread_out(client, threads, self._pieces(part, key))
         with self._lock:
             self._spread[key] = known
             self._spread.move_to_end(key)
             while len(self._spread) > _MOST_COHORTS:
                 self._spread.popitem(last=False)
-        return known
+        return key, known
+
+    def _forget(self, key: str, spread: Spread) -> None:
+        """Rows are dealt anew in the next round, among the workers that there are then."""
+        with self._lock:
+            if self._spread.get(key) is spread:
+                del self._spread[key]
+            self._counted = -math.inf
+
+    def _threads_of(self, client: "Client") -> Mapping[str, int]:
+        """How many threads each worker has, as of a moment ago."""
+        if time.monotonic() - self._counted > _COUNTED:
+            try:
+                self._threads = client.nthreads()
+            except Exception as error:  # noqa: BLE001 - of many libraries
+                raise _lost(error) from None
+            self._counted = time.monotonic()
+        if not self._threads:
+            self._counted = -math.inf
+            raise ClusterTrouble(
+                "The cluster has no worker", remedy="Start workers, then run it again."
+            )
+        return self._threads
 
     def _listening(self) -> "Client":
         """The client, which hears of records that were folded."""
         client = self._connection.client()
         if self._heard is not client:
             self._spread.clear()
+            self._counted = -math.inf
             client.subscribe_topic(self._topic, self._hear)
             self._heard = client
         return client
 
     def _hear(self, event: tuple[float, Any]) -> None:
-        name, index, records = event[1]
+        name, first, done, records = event[1]
         folding = self._foldings.get(name)
         if folding is not None:
-            folding.hear(index, records)
-
-    def _sent(self, client: "Client", pieces: Sequence[Piece]) -> _Spread:
-        """Gives each piece a home among the workers, which it leaves when its home is lost."""
-        try:
-            threads = client.nthreads()
-        except Exception as error:  # noqa: BLE001 - of many libraries
-            raise _lost(error) from None
-        if not threads:
-            raise ClusterTrouble(
-                "The cluster has no worker", remedy="Start workers, then run it again."
-            )
-        workers = sorted(threads)
-        each = together(len(pieces), sum(threads.values()))
-        homes = tuple(workers[index // each % len(workers)] for index in range(len(pieces)))
-        futures = tuple(
-            client.submit(
-                kept,
-                piece,
-                key=f"mip-piece-{token_hex(8)}",
-                workers=[home],
-                allow_other_workers=True,
-            )
-            for piece, home in zip(pieces, homes, strict=True)
-        )
-        files = tuple(piece.part.file for piece in pieces)
-        return _Spread(client, futures, files, homes, each)
+            folding.hear(first, done, records)
 
     def _pieces(self, part: Part, key: str) -> list[Piece]:
         pieces = []
@@ -273,11 +257,14 @@ def close_cluster(cluster: DaskCluster | None) -> None:
 class _ClusterFolding(Generic[S]):
     """A fold that the cluster is at."""
 
-    def __init__(self, spread: _Spread, progress: Progress, patience: float) -> None:
+    def __init__(
+        self, spread: Spread, progress: Progress, patience: float, astray: Callable[[], None]
+    ) -> None:
         self._spread, self._progress, self._patience = spread, progress, patience
+        self._astray = astray
         self._over = threading.Event()
         self._hearing = threading.Lock()
-        self._heard: dict[int, int] = {}
+        self._heard: dict[int, tuple[int, int]] = {}
         self._told = 0
         self._sign = self._begun = time.monotonic()
         self._look = self._begun + _SLOW
@@ -289,27 +276,27 @@ class _ClusterFolding(Generic[S]):
         import dask  # noqa: PLC0415 - only where there is a cluster
 
         self._name = name
+        rows = self._spread.rows
         asked: Any = ask
         tasks: dict[str, Any] = {}
         homes: dict[str, str] = {}
         if len(ask.state) + sum(map(len, ask.adjustments)) > _LARGE:
             key = f"{name}-ask"
-            tasks[key], homes[key] = (kept, ask), self._spread.homes[0]
+            tasks[key], homes[key] = (kept, ask), rows[0].home
             asked = key
         level = []
-        pieces, each = self._spread.pieces, self._spread.together
-        for first in range(0, len(pieces), each):
-            key = f"{name}-{first}"
-            tasks[key] = (folded, list(pieces[first : first + each]), asked, topic, name, first)
-            homes[key] = self._spread.homes[first]
+        for row, held in zip(rows, self._spread.held, strict=True):
+            key = f"{name}-{row.first}"
+            tasks[key] = (folded, held, asked, topic, name)
+            homes[key] = row.home
             level.append(key)
         while len(level) > 1:
             below, level = level, []
-            for start in range(0, len(below), ADDED_AT_ONCE):
-                parts = below[start : start + ADDED_AT_ONCE]
-                key = f"{parts[0]}+{len(parts)}"
-                tasks[key] = (combined, *parts)
-                homes[key] = homes[parts[0]]
+            for start in range(0, len(below), _JOINED_AT_ONCE):
+                shares = below[start : start + _JOINED_AT_ONCE]
+                key = f"{shares[0]}+{len(shares)}"
+                tasks[key] = (joined, rows[0].all, *shares)
+                homes[key] = homes[shares[0]]
                 level.append(key)
         with dask.annotate(workers=Homes(homes), allow_other_workers=True):
             self._root = self._spread.client.get(tasks, level[0], sync=False)
@@ -317,10 +304,10 @@ class _ClusterFolding(Generic[S]):
         over = self._over
         self._root.add_done_callback(lambda _: over.set())
 
-    def hear(self, index: int, records: int) -> None:
-        """A partition was folded, perhaps once more."""
+    def hear(self, first: int, done: int, records: int) -> None:
+        """Of the row that begins so, pieces were folded, perhaps once more, and their records."""
         with self._hearing:
-            self._heard[index] = records
+            self._heard[first] = done, records
             self._sign = time.monotonic()
 
     def total(self) -> S | None:
@@ -340,7 +327,7 @@ class _ClusterFolding(Generic[S]):
 
     def _tell(self) -> None:
         with self._hearing:
-            seen = sum(self._heard.values())
+            seen = sum(records for _, records in self._heard.values())
         more, self._told = seen - self._told, seen
         self._progress(max(more, 0))
 
@@ -352,12 +339,8 @@ class _ClusterFolding(Generic[S]):
         self._look = now + _SLOW
         # A cluster that is lost is told by its answer.
         with contextlib.suppress(Exception):
-            busy = frozenset(
-                address
-                for address, keys in self._spread.client.processing().items()
-                if any(str(key).startswith(self._name) for key in keys)
-            )
-            if busy and busy == self._waited and busy < frozenset(self._spread.homes):
+            busy = self._busy()
+            if busy and busy == self._waited and busy < {row.home for row in self._spread.rows}:
                 log.warning(
                     "workers keep the others waiting",
                     workers=sorted(busy),
@@ -367,6 +350,14 @@ class _ClusterFolding(Generic[S]):
                 self._held_up(f"{_named(busy)} since {datetime.now(UTC):%H:%M:%S} UTC")
             self._waited = busy
 
+    def _busy(self) -> frozenset[str]:
+        """The workers that are at it."""
+        return frozenset(
+            address
+            for address, keys in self._spread.client.processing().items()
+            if any(str(key).startswith(self._name) for key in keys)
+        )
+
     def _held_up(self, by: str) -> None:
         told: object = self._progress
         if isinstance(told, HeldUp):
@@ -374,25 +365,29 @@ class _ClusterFolding(Generic[S]):
 
     def _answer(self) -> S | None:
         try:
-            found: Folded = self._root.result(timeout=self._patience)
+            found: Share = self._root.result(timeout=self._patience)
         except Exception as error:  # noqa: BLE001 - of many libraries
             raise _lost(error) from None
+        if found.astray or found.failure is not None:
+            self._astray()
         if found.failure is not None:
             if found.failure.frames:
                 log.error("partition not folded", frames=found.failure.frames)
             raise found.failure.error()
-        self._progress(max(found.records - self._told, 0))
-        return cast("S | None", found.statistic)
+        self._progress(max(found.whole.records - self._told, 0))
+        return cast("S | None", found.whole.statistic)
 
     def _slow(self) -> ClusterTrouble:
+        busy: frozenset[str] = frozenset()
+        with contextlib.suppress(Exception):
+            busy = self._busy()
         with self._hearing:
-            waited = [
-                f"{file} at {home}"
-                for index, (file, home) in enumerate(
-                    zip(self._spread.files, self._spread.homes, strict=True)
-                )
-                if index not in self._heard
-            ]
+            done = {row.first: self._heard.get(row.first, (0, 0))[0] for row in self._spread.rows}
+        waited = [
+            f"{row.pieces[min(done[row.first], len(row.pieces) - 1)].part.file} at {row.home}"
+            for row in self._spread.rows
+            if not busy or row.home in busy
+        ]
         return ClusterTrouble(
             f"The cluster has not got on for {self._patience:g} seconds; waited for are "
             f"{', '.join(waited[:5])}",
@@ -403,17 +398,6 @@ class _ClusterFolding(Generic[S]):
         # What a worker is at goes on to the partition's end, and its sum is thrown away.
         with contextlib.suppress(Exception):
             self._spread.client.cancel([self._root])
-
-
-def together(pieces: int, threads: int) -> int:
-    """How many pieces a task folds: each costs the scheduler some milliseconds in every round.
-
-    Whole branches of the tree, and some tasks for each thread, so that none waits long for others.
-    """
-    each = 1
-    while pieces >= each * ADDED_AT_ONCE * threads * TASKS_EACH:
-        each *= ADDED_AT_ONCE
-    return each
 
 
 def _named(addresses: frozenset[str]) -> str:

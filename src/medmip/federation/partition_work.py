@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from threadpoolctl import ThreadpoolController
 
@@ -23,6 +24,7 @@ from medmip.federation.desk_messages import software_version
 from medmip.federation.kernels import Kernel, kernels_of_all, kernels_reached
 from medmip.federation.question import Change, Question, Road
 from medmip.federation.site import dataset_counts
+from medmip.federation.sum_tree import Branch, grown
 from medmip.federation.wire import concrete, decoded_as
 from medmip.fold.block import Block
 from medmip.fold.block_cache import BlockCache
@@ -35,10 +37,8 @@ from medmip.store.partition_folders import PartitionFolder
 from medmip.store.stored_partition import StoredPartition
 
 MEGABYTE = 2**20
-ADDED_AT_ONCE = 4
-"""Sums that are added in one step, in their order, by whoever has the first of them."""
 _WHILE = 0.1
-"""Seconds of work on a partition that a person who waits is told of."""
+"""Seconds of work that a person who waits is told of."""
 
 
 class WorkFailed(MipError):
@@ -116,11 +116,28 @@ class Failure:
 
 @dataclass(frozen=True)
 class Folded:
-    """The sum over some partitions, None where they have no record, or why there is none."""
+    """The sum over some partitions, None where they have no record."""
 
     statistic: Statistic | None = None
     records: int = 0
+
+
+@dataclass(frozen=True)
+class Share:
+    """The sums of partitions in a row, of which some are whole branches, or why there are none.
+
+    astray is how many shares were folded away from their homes.
+    """
+
+    branches: tuple[Branch[Folded], ...] = ()
+    astray: int = 0
     failure: Failure | None = None
+
+    @property
+    def whole(self) -> Folded:
+        """The one sum that all of them are."""
+        (branch,) = self.branches or (Branch(0, 0, Folded()),)
+        return branch.sum
 
 
 @dataclass(frozen=True)
@@ -138,45 +155,90 @@ def kept(value: Any) -> Any:  # noqa: ANN401 - whatever several tasks need
     return value
 
 
-def fold(piece: Piece, ask: Ask, topic: str, question: str, index: int) -> Folded:
-    """The sum over one partition; its records are told under the topic, where it took a while."""
+@dataclass(frozen=True)
+class Row:
+    """Partitions that follow each other, to be folded by one task.
+
+    first is the first one's number of all, the number of all partitions; home is the worker who
+    keeps their blocks, if it lives.
+    """
+
+    pieces: tuple[Piece, ...]
+    first: int
+    all: int
+    home: str
+
+
+def dealt(pieces: Sequence[Piece], homes: Sequence[str]) -> Iterator[Row]:
+    """The pieces cut into a row for each home, of about as many records; none is empty."""
+    ends = np.cumsum([piece.part.records for piece in pieces], dtype=np.float64)
+    if not ends.size:
+        return
+    middle = ends - np.diff(ends, prepend=0) / 2
+    places = np.minimum(middle * len(homes) / ends[-1], len(homes) - 1).astype(np.int64)
+    for place in np.unique(places):
+        first, after = np.searchsorted(places, (place, place + 1)).tolist()
+        yield Row(tuple(pieces[first:after]), first, len(pieces), homes[place])
+
+
+def folded(row: Row, ask: Ask, topic: str, name: str) -> Share:
+    """The sums over a row; how far it is, where it takes a while, is told under the topic."""
     from distributed import get_worker  # noqa: PLC0415 - only where there is a cluster
 
-    begun = time.monotonic()
+    worker = get_worker()
+    task = worker.state.tasks.get(worker.get_current_task())
+    branches: list[Branch[Folded]] = []
+    records, told = 0, time.monotonic()
+    file = row.pieces[0].part.file
     try:
-        total, records = _summed(piece, ask)
+        question = asked(ask)
+        for place, piece in enumerate(row.pieces):
+            # Nobody waits for the rest of what was cancelled.
+            if task is not None and task.state == "cancelled":
+                return Share()
+            file = piece.part.file
+            found = fold(piece, question)
+            branches.append(Branch(0, row.first + place, found))
+            records += found.records
+            if time.monotonic() - told > _WHILE:
+                worker.log_event(topic, (name, row.first, place + 1, records))
+                told = time.monotonic()
     except Exception as error:  # noqa: BLE001 - told as a value
-        return Folded(failure=Failure.of(error, piece.part.file))
-    if time.monotonic() - begun > _WHILE:
-        get_worker().log_event(topic, (question, index, records))
-    return Folded(total, records)
+        return Share(failure=Failure.of(error, file))
+    astray = int(worker.address != row.home)
+    return Share(tuple(grown(branches, row.all, combined)), astray)
 
 
-def folded(pieces: Sequence[Piece], ask: Ask, topic: str, question: str, first: int) -> Folded:
-    """The sum over some partitions that follow each other, of which the first has this number.
-
-    They are added by the tree that their own tasks would be, so that it gives the same bits.
-    """
-    parts = [fold(piece, ask, topic, question, first + at) for at, piece in enumerate(pieces)]
-    while len(parts) > 1:
-        parts = [
-            combined(*parts[start : start + ADDED_AT_ONCE])
-            for start in range(0, len(parts), ADDED_AT_ONCE)
-        ]
-    return parts[0]
-
-
-def combined(*parts: Folded) -> Folded:
-    """The sum of parts in their order; of failures the first."""
+def fold(piece: Piece, question: Question[Any, Statistic]) -> Folded:
+    """The sum over one partition."""
     total: Statistic | None = None
     records = 0
+    for block in question.over(_blocks(piece)):
+        part = question.answer(block)
+        records += block.records
+        if part is not None:
+            total = part if total is None else total + part
+    return Folded(total, records)
+
+
+def joined(partitions: int, *shares: Share) -> Share:
+    """Shares of rows that follow each other as one, of so many partitions in all."""
+    for share in shares:
+        if share.failure is not None:
+            return share
+    branches = (branch for share in shares for branch in share.branches)
+    return Share(
+        tuple(grown(branches, partitions, combined)), sum(share.astray for share in shares)
+    )
+
+
+def combined(parts: Sequence[Folded]) -> Folded:
+    """The sum of parts in their order."""
+    total: Statistic | None = None
     for part in parts:
-        records += part.records
-        if part.failure is not None:
-            return part
         if part.statistic is not None:
             total = part.statistic if total is None else total + part.statistic
-    return Folded(total, records)
+    return Folded(total, sum(part.records for part in parts))
 
 
 def about(folder: PartitionFolder, probe: str) -> tuple[str, str]:
@@ -200,7 +262,8 @@ def known_kernels() -> Mapping[str, Kernel]:
     return kernels_of_all(registry().values()) | kernels_reached((dominated, dataset_counts))
 
 
-def _summed(piece: Piece, ask: Ask) -> tuple[Statistic | None, int]:
+def asked(ask: Ask) -> Question[Any, Statistic]:
+    """The question, taken from the wire; raises WorkFailed where it cannot be answered here."""
     if ask.software != own_version():
         raise WorkFailed(
             f"A worker has MIP {own_version()}, and {ask.software} asks it",
@@ -209,19 +272,11 @@ def _summed(piece: Piece, ask: Ask) -> tuple[Statistic | None, int]:
     kernel = known_kernels().get(ask.kernel)
     if kernel is None:
         raise WorkFailed(f"A worker knows no kernel {ask.kernel[:200]}")
-    question: Question[Any, Statistic] = Question(
+    return Question(
         kernel.function,
         decoded_as(ask.state, kernel.state),
         road=Road(ask.groups, tuple(_change(content) for content in ask.adjustments)),
     )
-    total: Statistic | None = None
-    records = 0
-    for block in question.over(_blocks(piece)):
-        part = question.answer(block)
-        records += block.records
-        if part is not None:
-            total = part if total is None else total + part
-    return total, records
 
 
 def _blocks(piece: Piece) -> Iterator[Block]:
