@@ -3,8 +3,8 @@
 from medmip.imaging.errors import ImagingError
 
 UNPROVEN = (
-    "Volumes do not meet every mark of accuracy yet: deep structures of brains that shrink are 3 % "
-    "wrong, fluid up to 4 % (docs: How right volumes are)"
+    "Volumes do not meet every mark of accuracy yet: `full` has not been measured (docs: How right "
+    "volumes are)"
 )
 
 
