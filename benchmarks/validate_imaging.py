@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
+import medmip.imaging.shipped
 from benchmarks.imaging_page import HIPPOCAMPI, NUCLEI, Result, missed, written
 from benchmarks.synthetic_heads import Anatomy, Deformation, Scan, Wilting, deformed, drawn, spoilt
 from medmip.catalogue.atomic_file import alone, write_atomically
@@ -24,6 +25,7 @@ from medmip.imaging.volumetry import graph
 from medmip.imaging.volumetry.choice import SettingName
 from medmip.imaging.volumetry.correct import corrected
 from medmip.imaging.volumetry.image import Image, load, read, save, widened
+from medmip.imaging.volumetry.proof import MARKS, Proof
 from medmip.imaging.volumetry.region import TOTALS, regions_of
 from medmip.imaging.volumetry.requirements import tools
 from medmip.imaging.volumetry.setting import SETTINGS
@@ -36,6 +38,8 @@ WORK = Path(__file__).parent.parent / ".artefacts" / "validate-imaging"
 """Scans and the steps of those that are being measured."""
 HEADS = Path(__file__).parent / "synthetic_heads.py"
 MARKED = "marked.nii"
+PROOF = Path(medmip.imaging.shipped.__file__).parent / MARKS
+"""What the gate of `mip imaging` goes by."""
 PAGE = Path(__file__).parent.parent / "docs" / "imaging-validation.md"
 COLIN = Path("/usr/share/mricron/templates")
 FLUID_AROUND = 3.0
@@ -271,8 +275,14 @@ def page() -> str:
     return "\n".join(written(kept(), [case.key for case in CASES], tools())) + "\n"
 
 
+def proof() -> Proof:
+    """Which marks are missed by what is kept, as the steps are now."""
+    return Proof(missed=tuple(missed(kept(), [case.key for case in CASES])))
+
+
 def main() -> None:
-    """Measure the cases that are named, else those that are not kept; write the page.
+    """Measure the cases that are named, else those that are not kept; write the page and the
+    proof that is shipped.
 
     Two at a time; each is kept as soon as it is done, and so is each step of one that is not, so
     that a run that was stopped goes on where it was.
@@ -294,7 +304,9 @@ def main() -> None:
             PAGE.write_text(page(), "utf-8")
             print(f"{begun[done].key}: measured", flush=True)
     PAGE.write_text(page(), "utf-8")
-    for one in missed(kept(), [case.key for case in CASES]):
+    found = proof()
+    write_atomically(PROOF, (found.model_dump_json(indent=1) + "\n").encode())
+    for one in found.missed:
         print(one)
 
 

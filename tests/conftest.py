@@ -78,3 +78,12 @@ def missing(what: str) -> NoReturn:
     if EVERYTHING:
         pytest.fail(f"{what}, and MIP_TEST_ALL=1 asks for every test")
     pytest.skip(what)
+
+
+@pytest.fixture
+def unproven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version of MIP whose volumes miss a mark of accuracy."""
+    from medmip.imaging.volumetry import proof
+
+    found = proof.Proof(missed=("deep in %: 3.1, mark 2",))
+    monkeypatch.setattr(proof, "proof", lambda: found)

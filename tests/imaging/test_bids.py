@@ -160,6 +160,7 @@ def test_nothing_is_written_over(home, scans, mip, tmp_path):
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".partial")]
 
 
+@pytest.mark.usefixtures("unproven")
 def test_what_must_not_leave_stays(home, scans, mip, tmp_path):
     out = tmp_path / "out"
     assert "do not meet every mark" in mip("imaging", "export", "--bids", out)[2]

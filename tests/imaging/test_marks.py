@@ -3,6 +3,8 @@
 import pytest
 
 from benchmarks.imaging_page import Result, missed, written
+from medmip.imaging.errors import ImagingError
+from medmip.imaging.volumetry import proof
 from medmip.imaging.volumetry.region import TOTALS
 
 REGIONS = ("hippocampus_l", "hippocampus_r", *(f"cortex_{number}" for number in range(18)))
@@ -56,3 +58,30 @@ def test_what_was_not_measured_is_missed():
     assert "retest fast: not measured" in "\n".join(written(there, KEYS, {"dipy": "1"}))
     assert missed({}, KEYS) == [f"{key}: not measured" for key in KEYS]
     assert "".join(written({}, KEYS, {"dipy": "1"}))
+
+
+def test_the_proof_that_is_shipped_is_of_the_steps_as_they_are():
+    """Where this fails, steps or tools changed: `make validate-imaging` measures anew."""
+    validation = pytest.importorskip("benchmarks.validate_imaging")
+    assert proof.proof() == validation.proof()
+
+
+@pytest.mark.parametrize(
+    "marks, said",
+    [
+        (("deep: 3.1, mark 2",), "yet: deep: 3.1, mark 2 (docs"),
+        (("one", "two", "three", "four", "five"), "one; two; three; and 2 more (docs"),
+    ],
+)
+def test_the_gate_is_shut_where_a_mark_is_missed(monkeypatch, marks, said):
+    monkeypatch.setattr(proof, "proof", lambda: proof.Proof(missed=marks))
+    with pytest.raises(ImagingError, match="do not meet every mark") as refusal:
+        proof.refuse_unproven(allowed=False)
+    assert said in str(refusal.value)
+    proof.refuse_unproven(allowed=True)
+
+
+def test_the_gate_is_open_where_all_marks_are_met(monkeypatch):
+    monkeypatch.setattr(proof, "proof", lambda: proof.Proof(missed=()))
+    proof.refuse_unproven(allowed=False)
+    assert proof.unproven() is None

@@ -209,6 +209,7 @@ def test_a_version_that_differs_by_few_patients_is_refused(home, publish, refuse
     assert "fewer than 10 patients" in refused(FLAT, "--replace")
 
 
+@pytest.mark.usefixtures("unproven")
 def test_volumes_are_not_published_before_they_are_proved(home, mip):
     publish_flat(home)
     shelve(home, FLAT, "one", "p1")

@@ -146,6 +146,7 @@ def test_a_killed_measurement_goes_on_and_gives_the_same_numbers(measured, home,
     assert second == pytest.approx(first, rel=1e-6)
 
 
+@pytest.mark.usefixtures("unproven")
 def test_the_table_is_ready_for_the_inbox(measured, home, tmp_path):
     table = ("volumes", "one", "--csv", tmp_path / "volumes.csv", "--home", home.path)
     assert run(*table) == 1

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from starlette.testclient import TestClient
 
 from medmip.accounts.doorman import doorman_of
@@ -22,6 +23,7 @@ def opened(home: Home, kind: str = "open") -> TestClient:
     return TestClient(app, base_url="http://localhost")
 
 
+@pytest.mark.usefixtures("unproven")
 def test_a_plan_is_told_and_then_carried_out(tmp_path: Path) -> None:
     home = Home(tmp_path / "home").prepare()
     publish_flat(home)

@@ -37,7 +37,7 @@ def measure(
     from medmip.imaging.errors import ImagingError
     from medmip.imaging.volumetry.apart import measured_apart
     from medmip.imaging.volumetry.atlas import AtlasShelf
-    from medmip.imaging.volumetry.proof import UNPROVEN
+    from medmip.imaging.volumetry.proof import unproven
     from medmip.imaging.volumetry.requirements import tools
     from medmip.logbook import write_log_to
 
@@ -69,7 +69,9 @@ def measure(
         else:
             _tell(place, scan)
     _notify(place, len(wanted) - failed, failed)
-    typer.echo(f"{len(wanted) - failed} measured, {failed} not. {UNPROVEN}.")
+    why = unproven()
+    doubt = f" {why}." if why else ""
+    typer.echo(f"{len(wanted) - failed} measured, {failed} not.{doubt}")
     if failed:
         raise typer.Exit(1)
 

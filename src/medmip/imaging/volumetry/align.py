@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import SimpleITK
-from dipy.align.imwarp import SymmetricDiffeomorphicRegistration
 from numpy.typing import NDArray
 
-from medmip.imaging.volumetry.compare import BrainMetric
+from medmip.imaging.volumetry.compare import BrainMetric, BrainRegistration
 from medmip.imaging.volumetry.image import (
     Image,
     continued,
@@ -184,12 +183,7 @@ def warped(
     mask = Image((template.voxels > 0).astype(np.float32), template.affine)
     brain = sampled(mask, there).reshape(shape) > 0.5
     moving = sampled(smoothed(continued(template), edge), there).reshape(shape)
-    syn = SymmetricDiffeomorphicRegistration(
-        BrainMetric(brain, warp.smooth, warp.radius),
-        level_iters=list(warp.rounds),
-        opt_tol=1e-6,
-    )
-    syn.verbosity = 0
+    syn = BrainRegistration(BrainMetric(brain, warp.smooth, warp.radius), warp.rounds)
     found = syn.optimize(static.voxels, moving, static_grid2world=affine, moving_grid2world=affine)
     places = points_of(back, found.transform_points(points))
     return Places(places.reshape(*shape, 3).astype(np.float32), affine)

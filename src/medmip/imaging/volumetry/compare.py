@@ -4,14 +4,15 @@ from typing import Any
 
 import numpy as np
 from dipy.align import floating
+from dipy.align.imwarp import SymmetricDiffeomorphicRegistration
 from dipy.align.metrics import CCMetric
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 _LEAST = 0.05
 """The share of a neighbourhood in the brain below which nothing is told of its middle."""
-_HELD = 0.2
-"""The share of a smoothed step's weight in the brain up to which it is carried on beyond."""
+_FAINT = 1e-3
+"""Of the strongest forces: where they are weaker, there are none."""
 _NOISE = 0.05
 """Of an image's range: where it varies less, its variations weigh less."""
 
@@ -30,7 +31,8 @@ class BrainMetric(CCMetric):
         super().__init__(3, sigma_diff=sigma, radius=radius)
         self._brain = brain.astype(np.float32)
         self._weight = self._brain
-        self._spread = self._brain
+        self._share = self._brain
+        self.longest = 0.0
 
     def use_moving_image_dynamics(
         self,
@@ -76,16 +78,63 @@ class BrainMetric(CCMetric):
             axis=-1,
         )
         factors[~inside] = 0
-        near = gaussian_filter(inside.astype(np.float32), self.sigma_diff)
-        self._spread = np.asarray(1 / np.maximum(near, _HELD), np.float32)
+        self._share = self._near(inside.astype(np.float32))
         return factors.astype(floating)
 
     def compute_forward(self) -> NDArray[np.float32]:
-        """The step of the template towards the scan, by DIPY's, carried on beyond the brain."""
-        step = super().compute_forward()  # type: ignore[no-untyped-call]
-        return np.asarray(step * self._spread[..., None])
+        """The step of the template towards the scan."""
+        forces, self.energy = self.compute_forward_step(
+            self.gradient_static, self.factors, self.radius
+        )
+        return self._agreed(np.asarray(forces))
 
     def compute_backward(self) -> NDArray[np.float32]:
         """The step of the scan towards the template likewise."""
-        step = super().compute_backward()  # type: ignore[no-untyped-call]
-        return np.asarray(step * self._spread[..., None])
+        forces, self.energy = self.compute_backward_step(
+            self.gradient_moving, self.factors, self.radius
+        )
+        return self._agreed(np.asarray(forces))
+
+    def _agreed(self, forces: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The mean force of the brain near each point, over their root mean square.
+
+        It is 1 long where all forces are alike, and the shorter the more they are noise, however
+        much contrast there is; beyond the brain it goes on as at its rim.
+        """
+        step = np.stack([self._near(forces[..., axis]) for axis in range(3)], axis=-1)
+        strength = np.sqrt(self._near((forces**2).sum(axis=-1)) * self._share)
+        least = _FAINT * float(strength.max())
+        if least > 0:
+            step /= (strength + least)[..., None]
+        self.longest = float(np.sqrt((step**2).sum(axis=-1)).max())
+        return step
+
+    def _near(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(gaussian_filter(values, self.sigma_diff))
+
+
+class BrainRegistration(SymmetricDiffeomorphicRegistration):
+    """SyN whose steps are the shorter the less forces agree, so that it comes to rest.
+
+    DIPY makes the longest vector of each step a quarter of a voxel. Then what has little contrast,
+    as nuclei have, hardly moves beside the rim, and what has arrived is moved on by noise.
+    """
+
+    def __init__(self, metric: BrainMetric, rounds: tuple[int, ...]) -> None:
+        """All rounds are done, the steps on each level, coarse first."""
+        super().__init__(metric, level_iters=list(rounds), opt_tol=-np.inf)
+        self.verbosity = 0
+
+    def update(
+        self,
+        current_displacement: NDArray[np.float32],
+        new_displacement: NDArray[np.float32],
+        disp_world2grid: NDArray[np.float64],
+        time_scaling: float,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Carry a step out, whose longest vector DIPY has made 1, at its own length."""
+        scaling = time_scaling * self.metric.longest
+        found: tuple[NDArray[np.float32], NDArray[np.float32]] = super().update(  # type: ignore[no-untyped-call]
+            current_displacement, new_displacement, disp_world2grid, scaling
+        )
+        return found

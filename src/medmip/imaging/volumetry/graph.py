@@ -121,10 +121,10 @@ def graph_of(setting: Setting, *, atlas: bool) -> tuple[Step, ...]:
 
     return (
         Step("correct", 1, correct, (SCAN,), (), described(setting.rounds)),
-        Step("extract", 2, extract, (TEMPLATE,), ("correct",), described(asdict(setting.extract))),
+        Step("extract", 3, extract, (TEMPLATE,), ("correct",), described(asdict(setting.extract))),
         Step(
             "register",
-            2,
+            3,
             register,
             (TEMPLATE,),
             ("correct", "extract"),

@@ -18,12 +18,12 @@ class Setting:
 SETTINGS = {
     SettingName.FAST: Setting(
         extract=Warp(edge=3, rounds=(20, 10), smooth=2, radius=2),
-        register=Warp(edge=2, rounds=(60, 60, 30), smooth=2.5, radius=3),
+        register=Warp(edge=1.5, rounds=(40, 30, 15), smooth=3, radius=2),
         rounds=30,
     ),
     SettingName.FULL: Setting(
         extract=Warp(edge=3, rounds=(20, 10), smooth=2, radius=2),
-        register=Warp(edge=1.25, rounds=(60, 60, 60, 20), smooth=2.5, radius=3),
+        register=Warp(edge=1.25, rounds=(40, 40, 30, 20), smooth=3.5, radius=2),
         rounds=50,
     ),
 }
