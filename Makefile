@@ -20,7 +20,7 @@ STATIC := src/medmip/web/static/index.html
 PAGES := researcher data-manager mappings privacy-officer imaging it-administrator \
 	federation-operator algorithm-author
 DOCUMENTS := portal/src/help/documents/.ready
-PORTAL_SOURCES := $(DOCUMENTS) $(shell find portal -name node_modules -prune -o -type f -print 2>/dev/null)
+PORTAL_SOURCES := $(DOCUMENTS) src/medmip/catalogue/synonyms.json $(shell find portal -name node_modules -prune -o -type f -print 2>/dev/null)
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 # The first Python on the path that is new enough; `make PYTHON=/some/python3` chooses another.

@@ -45,6 +45,7 @@ def test_variables_are_searched_by_words(mip: Mip) -> None:
     found = mip.variables.search("left hippocampus")
     assert found["lefthippocampus"].datasets == (DATASET,)
     assert list(found.frame["code"]) == [variable.code for variable in found]
+    assert mip.variables.search("Geschlecht")[0].code == "gender"
 
 
 def test_rules_are_joined_and_counts_rounded(mip: Mip) -> None:

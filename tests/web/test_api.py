@@ -63,6 +63,13 @@ def test_variables_are_found_by_every_word(client: TestClient) -> None:
     assert found.json()[0]["path"]
 
 
+def test_variables_are_found_by_synonyms_the_best_first(client: TestClient) -> None:
+    for path in (f"{API}/models/dementia:1.0/variables", f"{API}/variables"):
+        told = client.get(path, params={"search": "hippocampe gauche"}).json()
+        items = told if isinstance(told, list) else told["items"]
+        assert items[0]["code"] == "lefthippocampus"
+
+
 def test_experiment_runs_and_keeps_its_address(client: TestClient) -> None:
     request = analysis("linear_regression", y=["lefthippocampus"], x=["subjectageyears", "gender"])
     answer = client.post(f"{API}/experiments", json=request | {"name": "by age"})

@@ -145,7 +145,7 @@ export const api = {
   variables: (search: string, sites: string[], within: 'any' | 'all', limit: number) => {
     const query = new URLSearchParams({ search, within, limit: String(limit) });
     for (const site of sites) query.append('site', site);
-    return call<Schemas['VariableSearch']>('GET', `/variables?${query.toString()}`);
+    return call<Schemas['VariablesFound']>('GET', `/variables?${query.toString()}`);
   },
   sites: () => call<SiteEntry[]>('GET', '/sites'),
   federation: () => call<FederationSelf>('GET', '/federation'),

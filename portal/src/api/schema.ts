@@ -1306,7 +1306,7 @@ export interface paths {
         };
         /**
          * Find Variables
-         * @description Variables whose code, label or description holds every word of the search.
+         * @description Variables that have every word of the search, or what means the same; the best first.
          */
         get: operations["findVariables"];
         put?: never;
@@ -2070,10 +2070,11 @@ export interface paths {
         };
         /**
          * Search
-         * @description Variables of datasets here and at hospitals whose label, code or text has every word.
+         * @description Variables of datasets here and at hospitals that have every word, the best first.
          *
-         *     dataset and site choose among them; within says whether any of the chosen datasets is to
-         *     have a variable, or all.
+         *     A word is found in a label, code, level, group, unit or description, or by what means the
+         *     same in English, German or French. dataset and site choose among them; within says whether
+         *     any of the chosen datasets is to have a variable, or all.
          */
         get: operations["searchVariables"];
         put?: never;
@@ -6908,10 +6909,16 @@ export interface components {
             ] | null;
         };
         /**
-         * VariableSearch
+         * VariableType
+         * @description What a variable's values are.
+         * @enum {string}
+         */
+        VariableType: "nominal" | "real" | "integer" | "text";
+        /**
+         * VariablesFound
          * @description How many variables any chosen dataset has, how many all of them have, and those found.
          */
-        VariableSearch: {
+        VariablesFound: {
             /** Datasets */
             datasets: number;
             /** Found */
@@ -6923,12 +6930,6 @@ export interface components {
             /** Union */
             union: number;
         };
-        /**
-         * VariableType
-         * @description What a variable's values are.
-         * @enum {string}
-         */
-        VariableType: "nominal" | "real" | "integer" | "text";
         /**
          * Verdict
          * @description What became of a scan.
@@ -16806,7 +16807,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["VariableSearch"];
+                    "application/json": components["schemas"]["VariablesFound"];
                 };
             };
             /** @description Bad Request */

@@ -10,7 +10,7 @@ export const germanExplore: typeof exploreTexts = {
   absent: 'in keinem der gewählten Datensätze',
   larger: 'Größer',
   found: (n) => (n === 1 ? '1 Variable gefunden' : `${n} Variablen gefunden`),
-  first: (shown, found) => `Die ersten ${shown} von ${found} sind zu sehen; ein weiteres Wort grenzt sie ein.`,
+  more: (left) => `${left} weitere`,
   results: 'Gefundene Variablen',
   places: {
     label: 'Name',

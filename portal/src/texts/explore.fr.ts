@@ -10,7 +10,7 @@ export const frenchExplore: typeof exploreTexts = {
   absent: 'dans aucun des jeux de données choisis',
   larger: 'Agrandir',
   found: (n) => (n === 1 ? '1 variable trouvée' : `${n} variables trouvées`),
-  first: (shown, found) => `Les ${shown} premières de ${found} sont montrées ; un mot de plus les restreint.`,
+  more: (left) => `${left} de plus`,
   results: 'Variables trouvées',
   places: {
     label: 'nom',

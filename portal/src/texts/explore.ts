@@ -8,7 +8,7 @@ export const exploreTexts = {
   absent: 'in none of the chosen datasets',
   larger: 'Larger',
   found: (n: number) => (n === 1 ? '1 variable found' : `${n} variables found`),
-  first: (shown: number, found: number) => `The first ${shown} of ${found} are shown; a further word narrows them.`,
+  more: (left: number) => `${left} more`,
   results: 'Variables found',
   places: {
     label: 'name',

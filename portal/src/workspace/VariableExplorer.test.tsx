@@ -4,6 +4,7 @@ import userEvent from '@testing-library/user-event';
 import { afterEach, expect, it } from 'vitest';
 
 import type { ModelTree } from '../api/client';
+import { STEP } from './drawn';
 import { VariableExplorer } from './VariableExplorer';
 
 const variable = (code: string, label: string) => ({
@@ -24,13 +25,13 @@ afterEach(() => {
   localStorage.clear();
 });
 
-function shown(present?: ReadonlySet<string>) {
+function shown(present?: ReadonlySet<string>, of: ModelTree = model) {
   const chosen: string[] = [];
   const used: string[] = [];
   render(
     <MantineProvider>
       <VariableExplorer
-        model={model}
+        model={of}
         present={present}
         chosen={null}
         onChoose={(code) => chosen.push(code)}
@@ -113,4 +114,30 @@ it('lists what is found by another word for it, with the reason', async () => {
   await userEvent.setup().type(screen.getByRole('searchbox'), 'Mandelkern');
   expect(screen.getByRole('treeitem', { name: /Amygdala/ }).textContent).toContain('name: amygdala for “mandelkern”');
   expect(screen.getByRole('status').textContent).toBe('1 variable found');
+});
+
+const large = {
+  ...model, groups: [], variables: Array.from({ length: 400 }, (_, place) => variable(`v${place}`, `Region ${place}`)),
+} as unknown as ModelTree;
+
+it('draws the first lines of many, whatever is typed, and the others as one walks or asks', async () => {
+  const { chosen } = shown(undefined, large);
+  const user = userEvent.setup();
+  const lines = () => screen.getAllByRole('treeitem').length;
+  expect(lines()).toBe(STEP);
+  for (const key of 'region') {
+    await user.type(screen.getByRole('searchbox'), key);
+    expect(screen.getByRole('status').textContent).toBe('400 variables found');
+    expect(lines()).toBe(STEP);
+  }
+  await user.click(screen.getByRole('button', { name: `${400 - STEP} more` }));
+  expect(lines()).toBe(2 * STEP);
+  screen.getAllByRole('treeitem').at(-1)?.focus();
+  await user.keyboard('{ArrowDown}{Enter}');
+  expect(lines()).toBe(3 * STEP);
+  expect(chosen).toEqual([`v${2 * STEP}`]);
+  await user.keyboard('{End}{Enter}');
+  expect(chosen.at(-1)).toBe('v399');
+  await user.type(screen.getByRole('searchbox'), '{Backspace}');
+  expect(lines()).toBe(STEP);
 });

@@ -11,8 +11,6 @@ import { VariableTree } from './VariableTree';
 
 const VariableCircles = lazy(() => import('./VariableCircles'));
 const KEY = 'mip-variables-view';
-/** So many lines of a search are drawn; one who needs more types a further word. */
-const SHOWN = 100;
 
 /** The data model's groups and variables: searched by typing, shown as a tree or as circles. */
 export function VariableExplorer({
@@ -37,7 +35,7 @@ export function VariableExplorer({
   const searched = typed.trim() !== '';
   const hits = useMemo(() => (searched ? search(index, typed) : []), [index, typed, searched]);
   const nodes = useMemo(
-    () => (searched ? hits.slice(0, SHOWN).map(asLine) : visibleNodes(model, open)),
+    () => (searched ? hits.map(asLine) : visibleNodes(model, open)),
     [hits, model, open, searched],
   );
   const lacks = (code: string) => present !== undefined && !present.has(code);
@@ -81,22 +79,25 @@ export function VariableExplorer({
       </Text>
       <div ref={place}>
         <Text size="xs" c="dimmed" role="status">
-          {searched && (hits.length === 0 ? texts.workspace.noMatch : told(hits.length))}
+          {searched && (hits.length === 0 ? texts.workspace.noMatch : texts.explore.found(hits.length))}
         </Text>
         {circles ? (
           <Suspense fallback={<Loading lines={6} />}>
             <VariableCircles model={model} {...shared} />
           </Suspense>
         ) : (
-          <VariableTree label={searched ? texts.explore.results : model.label} nodes={nodes} open={open} onOpen={show} {...shared} />
+          <VariableTree
+            label={searched ? texts.explore.results : model.label}
+            subject={searched ? typed : ''}
+            nodes={nodes}
+            open={open}
+            onOpen={show}
+            {...shared}
+          />
         )}
       </div>
     </>
   );
-}
-
-function told(hits: number): string {
-  return hits > SHOWN ? texts.explore.first(SHOWN, hits) : texts.explore.found(hits);
 }
 
 function remembered(): string {

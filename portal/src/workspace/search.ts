@@ -1,6 +1,7 @@
 import type { Group, ModelTree, Variable } from '../api/client';
+// One list for the portal, which searches at every key, and for the server (catalogue/search.py).
+import listed from '../../../src/medmip/catalogue/synonyms.json';
 import { texts } from '../texts/texts';
-import { SYNONYMS } from './synonyms';
 import { lineOf, type Node } from './variables';
 
 type Place = keyof typeof texts.explore.places;
@@ -50,6 +51,8 @@ const SETTLED = WORTH.label * SYNONYM;
 const SHORT = 3;
 /** From so many letters on, the beginning of a synonym stands for it. */
 const TELLING = 4;
+/** Words of the field that mean the same, in English, German and French, each line a meaning. */
+export const SYNONYMS: readonly (readonly string[])[] = Object.values(listed).flat();
 const LONGEST = Math.max(...SYNONYMS.flat().map((spelling) => spelling.split(' ').length));
 
 /** Words in small letters without accents, between single spaces. */
@@ -163,20 +166,24 @@ function mannerOf(spelling: string, own: boolean, words: string): keyof typeof M
   return spelling.length >= SHORT ? 'piece' : undefined;
 }
 
-/** A hit as a line of the list: where the variable is, and by what it was found. */
+/** A hit as a line of the list: where the variable is, and by what it was found; told when it is drawn. */
 export function asLine({ variable, path, found }: Hit): Node {
-  const t = texts.explore;
-  const reasons = found
-    .filter(({ field, spelling, term }) => field.place !== 'label' || spelling !== term.typed)
-    .map(({ field, spelling, term }) => {
-      const what = passage(field, spelling);
-      return t.reason(t.places[field.place], spelling === term.typed ? what : t.synonym(term.typed, what));
-    });
   return {
     ...lineOf(variable),
-    reason: [path.join(' › '), ...new Set(reasons)].filter(Boolean).join(' · '),
-    marked: found.filter(({ field }) => field.place === 'label').map(({ spelling }) => spelling),
+    get reason() {
+      return [path.join(' › '), ...new Set(found.flatMap(reasonOf))].filter(Boolean).join(' · ');
+    },
+    get marked() {
+      return found.filter(({ field }) => field.place === 'label').map(({ spelling }) => spelling);
+    },
   };
+}
+
+function reasonOf({ field, spelling, term }: Found): string[] {
+  if (field.place === 'label' && spelling === term.typed) return [];
+  const t = texts.explore;
+  const what = passage(field, spelling);
+  return [t.reason(t.places[field.place], spelling === term.typed ? what : t.synonym(term.typed, what))];
 }
 
 /** The part of a text that a spelling was found in, as it was written, with a few words around it. */

@@ -79,7 +79,7 @@ class Variables:
     def search(
         self, words: str = "", model: str | None = None, limit: int = 100
     ) -> Listing[Variable]:
-        """Variables whose code, label or description has every word."""
+        """Variables that have every word, or what means it in three languages; the best first."""
         found: Any = self._connection.get("/variables", search=words, model=model, limit=limit)
         return Listing(
             [

@@ -19,6 +19,7 @@ from starlette.types import Scope
 from medmip.accounts.dataset_reader import reader_named
 from medmip.accounts.doorman import Doorman
 from medmip.accounts.role import Right
+from medmip.catalogue.search import VariableSearch
 from medmip.experiments.service import ExperimentService
 from medmip.inbox.desk import Desk
 from medmip.inbox.scan_desk import ScanDesk
@@ -122,11 +123,14 @@ def create_app(
         separate_input_output_schemas=False,
     )
     door = Door(doorman)
+    searcher = VariableSearch()
     api = APIRouter(prefix=API)
     api.include_router(
-        catalogue.router(service, door), dependencies=[Depends(door.to(Right.EXPLORE))]
+        catalogue.router(service, door, searcher), dependencies=[Depends(door.to(Right.EXPLORE))]
     )
-    api.include_router(variables.router(service), dependencies=[Depends(door.to(Right.EXPLORE))])
+    api.include_router(
+        variables.router(service, searcher), dependencies=[Depends(door.to(Right.EXPLORE))]
+    )
     api.include_router(experiments.router(service, door))
     api.include_router(experiment_sharing.router(service, door))
     api.include_router(operations.api_router(service, door))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from medmip.accounts.dataset_reader import reader_of
 from medmip.accounts.person import Caller
 from medmip.accounts.role import Right
+from medmip.catalogue.search import VariableSearch
 from medmip.catalogue.variable import DATASET
 from medmip.experiments.preparation import Preparation
 from medmip.experiments.request import InputData
@@ -25,7 +26,7 @@ from medmip.web.schemas import (
 )
 
 
-def router(service: ExperimentService, door: Door) -> APIRouter:
+def router(service: ExperimentService, door: Door, searcher: VariableSearch) -> APIRouter:
     """Routes under /models, /datasets and /algorithms; each caller sees their own datasets."""
     routes = APIRouter()
     Explorer = Annotated[Caller, Depends(door.to(Right.EXPLORE))]  # noqa: N806 - a type
@@ -70,16 +71,15 @@ def router(service: ExperimentService, door: Door) -> APIRouter:
         type: Literal["nominal", "real", "integer", "text"] | None = None,  # noqa: A002
         limit: Annotated[int, Query(ge=1, le=5000)] = 5000,
     ) -> list[FoundVariable]:
-        """Variables whose code, label or description holds every word of the search."""
+        """Variables that have every word of the search, or what means the same; the best first."""
         model = service.models.get(key)
-        words = search.lower().split()
-        found = []
-        for code, variable in model.all_variables.items():
-            text = f"{code} {variable.label} {variable.description}".lower()
-            if all(word in text for word in words) and type in (None, variable.type):
-                path = model.path_of(code)
-                found.append(FoundVariable(**variable.model_dump(), path=path))
-        return found[:limit]
+        variables, scores = model.all_variables, searcher.scores(model, search)
+        codes = [code for code in scores if type in (None, variables[code].type)]
+        codes.sort(key=lambda code: -scores[code])
+        return [
+            FoundVariable(**variables[code].model_dump(), path=model.path_of(code))
+            for code in codes[:limit]
+        ]
 
     @routes.get("/datasets", operation_id="listDatasets", tags=["catalogue"])
     def list_datasets(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from medmip.catalogue.search import VariableSearch
 from medmip.catalogue.variable import VariableType
 from medmip.experiments.availability import Available, available, chosen, site_of
 from medmip.experiments.service import ExperimentService
@@ -53,7 +54,7 @@ class PlacedVariable(BaseModel):
         )
 
 
-class VariableSearch(BaseModel):
+class VariablesFound(BaseModel):
     """How many variables any chosen dataset has, how many all of them have, and those found."""
 
     datasets: int
@@ -63,7 +64,7 @@ class VariableSearch(BaseModel):
     items: list[PlacedVariable]
 
 
-def router(service: ExperimentService) -> APIRouter:
+def router(service: ExperimentService, searcher: VariableSearch) -> APIRouter:
     """The route /variables."""
     routes = APIRouter()
 
@@ -80,22 +81,27 @@ def router(service: ExperimentService) -> APIRouter:
         site: Names = [],  # noqa: B006
         within: Literal["any", "all"] = "any",
         limit: Annotated[int, Query(ge=1, le=5000)] = 100,
-    ) -> VariableSearch:
-        """Variables of datasets here and at hospitals whose label, code or text has every word.
+    ) -> VariablesFound:
+        """Variables of datasets here and at hospitals that have every word, the best first.
 
-        dataset and site choose among them; within says whether any of the chosen datasets is to
-        have a variable, or all.
+        A word is found in a label, code, level, group, unit or description, or by what means the
+        same in English, German or French. dataset and site choose among them; within says whether
+        any of the chosen datasets is to have a variable, or all.
         """
         held = chosen(service.shelf.list(model), dataset, site)
         statuses = service.sites.statuses() if service.sites is not None else []
         every = list(available(service.models.list(), held, statuses))
-        words = search.lower().split()
+        scores = {
+            part.key: searcher.scores(part, search)
+            for part in {one.model.key: one.model for one in every}.values()
+        }
         found = [
             one
             for one in every
-            if (within == "any" or one.everywhere) and all(word in _text(one) for word in words)
+            if (within == "any" or one.everywhere) and one.variable.code in scores[one.model.key]
         ]
-        return VariableSearch(
+        found.sort(key=lambda one: -scores[one.model.key][one.variable.code])
+        return VariablesFound(
             datasets=len(held),
             union=len(every),
             intersection=sum(one.everywhere for one in every),
@@ -104,7 +110,3 @@ def router(service: ExperimentService) -> APIRouter:
         )
 
     return routes
-
-
-def _text(one: Available) -> str:
-    return f"{one.variable.code} {one.variable.label} {one.variable.description}".lower()
