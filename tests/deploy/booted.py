@@ -233,6 +233,34 @@ def booted(root: Path, name: str, bound: Path, log: Path) -> Iterator[Server]:
         _removed(group)
 
 
+@contextmanager
+def apart(name: str, script: str) -> Iterator[int]:
+    """A process of a script with its own view of mounts and control groups, in a network.
+
+    The script is to end in `exec sleep infinity`; the process is for nsenter to go to.
+    """
+    group = control_groups() / name
+    _removed(group)
+    group.mkdir()
+    process = subprocess.Popen(
+        [
+            "bash", "-c", 'echo $BASHPID > "$0/cgroup.procs"; exec "$@"', str(group),
+            "nsenter", f"--net=/run/netns/{name}", "unshare", "--mount", "--cgroup",
+            "--propagation", "private", "bash", "-c", script,
+        ]
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + 20
+        while Path(f"/proc/{process.pid}/comm").read_text().strip() != "sleep":
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait(20)
+        _removed(group)
+
+
 def _removed(group: Path) -> None:
     """Ends a control group whose processes were killed, once the last of them is gone."""
     until = time.monotonic() + 10
