@@ -9,6 +9,12 @@ recipients = ["{PUBLIC}"]
 [who]
 maintainers = ["10.0.0.0/24"]
 """
+BY_ACME = """
+[certificate]
+kind = "acme"
+terms_agreed = true
+contact = "it@hospital.example"
+"""
 EVERY_BLOCK = f"""
 name = "mip.hospital.example"
 recipients = ["{PUBLIC}"]

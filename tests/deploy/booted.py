@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,9 +137,17 @@ def prepare(root: Path, name: str) -> None:
 
 @dataclass
 class Server:
-    """A booted server."""
+    """A booted server, and what boots it."""
 
-    process: subprocess.Popen[bytes]
+    begin: Callable[[], subprocess.Popen[bytes]]
+
+    def __post_init__(self) -> None:
+        self.process = self.begin()
+
+    def boot(self) -> None:
+        """Boots it again after a power cut, from the disk as that left it, whole or not."""
+        self.process = self.begin()
+        self.wait(whole=False)
 
     def run(
         self, *command: str, check: bool = True, seconds: float = 120
@@ -162,8 +170,8 @@ class Server:
             )
         return ended
 
-    def wait(self, seconds: float = 60) -> None:
-        """Until the server has booted, with every unit started."""
+    def wait(self, seconds: float = 60, *, whole: bool = True) -> None:
+        """Until the server has booted; with whole, every unit is to be started."""
         until = time.monotonic() + seconds
         state = "not there"
         while time.monotonic() < until:
@@ -172,6 +180,8 @@ class Server:
                 if state.strip() in ("running", "degraded"):
                     break
             time.sleep(0.2)
+        if not whole and state.strip() == "degraded":
+            return
         assert state.strip() == "running", self.run(
             "systemctl", "--no-pager", "--failed", check=False
         ).stdout
@@ -196,9 +206,12 @@ class Server:
 def booted(root: Path, name: str, bound: Path, log: Path) -> Iterator[Server]:
     """A server that runs until the block is left; bound is seen inside as /media/mip."""
     group = control_groups() / name
-    group.mkdir(exist_ok=True)
-    with log.open("ab") as written:
-        process = subprocess.Popen(
+    written = log.open("ab")
+
+    def begin() -> subprocess.Popen[bytes]:
+        _removed(group)
+        group.mkdir()
+        return subprocess.Popen(
             [
                 "bash", "-c", 'echo $BASHPID > "$0/cgroup.procs"; exec "$@"', str(group),
                 "nsenter", f"--net=/run/netns/{name}", "unshare", "--mount", "--cgroup", "--pid",
@@ -210,15 +223,50 @@ def booted(root: Path, name: str, bound: Path, log: Path) -> Iterator[Server]:
             stderr=written,
             start_new_session=True,
         )  # fmt: skip
-    server = Server(process)
+
+    server = Server(begin)
     try:
         yield server
     finally:
         server.cut_power()
-        time.sleep(0.3)
-        for folder in sorted(group.rglob("*"), reverse=True):
+        written.close()
+        _removed(group)
+
+
+@contextmanager
+def apart(name: str, script: str) -> Iterator[int]:
+    """A process of a script with its own view of mounts and control groups, in a network.
+
+    The script is to end in `exec sleep infinity`; the process is for nsenter to go to.
+    """
+    group = control_groups() / name
+    _removed(group)
+    group.mkdir()
+    process = subprocess.Popen(
+        [
+            "bash", "-c", 'echo $BASHPID > "$0/cgroup.procs"; exec "$@"', str(group),
+            "nsenter", f"--net=/run/netns/{name}", "unshare", "--mount", "--cgroup",
+            "--propagation", "private", "bash", "-c", script,
+        ]
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + 20
+        while Path(f"/proc/{process.pid}/comm").read_text().strip() != "sleep":
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait(20)
+        _removed(group)
+
+
+def _removed(group: Path) -> None:
+    """Ends a control group whose processes were killed, once the last of them is gone."""
+    until = time.monotonic() + 10
+    while group.exists() and time.monotonic() < until:
+        for folder in (*sorted(group.rglob("*"), reverse=True), group):
             if folder.is_dir():
                 with contextlib.suppress(OSError):
                     folder.rmdir()
-        with contextlib.suppress(OSError):
-            group.rmdir()
+        time.sleep(0.1)

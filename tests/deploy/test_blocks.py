@@ -23,10 +23,16 @@ from medmip.deploy.settings import backup_settings
 from medmip.imaging.settings import imaging_settings
 from medmip.ldsm.settings import ldsm_settings
 from tests.conftest import missing
-from tests.deploy.answered import EVERY_BLOCK, PLAIN, everything, plain
+from tests.deploy.answered import BY_ACME, EVERY_BLOCK, PLAIN, everything, plain
 from tests.project.tree import ROOT
 
 Need = Callable[..., str]
+WHO_COMES = {
+    PLAIN: "",
+    PLAIN + BY_ACME: "0.0.0.0/0",
+    PLAIN + 'authorities = ["10.1.1.1"]\n' + BY_ACME: "10.1.1.1",
+}
+"""Answers, and from where an authority comes by port 80."""
 
 
 def ran(*command: str) -> subprocess.CompletedProcess[str]:
@@ -40,11 +46,12 @@ def sbin(need: Need, name: str) -> str:
 
 def units(tmp_path: Path) -> list[Path]:
     paths = []
-    for file in server_files(everything()):
+    for file in server_files(parsed(EVERY_BLOCK + BY_ACME, "answers.toml")):
         if file.path.endswith((".service", ".timer")):
             paths.append(tmp_path / Path(file.path).name)
             # The program is not installed where the tests run.
-            paths[-1].write_text(file.text.replace("/opt/mip/current/bin/mip", "/bin/true"))
+            text = re.sub("/opt/mip/current/bin/(mip|python)", "/bin/true", file.text)
+            paths[-1].write_text(text)
     return paths
 
 
@@ -134,7 +141,7 @@ def test_the_units_are_sound(need: Need, tmp_path: Path) -> None:
 
 def test_the_units_are_hardened(need: Need, tmp_path: Path) -> None:
     services = [path for path in units(tmp_path) if path.suffix == ".service"]
-    assert len(services) == 4
+    assert len(services) == 5
     for path in services:
         judged = ran(
             need("systemd-analyze"), "security", "--offline=true", "--threshold=25", str(path)
@@ -142,7 +149,24 @@ def test_the_units_are_hardened(need: Need, tmp_path: Path) -> None:
         assert judged.returncode == 0, judged.stdout
 
 
-def test_the_proxy_is_taken_by_nginx(need: Need, tmp_path: Path) -> None:
+def test_port_80_is_open_where_an_authority_comes_by_it_and_only_then() -> None:
+    for text, open_to in WHO_COMES.items():
+        answers = parsed(text, "answers.toml")
+        rules = ruleset(answers.every_block, answers.networks)
+        site = next(file.text for file in server_files(answers) if "nginx" in file.path)
+        assert ("tcp dport { 80 } accept" in rules) == bool(open_to)
+        assert ("listen 80;" in site) == bool(open_to)
+        assert open_to in rules
+
+
+def test_an_authority_is_asked_for_nothing_where_there_is_no_portal() -> None:
+    answers = parsed('blocks = ["hospital-database"]\n' + PLAIN + BY_ACME, "answers.toml")
+    assert not answers.has(BlockName.CERTIFICATE_RENEWAL)
+    assert not [file for file in server_files(answers) if "certificate" in file.path]
+
+
+@pytest.mark.parametrize("more", ["", BY_ACME])
+def test_the_proxy_is_taken_by_nginx(need: Need, tmp_path: Path, more: str) -> None:
     nginx = sbin(need, "nginx")
     make = ran(
         need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
@@ -150,7 +174,12 @@ def test_the_proxy_is_taken_by_nginx(need: Need, tmp_path: Path) -> None:
         "-out", str(tmp_path / "portal.pem"),
     )  # fmt: skip
     assert make.returncode == 0, make.stderr
-    site = proxy("mip.hospital.example", secrets=str(tmp_path), at=str(tmp_path / "portal.pem"))
+    site = proxy(
+        "mip.hospital.example",
+        secrets=str(tmp_path),
+        at=str(tmp_path / "portal.pem"),
+        is_asked=bool(more),
+    )
     whole = tmp_path / "nginx.conf"
     whole.write_text(
         f"pid {tmp_path}/pid;\nerror_log {tmp_path}/error.log;\nevents {{}}\n"
@@ -205,6 +234,10 @@ def test_a_backup_elsewhere_is_where_its_service_may_write() -> None:
         ('blocks = ["kitchen"]', "blocks.0"),
         ("[login]\nkind = 'open'", "answers"),
         ("[certificate]\nkind = 'files'", "certificate"),
+        ("[certificate]\nkind = 'acme'", "certificate"),
+        ("[certificate]\nterms_agreed = true", "certificate"),
+        ("[certificate]\nkind = 'acme'\ndirectory = 'http://a'", "certificate.directory"),
+        ("[certificate]\nkind = 'acme'\nterms_agreed = true\naccount = 'a'", "certificate"),
         ("[who]\npeople = ['10.0.0.0/99']", "who.people.0"),
         ("[settings.login]\nkind = 'open'", "answers"),
     ],

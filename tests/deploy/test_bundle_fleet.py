@@ -26,6 +26,19 @@ NETWORK = "mipcut"
 SETUP = ("/usr/local/bin/mip", "deploy", "setup")
 KILLS, LATEST = 10, 24.0
 """How often a set-up is killed, and after how many seconds at the latest."""
+CUTS = (3, 7)
+"""Which of these kills are power cuts: every process of the server at once, and a boot."""
+INSTALLATIONS, LATEST_INSTALLATION = ("all", "main", "power"), 12.0
+"""Who is killed in the middle of the installer, and after how many seconds at the latest."""
+HALVES = """
+import pathlib, subprocess
+for top in ("/etc", "/opt/mip", "/usr/local/bin", "/var/backups", "/var/lib/mip"):
+    for path in pathlib.Path(top).rglob("*"):
+        if path.name.endswith((".partial", ".dpkg-new", ".dpkg-tmp")) or "ansible_tmp" in path.name:
+            print(path)
+print(subprocess.run(["dpkg", "--audit"], capture_output=True, text=True).stdout, end="")
+"""
+"""Prints what is half-written."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -37,11 +50,17 @@ class Cut:
     server: booted.Server
     bundle: Bundle
 
+    @property
+    def installer(self) -> tuple[str, ...]:
+        """The installer with what it is meant to install."""
+        script, bundle = "/media/mip/install-mip.sh", f"/media/mip/{self.bundle.path.name}"
+        return ("sh", script, bundle, "/media/mip/mip.gpg")
+
     def install(self, bundle: str = "", key: str = "mip.gpg") -> subprocess.CompletedProcess[str]:
-        return self.server.run(
-            "sh", "/media/mip/install-mip.sh", f"/media/mip/{bundle or self.bundle.path.name}",
-            f"/media/mip/{key}", check=False, seconds=400,
-        )  # fmt: skip
+        words = list(self.installer)
+        words[2] = f"/media/mip/{bundle}" if bundle else words[2]
+        words[3] = f"/media/mip/{key}"
+        return self.server.run(*words, check=False, seconds=400)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +83,17 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cut]:
         with booted.booted(disk, NETWORK, out, folder / "console") as server:
             server.wait()
             yield Cut(server, made)
+
+
+def interrupted_after(server: booted.Server, seconds: float, who: str, *command: str) -> None:
+    """Kills a command after so long: all its processes, the main one, or the whole server."""
+    if who != "power":
+        killed(server, seconds, who, *command)
+        return
+    server.run("systemd-run", "--quiet", "--collect", *command)
+    time.sleep(seconds)
+    server.cut_power()
+    server.boot()
 
 
 def test_what_is_not_as_it_was_signed_is_refused(cut: Cut) -> None:
@@ -102,23 +132,24 @@ def test_a_server_without_internet_is_set_up_and_validated_however_often_it_is_k
     cut: Cut,
 ) -> None:
     server = cut.server
+    seed = time.time_ns()
+    print("The moments of", seed)
+    moments = Random(seed)
+    for who in INSTALLATIONS:
+        interrupted_after(server, moments.uniform(0.5, LATEST_INSTALLATION), who, *cut.installer)
     installed = cut.install()
     assert installed.returncode == 0, installed.stdout + installed.stderr
     server.run("mip", "deploy", "configure", "--answers", "/srv/answers.toml")
     kept_secrets = ("bash", "-c", "sha256sum /etc/mip/installation/{identity.txt,secrets/*}")
     secrets = server.run(*kept_secrets).stdout
     # Whatever a kill leaves, the next run goes on; none says so if it is not at the right place.
-    seed = time.time_ns()
-    print("The moments of", seed)
-    moments = Random(seed)
-    interrupted = [
-        killed(server, moments.uniform(0.5, LATEST), moments.choice(("all", "main")), *SETUP)
-        for _ in range(KILLS)
-    ]
-    assert any(interrupted)
+    for number in range(KILLS):
+        who = "power" if number in CUTS else moments.choice(("all", "main"))
+        interrupted_after(server, moments.uniform(0.5, LATEST), who, *SETUP)
     server.run(*SETUP, seconds=500)
     assert server.run(*SETUP, seconds=500).stdout.splitlines()[-1].endswith(", 0 changed")
     assert server.run(*kept_secrets).stdout == secrets
+    assert server.run("python3", "-c", HALVES).stdout == ""
     assert failing(server) == []
 
 

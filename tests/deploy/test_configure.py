@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from medmip.cli.main import app
 from medmip.deploy import machine, portal_certificate
 from medmip.deploy.answers import parsed
-from medmip.deploy.blocks.declaration import Audience
+from medmip.deploy.blocks.declaration import Audience, BlockName
 from medmip.deploy.encryption import make_identity, read_identities
 from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
@@ -236,7 +236,7 @@ def test_the_questions_lead_to_the_same(tmp_path: Path, person: str) -> None:
     (tmp_path / "password").write_text("of-the-mail-server")
     given = [
         "localhost", "reference web-analytics", person, "", "mip-server", "10.0.0.0/24", "",
-        "n", "n",
+        "n", "n", "n",
         "y", "de", "smtp.example", "", "mip@b.example", "it@b.example night@b.example", "mip",
         str(tmp_path / "password"), "", "",
     ]  # fmt: skip
@@ -250,3 +250,39 @@ def test_the_questions_lead_to_the_same(tmp_path: Path, person: str) -> None:
     assert (email.to, email.security) == (("it@b.example", "night@b.example"), "starttls")
     assert Installation(folder).secret("notices-email") == b"of-the-mail-server"
     assert "Next: mip deploy setup --plan" in ended.output
+
+
+def test_the_questions_lead_to_an_authority(tmp_path: Path, person: str) -> None:
+    folder, known_by = tmp_path / "asked", tmp_path / "known.pem"
+    now = datetime.now(UTC)
+    known_by.write_bytes(portal_certificate.authority(portal_certificate.new_key(), "CA", now))
+    (tmp_path / "given").write_text("zWNDZM6eQGHWpSRTPal5eIUYFTu7EajV\n")
+    given = [
+        "localhost", "reference web-analytics", person, "", "mip-server", "10.0.0.0/24", "",
+        "n", "y", "https://ca.hospital.example/dir", "y", "it@b.example", str(known_by), "kid",
+        str(tmp_path / "given"), "n", "n",
+    ]  # fmt: skip
+    ended = CliRunner().invoke(
+        app, ["deploy", "configure", "--folder", str(folder)], input="\n".join(given) + "\n"
+    )
+    assert ended.exit_code == 0, ended.output
+    made = Installation(folder)
+    assert made.answers.certificate.directory == "https://ca.hospital.example/dir"
+    assert made.answers.has(BlockName.CERTIFICATE_RENEWAL)
+    assert made.secret("certificate-account-key") == b"zWNDZM6eQGHWpSRTPal5eIUYFTu7EajV"
+    assert made.trusted
+    assert made.trusted.read_bytes() == known_by.read_bytes()
+
+
+def test_a_file_that_vouches_for_nobody_is_told(
+    installation: Installation, person: str, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.pem").write_text("nothing")
+    text = answers(person) + (
+        f'[certificate]\nkind = "acme"\nterms_agreed = true\n'
+        f'authorities = "{tmp_path}/empty.pem"\naccount = "a"\naccount_key_file = "/nowhere"\n'
+    )
+    with pytest.raises(DeployError) as raised:
+        installation.configure(text, "answers.toml")
+    fields = {problem.path for problem in raised.value.fields}
+    assert {"certificate.authorities", "certificate.account_key_file"} <= fields

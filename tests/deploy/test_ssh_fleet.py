@@ -2,9 +2,11 @@
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -44,7 +46,13 @@ class Far:
 
     def mip(self, *words: str, seconds: float = 600) -> subprocess.CompletedProcess[str]:
         """Runs `mip deploy` on the administrator's machine, which has no root's SSH settings."""
-        return subprocess.run(
+        process = self.begun(*words)
+        out, errors = process.communicate(timeout=seconds)
+        return subprocess.CompletedProcess(words, process.returncode, out, errors)
+
+    def begun(self, *words: str) -> subprocess.Popen[str]:
+        """The same, while it goes on."""
+        return subprocess.Popen(
             [
                 *("ip", "netns", "exec", NETWORK, str(Path(sys.executable).with_name("mip"))),
                 *("deploy", *words, "--folder", str(self.folder / "installation")),
@@ -55,10 +63,9 @@ class Far:
                 "PYTHONPATH": str(ROOT / "src"),
                 "PATH": f"{self.folder}/ansible/bin:{os.environ['PATH']}",
             },
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=seconds,
-            check=False,
         )
 
     def configured(self, **changed: str) -> None:
@@ -105,6 +112,19 @@ def test_a_server_that_is_not_the_one_it_says_is_not_touched(far: Far) -> None:
     assert ended.returncode == 1
     assert "Host key verification failed" in ended.stdout
     assert far.server.run("test", "-e", "/etc/mip", check=False).returncode == 1
+
+
+def test_a_server_that_loses_its_power_meanwhile_is_told_of(far: Far) -> None:
+    far.configured()
+    setting_up = far.begun("setup")
+    seconds = random.uniform(8, 25)
+    time.sleep(seconds)
+    far.server.cut_power()
+    far.server.boot()
+    out, errors = setting_up.communicate(timeout=120)
+    assert setting_up.returncode == 1, f"after {seconds:.1f} s: {out}"
+    assert "goes on where it stopped" in errors
+    # What follows sets it up.
 
 
 def test_it_is_set_up_by_the_key_and_a_second_run_changes_nothing(far: Far) -> None:

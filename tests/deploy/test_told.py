@@ -15,7 +15,7 @@ from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
 from medmip.deploy.server_files import configuration, server_files, used_secrets
 from medmip.notices.settings import notice_settings
-from tests.deploy.answered import PLAIN, everything, plain
+from tests.deploy.answered import BY_ACME, EVERY_BLOCK, PLAIN, everything, plain
 from tests.deploy.test_configure import NOW, answers
 
 PASSWORD = "a-password-of-the-mail-server"
@@ -66,9 +66,10 @@ def test_services_that_send_get_the_secrets_that_there_are_and_no_others() -> No
 
 
 def test_every_unit_that_fails_is_told_of_by_a_name_that_the_command_knows() -> None:
+    by_acme = parsed(EVERY_BLOCK + BY_ACME, "answers.toml")
     for block in BLOCKS:
         for service in block.services:
-            text = file_of(everything(), f"{service.name}.service")
+            text = file_of(by_acme, f"{service.name}.service")
             assert "OnFailure=mip-notice@%p.service\n" in text
             assert service.name in list(Happening)
     drill = units(Path("/backups"), Path("/identity"))

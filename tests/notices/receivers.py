@@ -41,8 +41,11 @@ class Vouched:
         return made
 
 
-def vouched(folder: Path, name: str, days: int = 90) -> Vouched:
-    """A new authority and a certificate of it, that runs out after so many days."""
+def vouched(folder: Path, name: str, days: int = 90, since: int = 1) -> Vouched:
+    """A new authority and a certificate of it, that runs out after so many days.
+
+    since is for how many days it has been valid already.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
     keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
@@ -59,7 +62,7 @@ def vouched(folder: Path, name: str, days: int = 90) -> Vouched:
             .issuer_name(names[0])
             .public_key(keys[place].public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
+            .not_valid_before(now - timedelta(days=since))
             .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=place == 0, path_length=None), critical=True)
             .add_extension(

@@ -218,14 +218,16 @@ def test_an_old_backup_and_an_ending_certificate_are_told_of_once(
     backups.mkdir()
     made = backups / "mip-1.tar.age"
     made.write_bytes(b"")
-    soon = vouched(tmp_path / "soon", "soon", days=20).chain
+    soon = vouched(tmp_path / "soon", "soon", days=20, since=70).chain
+    # Of an authority that signs for a month: it is renewed meanwhile.
+    short = vouched(tmp_path / "short", "short", days=10, since=20).chain
     home.configuration.write_text(
         tomlkit.dumps(
             {
                 "backup": {"to": str(backups)},
                 "notices": {
                     "webhook": HOOK,
-                    "certificates": [str(soon), str(proof.chain), "/missing.pem"],
+                    "certificates": [str(soon), str(short), str(proof.chain), "/missing.pem"],
                 },
             }
         )

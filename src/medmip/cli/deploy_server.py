@@ -76,6 +76,8 @@ def _asked() -> str:
     }
     typer.echo("Building blocks:")
     for block in BLOCKS:
+        if block.name is BlockName.CERTIFICATE_RENEWAL:
+            continue  # a question of its own, below
         typer.echo(f"  {block.name}: {block.what}")
     usual = "hospital-database reference web-analytics"
     blocks = typer.prompt("Which blocks, with blanks between", default=usual).split()
@@ -103,6 +105,8 @@ def _asked() -> str:
             "chain": typer.prompt("The file of the certificate and its chain, PEM"),
             "key": typer.prompt("The file of its private key, PEM"),
         }
+    elif typer.confirm("Is it to come by ACME, as of Let's Encrypt?", default=False):
+        given["certificate"] = _asked_authority()
     given["login"] = _asked_login()
     if notices := _asked_notices():
         given["notices"] = notices
@@ -133,6 +137,27 @@ def _asked_notices() -> dict[str, object]:
         "The file of a Slack webhook's URL, or nothing", default="", show_default=False
     ):
         told["slack"] = {"secret_file": slack}
+    return told
+
+
+def _asked_authority() -> dict[str, object]:
+    """Which authority signs by ACME; it comes by port 80, which is opened for it."""
+    from medmip.deploy.answers import EVERYBODY
+
+    told: dict[str, object] = {
+        "kind": "acme",
+        "directory": typer.prompt("The address of its directory", default=EVERYBODY),
+        "terms_agreed": typer.confirm("Do you agree to the terms of that authority?"),
+    }
+    for name, question in {
+        "contact": "An e-mail address that it may write to, or nothing",
+        "authorities": "The file of its own certificates, PEM, or nothing where all know it",
+        "account": "The identifier of an account that it gave, or nothing",
+    }.items():
+        if given := typer.prompt(question, default="", show_default=False):
+            told[name] = given
+    if "account" in told:
+        told["account_key_file"] = typer.prompt("The file of that account's key")
     return told
 
 

@@ -32,6 +32,7 @@ class Happening(StrEnum):
     DRILL = "mip-drill"
     NODE = "mip"
     IMAGING = "mip-imaging"
+    CERTIFICATE = "mip-certificate"
     DEPLOYED = "deployment-finished"
     NOT_DEPLOYED = "deployment-failed"
 

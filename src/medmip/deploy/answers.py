@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -25,6 +25,8 @@ from medmip.errors import FieldProblem, MipError
 from medmip.imaging.settings import ImagingSettings
 from medmip.notices.settings import NoticeSettings
 
+EVERYBODY = "https://acme-v02.api.letsencrypt.org/directory"
+"""Let's Encrypt, which signs for any name in the public DNS."""
 ANYWHERE = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 Networks: TypeAlias = tuple[IPvAnyNetwork, ...]
 
@@ -68,24 +70,50 @@ class Server(_Part):
 
 
 class Who(_Part):
-    """Which networks (CIDR) may come in: people by 443, maintainers by 22, sites at a hub."""
+    """Which networks (CIDR) may come in: people by 443, maintainers by 22, sites at a hub.
+
+    authorities are those that sign by ACME, which come by 80 where one is used.
+    """
 
     maintainers: Networks = Field(min_length=1)
     people: Networks = ANYWHERE
     sites: Networks = ANYWHERE
+    authorities: Networks = ANYWHERE
 
 
 class Certificate(_Part):
-    """The portal's certificate: of an authority of our own, or from files of the hospital."""
+    """The portal's certificate: of an authority of our own, from files of the hospital, by ACME.
 
-    kind: Literal["own", "files"] = "own"
+    By ACME, directory is the authority's address, authorities a file (PEM) of certificates that it
+    is known by where not everybody knows it, contact an e-mail address that it may write to, and
+    terms_agreed says that somebody agrees to its terms. account and account_key_file are what some
+    authorities give beforehand ("external account binding").
+    """
+
+    kind: Literal["own", "files", "acme"] = "own"
     chain: str = ""
     key: str = ""
+    directory: str = Field("", pattern=r"^(https://[^\s\"]+)?$")
+    authorities: str = Field("", pattern=r"^(/.+)?$")
+    contact: str = Field("", pattern=r"^([^\s@]+@[^\s@]+)?$")
+    terms_agreed: bool = False
+    account: str = ""
+    account_key_file: str = Field("", pattern=r"^(/.+)?$")
 
     @model_validator(mode="after")
-    def _files_are_named(self) -> "Certificate":
+    def _is_whole(self) -> "Certificate":
         if (self.kind == "files") != bool(self.chain and self.key):
-            raise ValueError("kind = 'files' names chain and key; kind = 'own' names neither")
+            raise ValueError("kind = 'files' names chain and key; no other kind names them")
+        by_acme = (self.directory, self.authorities, self.contact, self.account, self.terms_agreed)
+        if self.kind != "acme" and any((*by_acme, self.account_key_file)):
+            raise ValueError(f"kind = '{self.kind}' names nothing of ACME's")
+        if self.kind == "acme" and not self.terms_agreed:
+            raise ValueError(
+                "terms_agreed = true says that you agree to the terms of the authority; it signs "
+                "for nobody else"
+            )
+        if bool(self.account) != bool(self.account_key_file):
+            raise ValueError("account and account_key_file come together")
         return self
 
 
@@ -143,12 +171,21 @@ class Answers(_Part):
             raise ValueError("notices: name a secret_file here; it becomes a credential there")
         if self.imaging.receiver.port != DICOM:
             raise ValueError(f"imaging.receiver.port is {DICOM} in an installation")
+        by_acme = self.certificate.kind == "acme"
+        if by_acme and _is_number(self.name):
+            raise ValueError("certificate.kind = 'acme' is for a name, and name is a number")
+        if BlockName.CERTIFICATE_RENEWAL in self.blocks and not by_acme:
+            raise ValueError("certificate-renewal comes with certificate.kind = 'acme'")
         return self
 
     @property
     def every_block(self) -> tuple[Block, ...]:
         """The blocks that were asked for, and those that they need."""
-        return blocks_of(self.blocks)
+        blocks = blocks_of(self.blocks)
+        portal = any(block.name is BlockName.WEB_ANALYTICS for block in blocks)
+        if portal and self.certificate.kind == "acme":
+            return blocks_of((*self.blocks, BlockName.CERTIFICATE_RENEWAL))
+        return blocks
 
     def has(self, name: BlockName) -> bool:
         return any(block.name == name for block in self.every_block)
@@ -160,8 +197,17 @@ class Answers(_Part):
             Audience.MAINTAINERS: self.who.maintainers,
             Audience.PEOPLE: self.who.people,
             Audience.SITES: self.who.sites,
+            Audience.AUTHORITIES: self.who.authorities,
             Audience.SCANNERS: [peer.address for peer in self.imaging.receiver.peers],
         }
+
+
+def _is_number(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def parsed(text: str, where: str) -> Answers:

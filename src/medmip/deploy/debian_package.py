@@ -44,6 +44,8 @@ rm -rf "$place"
 python3 -m venv "$place"
 "$place/bin/python" -m pip install --quiet --disable-pip-version-check --no-index \\
     --no-warn-script-location --find-links {wheels} 'medmip[deploy]=={version}'
+# Before dpkg notes that it is done.
+sync -f "$place"
 ln -sfn "$place/bin/mip" /usr/local/bin/mip
 """
 

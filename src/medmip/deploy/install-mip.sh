@@ -46,6 +46,10 @@ here=$(dpkg --print-architecture)
 [ "$wanted" = "$here" ] || refuse "the bundle is for $wanted, and this machine is $here" \
     'Get the bundle that was made for this kind of processor.'
 
+# Where only the shell of a run before this one was killed, its apt is waited for.
+exec 9>/run/lock/mip-install
+flock -w 600 9 || refuse 'another run of this is going on' 'Wait for its end: ps -C apt-get.'
+
 # Packages stay, so that `mip deploy setup` finds those of the blocks that are answered.
 place=/var/lib/mip-packages
 rm -rf "$place.partial"
@@ -68,8 +72,11 @@ alone='-o Dir::Etc::SourceList=/etc/apt/sources.list.d/mip.list -o Dir::Etc::Sou
 apt-get -qq $alone -o APT::Get::List-Cleanup=0 -o APT::Update::Error-Mode=any update ||
     refuse 'apt does not take the packages of the bundle' 'The lines above say why.'
 export DEBIAN_FRONTEND=noninteractive
-# Where a run before this one was killed.
-dpkg --configure -a || refuse 'a package cannot be configured' 'See to what it says above.'
+# Where a run before this one was killed: what is half there, and what that waits for.
+dpkg --configure -a --force-confdef --force-confold || true
+# shellcheck disable=SC2086
+apt-get -qq $alone --no-install-recommends -y -f install ||
+    refuse 'a package cannot be configured' 'See to what it says above.'
 # shellcheck disable=SC2086
 apt-get -qq $alone --no-install-recommends -y install mip ||
     refuse 'apt could not install MIP' 'See to what it says above, and run this again.'

@@ -10,7 +10,14 @@ from pathlib import Path
 from medmip.catalogue.atomic_file import alone, write_atomically
 from medmip.deploy import machine, portal_certificate
 from medmip.deploy.answers import Answers, parsed, read
-from medmip.deploy.blocks.registry import AUTHORITY_KEY, NOTICES, OIDC, PORTAL_KEY, REPORT_KEY
+from medmip.deploy.blocks.registry import (
+    ACCOUNT_KEY,
+    AUTHORITY_KEY,
+    NOTICES,
+    OIDC,
+    PORTAL_KEY,
+    REPORT_KEY,
+)
 from medmip.deploy.errors import DeployError
 from medmip.deploy.server_files import used_secrets
 from medmip.deploy.vault import IDENTITY, Vault
@@ -23,6 +30,7 @@ answers.toml    what was answered: change it, then `mip deploy configure --answe
 secrets/        secrets, each a file of age, readable by the recipients in answers.toml
 portal.pem      the portal's certificate
 authority.pem   the authority that vouches for it, where it is our own: give it to browsers
+authorities.pem the authority that signs it by ACME, where not everybody knows that
 report-key.pub  proves reports of `mip deploy validate`: give it to whoever reads them
 identity.txt    what `mip deploy setup` reads the secrets with: in no repository, in no backup
 
@@ -63,6 +71,19 @@ class Installation:
     def authority(self) -> Path:
         """The certificate of our own authority; missing where the hospital's is used."""
         return self.folder / "authority.pem"
+
+    @property
+    def authorities(self) -> Path:
+        """What an authority that signs by ACME is known by; missing where everybody knows it."""
+        return self.folder / "authorities.pem"
+
+    @property
+    def trusted(self) -> Path | None:
+        """The certificates that vouch for the portal; None where everybody knows who does."""
+        by = self.answers.certificate
+        if by.kind == "own":
+            return self.authority
+        return self.authorities if by.authorities else None
 
     @property
     def report_key(self) -> Path:
@@ -160,9 +181,16 @@ class Installation:
                 self.vault.keep(
                     NOTICES[way], Path(settings.secret_file).read_bytes().strip(b"\r\n")
                 )
-        if answers.certificate.kind == "files" and PORTAL_KEY in used:
-            self.vault.keep(_GIVEN_KEY, Path(answers.certificate.key).read_bytes())
-            _write(self.certificate, Path(answers.certificate.chain).read_bytes())
+        by = answers.certificate
+        if ACCOUNT_KEY in used:
+            self.vault.keep(ACCOUNT_KEY, Path(by.account_key_file).read_bytes().strip())
+        if by.authorities:
+            _write(self.authorities, Path(by.authorities).read_bytes())
+        else:
+            self.authorities.unlink(missing_ok=True)
+        if by.kind == "files" and PORTAL_KEY in used:
+            self.vault.keep(_GIVEN_KEY, Path(by.key).read_bytes())
+            _write(self.certificate, Path(by.chain).read_bytes())
             self.authority.unlink(missing_ok=True)
         elif PORTAL_KEY in used:
             self._sign(answers.name, now)

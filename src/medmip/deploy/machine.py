@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from cryptography import x509
+
 from medmip.deploy import portal_certificate
 from medmip.deploy.answers import Answers
 from medmip.deploy.blocks.declaration import CONFIGURATION, Audience
@@ -101,6 +103,15 @@ def _files(answers: Answers, now: datetime) -> Iterator[FieldProblem]:
             yield FieldProblem("certificate", f"{error.filename}: {error.strerror}")
         except DeployError as error:
             yield FieldProblem("certificate", error.what)
+    for field in ("authorities", "account_key_file"):
+        path = getattr(certificate, field)
+        if path and not os.access(path, os.R_OK):
+            yield FieldProblem(f"certificate.{field}", "the file is not there or not readable")
+    if certificate.authorities and os.access(certificate.authorities, os.R_OK):
+        try:
+            x509.load_pem_x509_certificates(Path(certificate.authorities).read_bytes())
+        except ValueError:
+            yield FieldProblem("certificate.authorities", "there is no certificate in PEM in it")
     oidc = answers.login.oidc
     if oidc and oidc.client_secret_file and not os.access(oidc.client_secret_file, os.R_OK):
         yield FieldProblem("login.oidc.client_secret_file", "the file is not there or not readable")

@@ -158,6 +158,8 @@ def _inventory(answers: Answers, workspace: Path) -> dict[str, object]:
     if not server.is_here:
         # Nobody is there to be asked whether a server is the one that it says.
         told = ["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"]
+        # A server that lost its power says nothing any more: half a minute of that is the end.
+        told += ["-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3"]
         how = {"ansible_host": server.host, "ansible_user": server.user}
         if server.host_key:
             told += ["-o", f"UserKnownHostsFile={workspace / _KNOWN}"]

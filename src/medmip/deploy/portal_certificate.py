@@ -67,6 +67,24 @@ def signed(
     )
 
 
+def request(key: bytes, name: str) -> bytes:
+    """What an authority is asked to sign (PEM): this name with this private key."""
+    return (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(x509.Name([]))
+        .add_extension(x509.SubjectAlternativeName([_general(name)]), critical=True)
+        .sign(_elliptic(key), hashes.SHA256())
+        .public_bytes(Encoding.PEM)
+    )
+
+
+def asks_for(asked: bytes, key: bytes, name: str) -> bool:
+    """Whether a request (PEM) is for this private key and name."""
+    held = x509.load_pem_x509_csr(asked)
+    names = held.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return held.public_key() == _elliptic(key).public_key() and [*names] == [_general(name)]
+
+
 def is_due(certificate: bytes, key: bytes, name: str, now: datetime) -> bool:
     """Whether a certificate of ours is for another name or key, or soon runs out."""
     held = x509.load_pem_x509_certificate(certificate)

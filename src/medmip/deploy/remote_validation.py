@@ -27,8 +27,8 @@ def validate_there(installation: Installation, say: Callable[[str], None]) -> Re
         judged_by, report = workspace / "judged-by", workspace / "report.json"
         judged_by.mkdir()
         (judged_by / "answers.toml").write_text(_as_seen_there(answers))
-        if installation.authority.exists():
-            (judged_by / "authority.pem").write_bytes(installation.authority.read_bytes())
+        if known_by := installation.trusted:
+            (judged_by / known_by.name).write_bytes(known_by.read_bytes())
         variables = {
             "become": answers.server.user != "root",
             "program": PROGRAM,

@@ -6,6 +6,7 @@ from pathlib import Path
 from shlex import quote
 
 from medmip.deploy.answers import Answers
+from medmip.deploy.blocks.certificate import OF_SETUP
 from medmip.deploy.blocks.declaration import (
     CONFIGURATION,
     FORMER,
@@ -17,7 +18,7 @@ from medmip.deploy.blocks.declaration import (
 )
 from medmip.deploy.blocks.firewall import QUIET
 from medmip.deploy.blocks.proxy import CERTIFICATE
-from medmip.deploy.blocks.registry import BLOCKS, blocks_of
+from medmip.deploy.blocks.registry import BLOCKS, CERTIFICATE_STATE, blocks_of
 from medmip.deploy.contents import CLOSED_HUB
 from medmip.deploy.installation import Installation
 from medmip.deploy.playbook import play, refuse_others, workspace_of
@@ -117,10 +118,15 @@ if test "$mode" = do && test ! -e /etc/nftables.conf; then
 fi
 """
 )
+_CERTIFICATE = f"""\
+gone {" ".join(OF_SETUP)}
+gone {CERTIFICATE_STATE} /var/lib/private/{CERTIFICATE_STATE.rpartition("/")[2]}
+"""
 _OTHERS = {
     BlockName.HOSPITAL_DATABASE: _DATABASE,
     BlockName.FEDERATION_HUB: _HUB,
     BlockName.WEB_ANALYTICS: _PROXY,
+    BlockName.CERTIFICATE_RENEWAL: _CERTIFICATE,
     BlockName.INFRASTRUCTURE: _FIREWALL,
 }
 

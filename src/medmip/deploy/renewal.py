@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from medmip.deploy.blocks.declaration import HOME, PROGRAM, USER
-from medmip.deploy.blocks.registry import AUTHORITY_KEY, OIDC, PORTAL_KEY, REPORT_KEY
+from medmip.deploy.blocks.registry import ACCOUNT_KEY, AUTHORITY_KEY, OIDC, PORTAL_KEY, REPORT_KEY
 from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
 from medmip.deploy.server_files import used_secrets
@@ -68,6 +68,12 @@ def _check(installation: Installation, names: Sequence[str]) -> None:
     answers = installation.answers
     known = [one.name for one in ROTATED]
     for name in names:
+        if name == ACCOUNT_KEY:
+            raise DeployError(
+                f"{ACCOUNT_KEY} is the authority's to make anew",
+                remedy="Put the new one into the file that the answers name, then "
+                "`mip deploy configure --answers` and `mip deploy setup`.",
+            )
         if name == OIDC:
             raise DeployError(
                 f"{OIDC} is the provider's to make anew",
@@ -79,7 +85,7 @@ def _check(installation: Installation, names: Sequence[str]) -> None:
                 f"There is no secret called {name}", remedy=f"There are {', '.join(known)}."
             )
         used = {secret.name for secret in used_secrets(answers)}
-        ours = answers.certificate.kind == "own" and name in used
+        ours = answers.certificate.kind != "files" and name in used
         if name in (PORTAL_KEY, AUTHORITY_KEY) and not ours:
             raise DeployError(
                 f"{name} is not ours: the hospital gives the portal's certificate",

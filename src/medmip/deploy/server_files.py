@@ -5,11 +5,19 @@ from typing import Any
 
 import tomlkit
 
-from medmip.deploy.answers import Answers
+from medmip.deploy.answers import EVERYBODY, Answers
+from medmip.deploy.blocks.certificate import AUTHORITIES, SETTINGS, settings
 from medmip.deploy.blocks.declaration import HOME, USER, BlockName, Secret
 from medmip.deploy.blocks.firewall import ruleset
 from medmip.deploy.blocks.proxy import CERTIFICATE, proxy
-from medmip.deploy.blocks.registry import AUTHORITY_KEY, NOTICE, NOTICES, OIDC, PORTAL_KEY
+from medmip.deploy.blocks.registry import (
+    ACCOUNT_KEY,
+    AUTHORITY_KEY,
+    NOTICE,
+    NOTICES,
+    OIDC,
+    PORTAL_KEY,
+)
 from medmip.deploy.blocks.rotation import rotation
 from medmip.deploy.blocks.units import timer, unit
 
@@ -70,10 +78,23 @@ def server_files(answers: Answers) -> tuple[ServerFile, ...]:
     if answers.has(BlockName.WEB_ANALYTICS):
         files.append(
             ServerFile(
-                "/etc/nginx/sites-enabled/mip.conf", proxy(answers.name), BlockName.WEB_ANALYTICS
+                "/etc/nginx/sites-enabled/mip.conf",
+                proxy(answers.name, is_asked=answers.has(BlockName.CERTIFICATE_RENEWAL)),
+                BlockName.WEB_ANALYTICS,
             )
         )
+    if answers.has(BlockName.CERTIFICATE_RENEWAL):
+        files.append(_renewal(answers))
     return tuple(files)
+
+
+def _renewal(answers: Answers) -> ServerFile:
+    by = answers.certificate
+    known_by = AUTHORITIES if by.authorities else ""
+    directory = by.directory or EVERYBODY
+    text = settings(answers.name, directory, by.contact, by.account, known_by=known_by)
+    # With the portal, which begins by it.
+    return ServerFile(SETTINGS, text, BlockName.WEB_ANALYTICS)
 
 
 def used_secrets(answers: Answers) -> tuple[Secret, ...]:
@@ -85,6 +106,8 @@ def used_secrets(answers: Answers) -> tuple[Secret, ...]:
         settings = answers.notices.channels.get(way)
         if settings is None or not settings.has_secret:
             unused.add(name)
+    if not answers.certificate.account:
+        unused.add(ACCOUNT_KEY)
     if answers.certificate.kind == "files":
         unused.add(AUTHORITY_KEY)
     if not answers.has(BlockName.WEB_ANALYTICS):

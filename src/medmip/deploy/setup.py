@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from medmip.deploy.answers import Answers
+from medmip.deploy.blocks.certificate import AUTHORITIES, INTERIM
 from medmip.deploy.blocks.declaration import (
     CONFIGURATION,
     FORMER,
@@ -126,7 +127,11 @@ def _block(
     theirs = [file for file in everything if file.block is block.name]
     if block.name is BlockName.WEB_ANALYTICS:
         chain = installation.certificate.read_text(encoding="ascii")
-        theirs.append(ServerFile(CERTIFICATE, chain, block.name))
+        by_acme = answers.has(BlockName.CERTIFICATE_RENEWAL)
+        theirs.append(ServerFile(INTERIM if by_acme else CERTIFICATE, chain, block.name))
+    if block.name is BlockName.CERTIFICATE_RENEWAL and answers.certificate.authorities:
+        known_by = installation.authorities.read_text(encoding="ascii")
+        theirs.append(ServerFile(AUTHORITIES, known_by, block.name))
     contents = {file.path: file.text.encode() for file in theirs}
     secrets = [one for one in used_secrets(answers) if one in block.secrets and one.path]
     contents |= {secret.path: installation.secret(secret.name) for secret in secrets}

@@ -16,6 +16,7 @@ from medmip.catalogue.atomic_file import write_atomically
 from medmip.deploy.acceptance import Check, Report
 from medmip.deploy.answers import Answers
 from medmip.deploy.blocks.declaration import HOME, PROGRAM, USER, Audience, BlockName
+from medmip.deploy.certificate_renewal import Renewal
 from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
 from medmip.deploy.portal_validation import look_at_portal
@@ -42,6 +43,7 @@ def validate(installation: Installation, version: str) -> Report:
         ("node", _node),
         ("database", lambda: _database(answers)),
         ("analysis", _analysis),
+        ("the certificate by ACME", lambda: _certificate(answers)),
         ("portal", lambda: _portal(installation, answers)),
         ("backups", lambda: _backups(answers)),
         ("disk", lambda: _disk(answers)),
@@ -217,8 +219,19 @@ def _analysis() -> Iterator[Check]:
 
 def _portal(installation: Installation, answers: Answers) -> Iterator[Check]:
     if answers.has(BlockName.WEB_ANALYTICS):
-        own = installation.authority
-        yield from look_at_portal(answers.name, own if own.exists() else None)
+        yield from look_at_portal(answers.name, installation.trusted)
+
+
+def _certificate(answers: Answers) -> Iterator[Check]:
+    if answers.has(BlockName.CERTIFICATE_RENEWAL):
+        why = Renewal().why_due(datetime.now(UTC))
+        yield Check(
+            "the certificate by ACME",
+            not why,
+            why or "it is of this authority, and not due",
+            "`systemctl start mip-certificate` orders it; `journalctl -u mip-certificate` says "
+            "what the authority met: it comes by port 80 of the name.",
+        )
 
 
 def _backups(answers: Answers) -> Iterator[Check]:

@@ -18,6 +18,8 @@ from medmip.notices.outbox import Outbox
 LOW, ENOUGH = 0.10, 0.12
 """Free shares of a disk: below the one it is told of, above the other it is over."""
 ENDING = timedelta(days=21)
+SHARE_ENDING = 4
+"""Of one that is signed for weeks or days: a quarter of its life, after it should be renewed."""
 SILENCE = 300.0
 """Seconds without a sign of life before a hospital counts as lost; a restart takes less."""
 
@@ -67,4 +69,5 @@ def _ends(path: Path) -> bool | None:
         (held, *_) = x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError):
         return None
-    return held.not_valid_after_utc - datetime.now(UTC) < ENDING
+    life = held.not_valid_after_utc - held.not_valid_before_utc
+    return held.not_valid_after_utc - datetime.now(UTC) < min(ENDING, life / SHARE_ENDING)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import uuid4
 
-SERVICES = ("mip", "mip-backup", "mip-drill", "mip-imaging")
+SERVICES = ("mip", "mip-backup", "mip-certificate", "mip-drill", "mip-imaging")
 """Units of systemd that a notice may name."""
 _UUID = re.compile(r"([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?")
 _NODE = re.compile(r"([a-z2-7]{16})?")

@@ -30,6 +30,8 @@ class BlockName(StrEnum):
     DATA_FACTORY = "data-factory"
     WEB_ANALYTICS = "web-analytics"
     FEDERATION_HUB = "federation-hub"
+    CERTIFICATE_RENEWAL = "certificate-renewal"
+    """Asked for by the answers' certificate, and not by its name."""
 
 
 class Audience(StrEnum):
@@ -40,6 +42,7 @@ class Audience(StrEnum):
     PEOPLE = "people"
     SITES = "sites"
     SCANNERS = "scanners"
+    AUTHORITIES = "authorities"
 
     @property
     def words(self) -> str:
@@ -53,6 +56,7 @@ _WORDS = {
     Audience.PEOPLE: "networks of people",
     Audience.SITES: "networks of the federation's sites",
     Audience.SCANNERS: "addresses of scanners and archives",
+    Audience.AUTHORITIES: "networks of the authority that signs the certificate",
 }
 
 
@@ -93,9 +97,11 @@ class Secret:
 class Service:
     """A program of ours under systemd.
 
-    arguments are those of `mip`, where `{name}` stands for the address that people type. compiles
-    says whether it makes machine code at run time, which forbids W^X; network whether it speaks to
-    other machines. Where when is set the service runs then, by a timer, and ends.
+    arguments are those of `mip`, where `{name}` stands for the address that people type, or those
+    of a module of ours. compiles says whether it makes machine code at run time, which forbids
+    W^X; network whether it speaks to other machines. Where when is set the service runs then, by a
+    timer, and ends. Where state is set it runs under an account of its own, which is there while it
+    runs and has this folder; root then does what afterwards says, an argument of the module.
     """
 
     name: str
@@ -108,6 +114,14 @@ class Service:
     compiles: bool = True
     network: bool = True
     when: str = ""
+    module: str = ""
+    state: str = ""
+    afterwards: str = ""
+
+    @property
+    def command(self) -> str:
+        """The program, before its arguments."""
+        return f"{PROGRAM}/bin/python -m {self.module}" if self.module else f"{PROGRAM}/bin/mip"
 
     @property
     def unit(self) -> str:

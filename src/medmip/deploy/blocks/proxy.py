@@ -1,4 +1,4 @@
-"""nginx before the portal: TLS 1.3, and nothing else."""
+"""nginx before the portal: TLS 1.3, and nothing else but what an authority asks for."""
 
 from ipaddress import ip_address
 
@@ -8,25 +8,54 @@ from medmip.deploy.blocks.registry import PORTAL, PORTAL_KEY
 CERTIFICATE = f"{CONFIGURATION}/portal.pem"
 
 _OTHERS = """\
-server {
-  listen 443 ssl default_server;
-  listen [::]:443 ssl default_server;
+server {{
+  listen {port} ssl default_server;
+  listen [::]:{port} ssl default_server;
   ssl_reject_handshake on;
   ssl_protocols TLSv1.3;
-}
+}}
+"""
+CHALLENGES = 8402
+"""Where, on loopback and while a certificate is ordered alone, an authority is answered."""
+_AUTHORITY = """\
+server {{
+  listen 80;
+  listen [::]:80;
+  server_name {name};
+  server_tokens off;
+  location /.well-known/acme-challenge/ {{
+    proxy_pass http://127.0.0.1:{port};
+    proxy_set_header Host $host;
+  }}
+  location / {{
+    return 301 https://{name}$request_uri;
+  }}
+}}
 """
 
 
-def proxy(name: str, *, secrets: str = f"{CONFIGURATION}/secrets", at: str = CERTIFICATE) -> str:
-    """The site of nginx; name is what people type, another name is refused in the handshake."""
+def proxy(
+    name: str,
+    *,
+    secrets: str = f"{CONFIGURATION}/secrets",
+    at: str = CERTIFICATE,
+    is_asked: bool = False,
+    port: int = 443,
+) -> str:
+    """The site of nginx; name is what people type, another name is refused in the handshake.
+
+    is_asked says whether an authority comes by port 80 to see that the name is ours; port is where
+    it listens, above 1024 in a container without privileges.
+    """
     # A browser that was given a number names nobody in the handshake.
-    others = "" if _is_number(name) else _OTHERS
+    others = "" if _is_number(name) else _OTHERS.format(port=port)
+    asked = _AUTHORITY.format(name=name, port=CHALLENGES) if is_asked else ""
     return f"""\
 # Written by `mip deploy setup`.
-{others}\
+{others}{asked}\
 server {{
-  listen 443 ssl http2;
-  listen [::]:443 ssl http2;
+  listen {port} ssl http2;
+  listen [::]:{port} ssl http2;
   server_name {name};
   # Here, since from Debian 13 on nginx.conf says it for all sites, and twice is refused.
   server_tokens off;

@@ -29,6 +29,9 @@ NOTICES: dict[ChannelName, str] = {
     "webhook": "notices-webhook",
 }
 """The secret of each way by which people are told, by the way's name."""
+ACCOUNT_KEY = "certificate-account-key"
+CERTIFICATE_STATE = "/var/lib/mip-certificate"
+"""What the account that orders certificates has to itself."""
 PORTAL = 8080
 DICOM = 11112
 BROKER = 4222
@@ -188,6 +191,42 @@ WEB_ANALYTICS = Block(
         ),
     ),
 )
+CERTIFICATE_RENEWAL = Block(
+    BlockName.CERTIFICATE_RENEWAL,
+    'the portal\'s certificate by ACME; it comes with `certificate.kind` "acme"',
+    needs=(BlockName.WEB_ANALYTICS,),
+    ports=(
+        Port(
+            80,
+            "nginx",
+            Audience.AUTHORITIES,
+            "the authority looks whether the name is this server's; all else is sent to 443",
+        ),
+    ),
+    services=(
+        Service(
+            "mip-certificate",
+            "MIP: the portal's certificate",
+            "order",
+            writes=(),
+            after=("nginx.service",),
+            credentials=(ACCOUNT_KEY,),
+            compiles=False,
+            when="*-*-* 00/6:40:00",
+            module="medmip.deploy.certificate_service",
+            state=CERTIFICATE_STATE,
+            afterwards="take",
+        ),
+    ),
+    secrets=(
+        Secret(
+            ACCOUNT_KEY,
+            f"{CONFIGURATION}/secrets/{ACCOUNT_KEY}",
+            "root",
+            "what the authority gave for an account with it, where the answers name one",
+        ),
+    ),
+)
 BLOCKS = (
     INFRASTRUCTURE,
     HOSPITAL_DATABASE,
@@ -196,6 +235,7 @@ BLOCKS = (
     ALGORITHM_FACTORY,
     DATA_FACTORY,
     WEB_ANALYTICS,
+    CERTIFICATE_RENEWAL,
 )
 """In the order in which they are set up: what the node finds in its home stands before it."""
 

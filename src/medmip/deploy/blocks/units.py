@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from medmip.deploy.blocks.declaration import HOME, PROGRAM, USER, Secret, Service
+from medmip.deploy.blocks.declaration import HOME, USER, Secret, Service
 
 ON_FAILURE = "OnFailure=mip-notice@%p.service"
 """Tells people, where they asked for it; a unit that is started again has not failed."""
@@ -52,12 +52,12 @@ def unit(service: Service, name: str, backups: str, secrets: Sequence[Secret] = 
         "StartLimitBurst=20",
         "",
         "[Service]",
-        f"User={USER}",
-        f"Group={USER}",
-        f"Environment=HOME={HOME} MIP_HOME={HOME} PYTHONUNBUFFERED=1",
-        f"WorkingDirectory={HOME}",
-        f"ExecStart={PROGRAM}/bin/mip {service.arguments.format(name=name)}",
+        *_account(service),
+        f"ExecStart={service.command} {service.arguments.format(name=name)}",
     ]
+    if service.afterwards:
+        # With a plus: as root, which needs no confining.
+        lines.append(f"ExecStartPost=+{service.command} {service.afterwards}")
     if service.when:
         lines.append("Type=oneshot")
     else:
@@ -79,6 +79,24 @@ def unit(service: Service, name: str, backups: str, secrets: Sequence[Secret] = 
     if not service.when:
         lines += ["", "[Install]", "WantedBy=multi-user.target"]
     return "\n".join(lines) + "\n"
+
+
+def _account(service: Service) -> list[str]:
+    if not service.state:
+        return [
+            f"User={USER}",
+            f"Group={USER}",
+            f"Environment=HOME={HOME} MIP_HOME={HOME} PYTHONUNBUFFERED=1",
+            f"WorkingDirectory={HOME}",
+        ]
+    return [
+        "DynamicUser=yes",
+        f"StateDirectory={service.state.removeprefix('/var/lib/')}",
+        "StateDirectoryMode=0700",
+        f"Environment=HOME={service.state} PYTHONUNBUFFERED=1",
+        f"WorkingDirectory={service.state}",
+        "TimeoutStartSec=600",
+    ]
 
 
 def timer(service: Service) -> str:
