@@ -32,7 +32,7 @@ from medmip.store.state import open_state
 from tests.imaging.brain import EDGE, affine, head, write_atlas
 
 MIP = [sys.executable, "-c", "import sys; from medmip.cli.main import main; main(sys.argv[1:])"]
-STEPS = ["correct", "extract", "register", "segment", "measure"]
+STEPS = ["inspect", "correct", "extract", "register", "segment", "measure"]
 
 
 def run(*arguments):
@@ -119,6 +119,8 @@ def test_a_record_tells_where_its_numbers_come_from(measured, home):
     assert {"dipy", "simpleitk", "scipy"} <= set(record.tools)
     assert record.quality.likeness > 0.9
     assert record.quality.cnr > 5
+    assert 0 < record.quality.efc < 1
+    assert record.quality.fber > 50
     assert not (home.imaging / "measuring" / "one").exists()
     # The record tells of nobody.
     assert "pseudonym" not in (measured / "volumes.json").read_text()
@@ -147,7 +149,7 @@ def test_a_killed_measurement_goes_on_and_gives_the_same_numbers(measured, home,
                 break
     work = home.imaging / "measuring" / "killed"
     done = [name for name in STEPS if (work / name).exists()]
-    assert done == ["correct", "extract"]
+    assert done == ["inspect", "correct", "extract"]
     told = list(measured_apart(home, "killed", "small", "fast"))
     ended = [(one.step, one.anew) for one in told if one.seconds is not None]
     assert ended == [(name, name not in done) for name in STEPS]

@@ -32,7 +32,7 @@ export const scansApi = {
     return call<Schemas['ScanPage']>('GET', `/imaging/scans?${asked.toString()}`);
   },
   inbox: () => call<ScanItem[]>('GET', '/imaging/inbox'),
-  queue: () => call<Schemas['QueuePage']>('GET', '/imaging/queue'),
+  queue: () => call<Schemas['QueuePage']>('GET', '/imaging/queue?limit=10'),
   changeQueue: (change: QueueChange, scans: string[] | null) => call<Schemas['QueueAnswer']>('POST', '/imaging/queue', { change, scans }),
   sheet: (id: string) => call<ScanSheet>('GET', place(id)),
   slices: (id: string) => call<Slices>('GET', `${place(id)}/slices`),

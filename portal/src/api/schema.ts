@@ -4025,9 +4025,12 @@ export interface components {
          * Judgement
          * @description The volumes and quality measures of one scan beside those of the reference.
          *
-         *     scans is how many these were; with fewer than needed there is no z. quality is z by measure.
+         *     scans is how many these were; with fewer than needed there is no z. quality is z by measure,
+         *     flagged the measures that are far on their bad side.
          */
         Judgement: {
+            /** Flagged */
+            flagged: string[];
             /** Needed */
             needed: number;
             /** Quality */
@@ -5441,11 +5444,17 @@ export interface components {
          * @description How good scan and measurement are.
          *
          *     snr is white matter's mean over its width, cnr its distance from grey matter over that width;
-         *     likeness the correlation with the template after registration.
+         *     likeness the correlation with the template after registration. efc, the entropy focus
+         *     criterion, rises with movement during the scan, and fber, the energy of the head over that of
+         *     the air, falls; both None where it was measured before they were, fber where no air was kept.
          */
         Quality: {
             /** Cnr */
             cnr: number;
+            /** Efc */
+            efc?: number | null;
+            /** Fber */
+            fber?: number | null;
             /** Likeness */
             likeness: number;
             /** Snr */

@@ -52,7 +52,7 @@ test('scans are told with their verdicts, and chosen by them', async () => {
   const asked: string[] = [];
   vi.stubGlobal('fetch', (url: string) => {
     if (url.includes('/published')) return Promise.resolve(new Response('[]', { headers: { 'Content-Type': 'application/json' } }));
-    if (url.endsWith('/queue')) return Promise.resolve(new Response(JSON.stringify(idle), { headers: { 'Content-Type': 'application/json' } }));
+    if (url.includes('/queue')) return Promise.resolve(new Response(JSON.stringify(idle), { headers: { 'Content-Type': 'application/json' } }));
     asked.push(url);
     const items = url.includes('verdict=refused') ? [refused] : [taken, refused];
     const answer = url.includes('/inbox') ? [lying] : { total: items.length, items };

@@ -73,6 +73,9 @@ export const germanReview: typeof reviewTexts = {
     snr: 'Signal zu Rauschen',
     cnr: 'Kontrast zu Rauschen',
     likeness: 'Ähnlichkeit mit der Vorlage',
+    efc: 'Entropie-Fokus (hoch nach Bewegung)',
+    fber: 'Kopf zu Luft (niedrig nach Bewegung)',
+    flagged: 'bitte ansehen',
     z: (z) => `z ${z}`,
     setting: 'Einstellung',
     atlas: 'Atlas',
@@ -83,6 +86,7 @@ export const germanReview: typeof reviewTexts = {
     title: 'Wie sie vermessen wurde',
     columns: { step: 'Schritt', seconds: 'Sekunden', figures: 'Protokoll', hashes: 'Kam hinein, kam heraus' },
     names: {
+      inspect: 'nach Bewegung sehen',
       correct: 'Feld ausgleichen',
       extract: 'Gehirn herauslösen',
       register: 'registrieren',

@@ -73,6 +73,9 @@ export const frenchReview: typeof reviewTexts = {
     snr: 'Signal sur bruit',
     cnr: 'Contraste sur bruit',
     likeness: 'Ressemblance au modèle',
+    efc: 'Foyer d’entropie (élevé après mouvement)',
+    fber: 'Tête sur air (bas après mouvement)',
+    flagged: 'à regarder',
     z: (z) => `z ${z}`,
     setting: 'Réglage',
     atlas: 'Atlas',
@@ -83,6 +86,7 @@ export const frenchReview: typeof reviewTexts = {
     title: 'Comment il a été mesuré',
     columns: { step: 'Étape', seconds: 'Secondes', figures: 'Journal', hashes: 'Entré, sorti' },
     names: {
+      inspect: 'chercher du mouvement',
       correct: 'corriger le champ',
       extract: 'extraire le cerveau',
       register: 'recaler',

@@ -73,6 +73,9 @@ export const reviewTexts = {
     snr: 'Signal to noise',
     cnr: 'Contrast to noise',
     likeness: 'Likeness to the template',
+    efc: 'Entropy focus (high after movement)',
+    fber: 'Head to air (low after movement)',
+    flagged: 'asks for a look',
     z: (z: string) => `z ${z}`,
     setting: 'Setting',
     atlas: 'Atlas',
@@ -83,6 +86,7 @@ export const reviewTexts = {
     title: 'How it was measured',
     columns: { step: 'Step', seconds: 'Seconds', figures: 'Log', hashes: 'Came in, came out' },
     names: {
+      inspect: 'look for movement',
       correct: 'correct the field',
       extract: 'extract the brain',
       register: 'register',

@@ -160,6 +160,7 @@ def tell_volumes(place: "Home", scan: str) -> None:
     typer.echo(
         f"  {regions} regions; signal to noise {quality.snr:.1f}, contrast to noise "
         f"{quality.cnr:.1f}, likeness to the template {quality.likeness:.2f}"
+        + (f", entropy focus {quality.efc:.3f}" if quality.efc is not None else "")
     )
 
 

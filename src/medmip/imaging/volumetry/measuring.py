@@ -172,4 +172,4 @@ def _volumes(path: Path, atlas: Atlas | None) -> tuple[MeasuredVolume, ...]:
 
 def _quality(records: Sequence[StepRecord]) -> Quality:
     facts = {name: value for record in records for name, value in record.facts.items()}
-    return Quality(snr=facts["snr"], cnr=facts["cnr"], likeness=facts["likeness"])
+    return Quality.model_validate({name: facts.get(name) for name in Quality.model_fields})

@@ -26,6 +26,7 @@ _SIZE = "tiv"
 _NORMAL = 1.4826
 """The standard deviation of a normal distribution over its median absolute deviation."""
 _SIDES = ("left", "right")
+_WORSE_WHEN_HIGH = ("efc",)
 
 
 class Flag(StrEnum):
@@ -60,13 +61,15 @@ class JudgedVolume(_Told):
 class Judgement(_Told):
     """The volumes and quality measures of one scan beside those of the reference.
 
-    scans is how many these were; with fewer than needed there is no z. quality is z by measure.
+    scans is how many these were; with fewer than needed there is no z. quality is z by measure,
+    flagged the measures that are far on their bad side.
     """
 
     scans: int
     needed: int
     volumes: tuple[JudgedVolume, ...]
     quality: dict[str, float | None]
+    flagged: tuple[str, ...]
 
 
 def alike(one: VolumesRecord, other: VolumesRecord) -> bool:
@@ -113,11 +116,13 @@ def judged(record: VolumesRecord, reference: Sequence[VolumesRecord]) -> Judgeme
             flags=tuple(flags),
         )
 
+    quality = {name: distance(_measure(name), adjusted=False) for name in Quality.model_fields}
     return Judgement(
         scans=len(used),
         needed=AT_LEAST,
         volumes=tuple(one(volume) for volume in record.volumes),
-        quality={name: distance(_measure(name), adjusted=False) for name in Quality.model_fields},
+        quality=quality,
+        flagged=tuple(name for name, z in quality.items() if z is not None and _bad(name, z)),
     )
 
 
@@ -155,8 +160,16 @@ class _Numbers:
         return 200 * (left - right) / (left + right)
 
 
+def _bad(name: str, z: float) -> bool:
+    return (z if name in _WORSE_WHEN_HIGH else -z) > FAR
+
+
 def _measure(name: str) -> Callable[[_Numbers], float | None]:
-    return lambda numbers: float(getattr(numbers.quality, name))
+    def of(numbers: _Numbers) -> float | None:
+        value: float | None = getattr(numbers.quality, name)
+        return value
+
+    return of
 
 
 def _is_uneven(tilt: float | None, z: float | None, part: Part | None) -> bool:
