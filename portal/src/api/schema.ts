@@ -4026,11 +4026,14 @@ export interface components {
          * @description The volumes and quality measures of one scan beside those of the reference.
          *
          *     scans is how many these were; with fewer than needed there is no z. quality is z by measure,
-         *     flagged the measures that are far on their bad side.
+         *     flagged the measures that are far on their bad side. like is the number of scans, of those, by
+         *     which volumes were adjusted for age and sex, 0 where they were not.
          */
         Judgement: {
             /** Flagged */
             flagged: string[];
+            /** Like */
+            like: number;
             /** Needed */
             needed: number;
             /** Quality */

@@ -62,8 +62,10 @@ export const germanReview: typeof reviewTexts = {
       'nothing found': 'nichts gefunden',
     },
     show: (name) => `${name} in den Schnitten zeigen`,
-    reference: (n) =>
-      `Verglichen mit ${n} angenommenen Aufnahmen anderer Patienten hier, ebenso vermessen; bereinigt um das Schädelinnere, nicht um Alter und Geschlecht.`,
+    reference: (n, like) =>
+      like > 0
+        ? `Verglichen mit ${like} angenommenen Aufnahmen anderer Patienten hier, ebenso vermessen, deren Alter und Geschlecht bekannt sind; bereinigt um das Schädelinnere, Alter und Geschlecht.`
+        : `Verglichen mit ${n} angenommenen Aufnahmen anderer Patienten hier, ebenso vermessen; bereinigt um das Schädelinnere, nicht um Alter und Geschlecht.`,
     tooFew: (n, needed) =>
       `Zu wenige zum Vergleich: ${n} angenommene Aufnahmen anderer Patienten sind ebenso vermessen, ${needed} sind nötig. Links und rechts werden trotzdem verglichen.`,
     method: 'Eine Auffälligkeit bittet um einen Blick und ist kein Urteil.',

@@ -103,12 +103,16 @@ class ImagingSettings(_Part):
     """The section `[imaging]`.
 
     model and dataset name the dataset whose patients' pseudonyms and dates scans get; without them
-    these are those of all datasets that are `linkable`. A folder in the inbox is whole once
-    nothing in it has changed for still_seconds. With keep_faces the faces stay in volumes.
+    these are those of all datasets that are `linkable`. age and sex name the variables of that
+    model by which volumes are compared with those of patients like this one. A folder in the inbox
+    is whole once nothing in it has changed for still_seconds. With keep_faces the faces stay in
+    volumes.
     """
 
     model: str | None = None
     dataset: str | None = None
+    age: str = "subjectageyears"
+    sex: str = "gender"
     still_seconds: float = Field(30, gt=0, le=86_400)
     keep_faces: bool = False
     receiver: ReceiverSettings = ReceiverSettings()

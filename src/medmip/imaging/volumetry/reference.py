@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import theilslopes
 
+from medmip.imaging.people import Person
+from medmip.imaging.volumetry.adjustment import Comparable, robust_slopes
 from medmip.imaging.volumetry.record import MeasuredVolume, Quality, VolumesRecord
 from medmip.imaging.volumetry.region import Part
 
@@ -62,7 +64,8 @@ class Judgement(_Told):
     """The volumes and quality measures of one scan beside those of the reference.
 
     scans is how many these were; with fewer than needed there is no z. quality is z by measure,
-    flagged the measures that are far on their bad side.
+    flagged the measures that are far on their bad side. like is the number of scans, of those, by
+    which volumes were adjusted for age and sex, 0 where they were not.
     """
 
     scans: int
@@ -70,6 +73,7 @@ class Judgement(_Told):
     volumes: tuple[JudgedVolume, ...]
     quality: dict[str, float | None]
     flagged: tuple[str, ...]
+    like: int
 
 
 def alike(one: VolumesRecord, other: VolumesRecord) -> bool:
@@ -77,10 +81,36 @@ def alike(one: VolumesRecord, other: VolumesRecord) -> bool:
     return _way(one) == _way(other)
 
 
-def judged(record: VolumesRecord, reference: Sequence[VolumesRecord]) -> Judgement:
-    """Each volume of a scan beside those of a reference, whose scans are measured alike."""
+def judged(
+    record: VolumesRecord,
+    reference: Sequence[VolumesRecord],
+    person: Person | None = None,
+    others: Sequence[Person | None] = (),
+) -> Judgement:
+    """Each volume of a scan beside those of a reference, whose scans are measured alike.
+
+    person is whose scan it is, others whose those of the reference are, in its order; where enough
+    is known volumes are adjusted for age and sex too.
+    """
     used = [_Numbers.of(other) for other in reference[:AT_MOST]]
     own = _Numbers.of(record)
+    like = None
+    if person is not None and len(others) == len(reference):
+        comparable = Comparable(person, others[:AT_MOST])
+        like = comparable if comparable.is_enough else None
+
+    def of_its_age(code: str) -> float | None:
+        assert like is not None
+        pairs = [(used[row].cm3.get(code), used[row].size) for row in like.rows]
+        value = own.cm3.get(code)
+        if value is None or any(volume is None for volume, _ in pairs):
+            return None
+        values, sizes = np.array(pairs, np.float64).T
+        sized = code != _SIZE
+        design = np.column_stack([like.design, sizes]) if sized else like.design
+        place = np.append(like.own, own.size) if sized else like.own
+        slopes = robust_slopes(design, values)
+        return robust_z(value - float(slopes @ place), values - design @ slopes)
 
     def distance(of: Callable[["_Numbers"], float | None], *, adjusted: bool) -> float | None:
         pairs = [(value, other.size) for other in used if (value := of(other)) is not None]
@@ -95,7 +125,10 @@ def judged(record: VolumesRecord, reference: Sequence[VolumesRecord]) -> Judgeme
 
     def one(volume: MeasuredVolume) -> JudgedVolume:
         code = volume.code
-        z = distance(lambda numbers: numbers.cm3.get(code), adjusted=code != _SIZE)
+        if like is not None:
+            z = of_its_age(code)
+        else:
+            z = distance(lambda numbers: numbers.cm3.get(code), adjusted=code != _SIZE)
         tilt = own.asymmetry(code)
         tilt_z = distance(lambda numbers: numbers.asymmetry(code), adjusted=False)
         flags = []
@@ -123,6 +156,7 @@ def judged(record: VolumesRecord, reference: Sequence[VolumesRecord]) -> Judgeme
         volumes=tuple(one(volume) for volume in record.volumes),
         quality=quality,
         flagged=tuple(name for name, z in quality.items() if z is not None and _bad(name, z)),
+        like=0 if like is None else len(like.rows),
     )
 
 
