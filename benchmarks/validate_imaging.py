@@ -9,6 +9,7 @@ import resource
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from medmip.imaging.volumetry.proof import MARKS, Proof
 from medmip.imaging.volumetry.region import TOTALS, regions_of
 from medmip.imaging.volumetry.requirements import tools
 from medmip.imaging.volumetry.setting import SETTINGS
-from medmip.imaging.volumetry.steps import Told, carried_out, hash_of
+from medmip.imaging.volumetry.steps import Step, Told, carried_out, hash_of
 from medmip.imaging.volumetry.tissue import classes_of, segmented
 
 RESULTS = Path(__file__).parent / "imaging_results"
@@ -239,9 +240,17 @@ def compared(folder: Path, measured: Path, cost: tuple[float, float]) -> Result:
     return Result(truth, found, dice, *cost)
 
 
+def needed(step: Step, every: Sequence[Step]) -> set[str]:
+    """The names of the steps that a step rests on, by itself or by others."""
+    earlier = {one.name: one for one in every}
+    return set(step.needs).union(*(needed(earlier[name], every) for name in step.needs))
+
+
 def fingerprint(case: Case) -> str:
     """What a result depends on besides the heads: the case, steps, their settings and tools."""
-    steps = graph.graph_of(SETTINGS[case.setting], atlas=True)
+    every = graph.graph_of(SETTINGS[case.setting], atlas=True)
+    volumes = next(step for step in every if step.name == "measure")
+    steps = [step for step in every if step is volumes or step.name in needed(volumes, every)]
     told = {
         "case": asdict(case),
         "steps": [[step.name, step.version, step.settings] for step in steps],

@@ -296,3 +296,13 @@ def test_a_researcher_sees_no_scan(page: Page, portal: str) -> None:
     expect(page.get_by_role("alert")).to_contain_text("may not manage data")
     answer = page.request.get(f"{portal}/api/v1/imaging/scans/shrunken/slices/axial?at=9")
     assert answer.status == 403
+
+
+def test_the_queue_is_seen_and_asked_for_more(page: Page, portal: str) -> None:
+    log_in(page, portal, "dora")
+    page.goto(f"{portal}/scans")
+    queue = section(page, "Measuring")
+    expect(queue.get_by_text("No scan is queued to be measured.")).to_be_visible()
+    queue.get_by_role("button", name="Measure what is new").click()
+    expect(queue.get_by_text("Nothing was to be changed.")).to_be_visible()
+    assert violations(page) == ""

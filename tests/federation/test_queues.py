@@ -12,10 +12,19 @@ import psutil
 import pytest
 import yaml
 
+from medmip.catalogue.home import Home
 from medmip.federation.address import Address
 from medmip.federation.authority import Authority, TlsKey
 from medmip.federation.clock import now
+from medmip.imaging.queue.job import JobState
+from medmip.imaging.queue.jobs import ScanJobs
+from medmip.imaging.queue.runner import QueueRunner
+from medmip.imaging.settings import MeasuringSettings
+from medmip.imaging.shelf import Shelf
+from medmip.imaging.volumetry.choice import SettingName
+from medmip.store.state import open_state
 from tests.federation.in_cluster import Cluster
+from tests.imaging.tiny_work import noted
 from tests.ports import free_port
 
 GUIDE = Path(__file__).parents[2] / "docs" / "it-administrator.md"
@@ -82,6 +91,18 @@ def workers_found(home, settings, wanted):
         cluster.close()
 
 
+def measured_by(home, settings):
+    """The scans that the cluster's workers were given by the queue of scans, as `--scheduler`."""
+    home = Home(home).prepare()
+    with Shelf(home).work():
+        jobs = ScanJobs(open_state(home))
+    jobs.put(["a", "b", "c", "d"], None, SettingName.FAST)
+    said = {name: value for name, value in settings.items() if name != "folder"}
+    assert QueueRunner(home, jobs, MeasuringSettings(**said), work=noted).run()
+    assert jobs.in_state(JobState.DONE) == {"a", "b", "c", "d"}
+    return {line.split()[0] for line in (home.path / "noted").read_text().splitlines()}
+
+
 def test_a_queue_gives_workers_by_the_guides_program(tmp_path, certificates):
     port = certificates["scheduler"].rpartition(":")[2]
     program = said("Workers from a queue", "python")
@@ -97,10 +118,12 @@ def test_a_queue_gives_workers_by_the_guides_program(tmp_path, certificates):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    path["PYTHONPATH"] = os.pathsep.join([str(GUIDE.parents[1]), *filter(None, sys.path)])
     jobs = [f"{tmp_path}/ca.pem"]
     try:
         with begun([sys.executable, str(tmp_path / "begin.py")], env=os.environ | path):
             assert workers_found(tmp_path / "home", certificates, 2) == (2, [])
+            assert measured_by(tmp_path / "home", certificates) == {"a", "b", "c", "d"}
     finally:
         for process in psutil.process_iter(["cmdline"]):
             if any(job in word for job in jobs for word in process.info["cmdline"] or ()):

@@ -12,6 +12,13 @@ KEY = b"k" * 32
 
 
 @pytest.fixture
+def home(home):
+    """A home that keeps faces: what most tests bring in is no head, whose face could be found."""
+    home.configuration.write_text("[imaging]\nkeep_faces = true\n")
+    return home
+
+
+@pytest.fixture
 def identity():
     return Identity.of_site(KEY)
 

@@ -103,7 +103,7 @@ def test_accepted_scans_alone_are_there_by_pseudonym_and_without_a_face(home, sc
     ]
     (undated,) = lines(out / two / f"{two}_sessions.tsv")
     assert (undated["days"], undated["tiv"]) == ("n/a", "1400.500000")
-    assert list(undated)[-3:] == ["snr", "cnr", "likeness"]
+    assert list(undated)[-5:] == ["snr", "cnr", "likeness", "efc", "fber"]
     meaning = json.loads((out / "sessions.json").read_text())
     assert set(meaning) == set(undated) - {"session_id"}
     assert meaning["lefthippocampus"]["Units"] == "cm^3"

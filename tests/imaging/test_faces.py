@@ -117,6 +117,11 @@ def test_what_is_no_head_is_refused_before_anything_is_removed(seen):
 
 
 @pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path / "home").prepare()
+
+
+@pytest.fixture
 def shelved(home, seen, tmp_path):
     """A scan of the shelf with its slices, the brain it is compared with, and a folder to work."""
     shelf = Shelf(home)

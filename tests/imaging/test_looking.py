@@ -190,7 +190,7 @@ def test_a_shrunken_region_is_far_from_the_reference_and_uneven(home):
     assert by_code["left_nucleus"].z < -FAR
     assert by_code["left_nucleus"].asymmetry == pytest.approx(-50, abs=1)
     assert by_code["ventricles"].asymmetry is None
-    assert set(found.quality) == {"snr", "cnr", "likeness"}
+    assert set(found.quality) == {"snr", "cnr", "likeness", "efc", "fber"}
 
 
 def test_a_large_head_has_a_large_cortex(home):

@@ -173,6 +173,8 @@ def test_what_the_model_has_no_place_for_is_told_and_left_out(home, publish):
         "ourregion": "the data model has no such variable",
         "snr": "the data model has no such variable",
         "cnr": "the data model has no such variable",
+        "efc": "the data model has no such variable",
+        "fber": "the data model has no such variable",
     }
 
 

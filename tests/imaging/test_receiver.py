@@ -34,6 +34,8 @@ from tests.imaging.scanner import scan
 PLAIN = ImplicitVRLittleEndian
 PEER = {"title": "PACS", "address": "127.0.0.1"}
 SECTION = """
+[imaging]
+keep_faces = true
 [imaging.receiver]
 title = "MIP"
 port = 0

@@ -7,23 +7,32 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
+import psutil
 import pytest
 
 from medmip.catalogue.home import Home
 from medmip.cli.main import main
+from medmip.imaging.queue.job import JobState
+from medmip.imaging.queue.jobs import ScanJobs
+from medmip.imaging.queue.runner import QueueRunner
+from medmip.imaging.queue.worker import StepTold
 from medmip.imaging.record import ScanRecord, Verdict
+from medmip.imaging.settings import MeasuringSettings
 from medmip.imaging.shelf import VOLUME, Shelf
 from medmip.imaging.volume import Volume, write_volume
 from medmip.imaging.volumetry.apart import measured_apart
+from medmip.imaging.volumetry.choice import SettingName
 from medmip.imaging.volumetry.record import TISSUES, kept
 from medmip.imaging.volumetry.steps import hash_of
 from medmip.imaging.volumetry.view import view_of
+from medmip.store.state import open_state
 from tests.imaging.brain import EDGE, affine, head, write_atlas
 
 MIP = [sys.executable, "-c", "import sys; from medmip.cli.main import main; main(sys.argv[1:])"]
-STEPS = ["correct", "extract", "register", "segment", "measure"]
+STEPS = ["inspect", "correct", "extract", "register", "segment", "measure"]
 
 
 def run(*arguments):
@@ -110,6 +119,8 @@ def test_a_record_tells_where_its_numbers_come_from(measured, home):
     assert {"dipy", "simpleitk", "scipy"} <= set(record.tools)
     assert record.quality.likeness > 0.9
     assert record.quality.cnr > 5
+    assert 0 < record.quality.efc < 1
+    assert record.quality.fber > 50
     assert not (home.imaging / "measuring" / "one").exists()
     # The record tells of nobody.
     assert "pseudonym" not in (measured / "volumes.json").read_text()
@@ -138,12 +149,45 @@ def test_a_killed_measurement_goes_on_and_gives_the_same_numbers(measured, home,
                 break
     work = home.imaging / "measuring" / "killed"
     done = [name for name in STEPS if (work / name).exists()]
-    assert done == ["correct", "extract"]
+    assert done == ["inspect", "correct", "extract"]
     told = list(measured_apart(home, "killed", "small", "fast"))
     ended = [(one.step, one.anew) for one in told if one.seconds is not None]
     assert ended == [(name, name not in done) for name in STEPS]
     first, second = volumes(measured), volumes(place)
     assert second == pytest.approx(first, rel=1e-6)
+
+
+def test_whichever_process_is_killed_the_scan_is_measured_and_no_step_repeated(
+    measured, home, scanned
+):
+    place = shelve(home, "hunted", scanned[0])
+    jobs = ScanJobs(open_state(home))
+    jobs.put(["hunted"], "small", SettingName.FAST)
+    begun, anew = [], []
+
+    def named(word):
+        children = psutil.Process().children(recursive=True)
+        (found,) = [one for one in children if word in one.cmdline()]
+        return found
+
+    def hunt(told):
+        if not isinstance(told, StepTold):
+            return
+        if told.seconds is not None:
+            anew.extend([told.step] * told.anew)
+        elif told.step in ("extract", "register") and told.step not in begun:
+            begun.append(told.step)
+            errand = named("medmip.imaging.volumetry.errand")
+            # First the scan's own process, then the worker that began it.
+            (errand if told.step == "extract" else errand.parent()).kill()
+
+    assert QueueRunner(home, jobs, MeasuringSettings(workers=1), told=hunt).run()
+    assert begun == ["extract", "register"]
+    assert anew == ["deface", *STEPS] or anew == STEPS
+    assert volumes(place) == pytest.approx(volumes(measured), rel=1e-6)
+    assert not (home.imaging / "measuring" / "hunted").exists()
+    (job,) = [one for one in jobs.listed() if one.scan == "hunted"]
+    assert (job.state, job.attempts, job.anew) == (JobState.DONE, 1, True)
 
 
 @pytest.mark.usefixtures("unproven")
@@ -222,5 +266,16 @@ def test_ctrl_c_stops_the_work(home, scanned):
                 os.killpg(process.pid, signal.SIGINT)
                 break
         assert process.wait(timeout=20) == 130
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+    deadline = time.monotonic() + 10
+    while lives(process.pid):
+        assert time.monotonic() < deadline, "a process of it lives on"
+        time.sleep(0.1)
+
+
+def lives(group):
+    """Whether any process of a group lives."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -30,7 +30,9 @@ MIP = [sys.executable, "-c", "from medmip.cli.main import main; main()"]
 def home(tmp_path):
     place = Home(tmp_path / "home").prepare()
     place.scan_inbox.mkdir()
-    place.configuration.write_text('[login]\nkind = "open"\n[imaging]\nstill_seconds = 1\n')
+    place.configuration.write_text(
+        '[login]\nkind = "open"\n[imaging]\nstill_seconds = 1\nkeep_faces = true\n'
+    )
     return place
 
 

@@ -216,6 +216,7 @@ def managed(mapping: str | None) -> dict[str, dict[str, Any]]:
         "/inbox/{name}/suggestion": {"model": MODEL},
         "/inbox/{name}/coverage": {"choice": choice},
         "/inbox/{name}/decisions": {"decisions": [{"column": "gender", "action": "harmless"}]},
+        "/imaging/queue": {"change": "first"},
         "/imaging/publication": {"model": MODEL, "dataset": DATASETS[0]},
     }
 

@@ -54,7 +54,7 @@ def test_a_sheet_tells_how_a_scan_was_measured_and_what_came_out(client: TestCli
     assert names["left_nucleus"] == "Left nucleus"
     assert names["tiv"] == "Total intracranial volume"
     assert measurement["steps"][1]["facts"] == {"snr": 20.0, "cnr": 6.0}
-    assert set(measurement["quality"]) == {"snr", "cnr", "likeness"}
+    assert set(measurement["quality"]) == {"snr", "cnr", "likeness", "efc", "fber"}
     assert (measurement["judgement"]["scans"], measurement["judgement"]["needed"]) == (0, 10)
     # The list shows the newest first.
     assert sheet["waiting"] == {"scans": 3, "previous": "moved", "next": None}

@@ -17,6 +17,9 @@ export type ReviewDecision = Schemas['ReviewDecision'];
 export type Slices = Schemas['Slices'];
 export type Outlines = Schemas['Outlines'];
 export type Plane = Schemas['Plane'];
+export type ScanJob = Schemas['ScanJob'];
+export type QueueStanding = Schemas['QueueStanding'];
+export type QueueChange = Schemas['QueueChange'];
 
 const place = (id: string) => `/imaging/scans/${encodeURIComponent(id)}`;
 
@@ -29,6 +32,8 @@ export const scansApi = {
     return call<Schemas['ScanPage']>('GET', `/imaging/scans?${asked.toString()}`);
   },
   inbox: () => call<ScanItem[]>('GET', '/imaging/inbox'),
+  queue: () => call<Schemas['QueuePage']>('GET', '/imaging/queue?limit=10'),
+  changeQueue: (change: QueueChange, scans: string[] | null) => call<Schemas['QueueAnswer']>('POST', '/imaging/queue', { change, scans }),
   sheet: (id: string) => call<ScanSheet>('GET', place(id)),
   slices: (id: string) => call<Slices>('GET', `${place(id)}/slices`),
   /** The address of a picture; only names the one label that is outlined. */

@@ -849,6 +849,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/imaging/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Queue
+         * @description How many scans wait, are measured, failed; rate and end; the first of the jobs.
+         */
+        get: operations["getScanQueue"];
+        put?: never;
+        /**
+         * Change
+         * @description Queues scans, takes them off, lets them be tried again or go first.
+         */
+        post: operations["changeScanQueue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/imaging/scans": {
         parameters: {
             query?: never;
@@ -3966,6 +3990,12 @@ export interface components {
          * @enum {string}
          */
         ItemState: "arriving" | "looking" | "unmatched" | "troubled" | "ready" | "publishing" | "published";
+        /**
+         * JobState
+         * @description How far a job is; `cancelling` is one that is still being stopped.
+         * @enum {string}
+         */
+        JobState: "waiting" | "running" | "cancelling" | "done" | "failed" | "cancelled";
         JsonValue: unknown;
         /**
          * JudgedVolume
@@ -3996,9 +4026,15 @@ export interface components {
          * Judgement
          * @description The volumes and quality measures of one scan beside those of the reference.
          *
-         *     scans is how many these were; with fewer than needed there is no z. quality is z by measure.
+         *     scans is how many these were; with fewer than needed there is no z. quality is z by measure,
+         *     flagged the measures that are far on their bad side. like is the number of scans, of those, by
+         *     which volumes were adjusted for age and sex, 0 where they were not.
          */
         Judgement: {
+            /** Flagged */
+            flagged: string[];
+            /** Like */
+            like: number;
             /** Needed */
             needed: number;
             /** Quality */
@@ -5412,11 +5448,17 @@ export interface components {
          * @description How good scan and measurement are.
          *
          *     snr is white matter's mean over its width, cnr its distance from grey matter over that width;
-         *     likeness the correlation with the template after registration.
+         *     likeness the correlation with the template after registration. efc, the entropy focus
+         *     criterion, rises with movement during the scan, and fber, the energy of the head over that of
+         *     the air, falls; both None where it was measured before they were, fber where no air was kept.
          */
         Quality: {
             /** Cnr */
             cnr: number;
+            /** Efc */
+            efc?: number | null;
+            /** Fber */
+            fber?: number | null;
             /** Likeness */
             likeness: number;
             /** Snr */
@@ -5529,6 +5571,66 @@ export interface components {
             more: boolean;
             /** Rows */
             rows: (string | number | boolean | null)[][];
+        };
+        /**
+         * QueueAnswer
+         * @description How many jobs were changed.
+         */
+        QueueAnswer: {
+            /** Changed */
+            changed: number;
+        };
+        /**
+         * QueueChange
+         * @description `measure` queues what was taken and not measured; `first` goes before all that wait.
+         * @enum {string}
+         */
+        QueueChange: "measure" | "cancel" | "retry" | "first";
+        /**
+         * QueueOrder
+         * @description A change, and of which scans; without any, of all: measure takes all in any case.
+         */
+        QueueOrder: {
+            change: components["schemas"]["QueueChange"];
+            /** Scans */
+            scans?: string[] | null;
+        };
+        /**
+         * QueuePage
+         * @description How the queue stands, and its first jobs: under way, failed, then by their turn.
+         */
+        QueuePage: {
+            /** Jobs */
+            jobs: components["schemas"]["ScanJob"][];
+            standing: components["schemas"]["QueueStanding"];
+        };
+        /**
+         * QueueStanding
+         * @description How the queue stands.
+         *
+         *     working is whether somebody works it off; held says why nothing more is begun. hourly is the
+         *     rate, in scans, and ends when the last is done if it stays so: both None until one was measured
+         *     since the work began.
+         */
+        QueueStanding: {
+            /** Cancelled */
+            cancelled: number;
+            /** Done */
+            done: number;
+            /** Ends */
+            ends: string | null;
+            /** Failed */
+            failed: number;
+            /** Held */
+            held: string;
+            /** Hourly */
+            hourly: number | null;
+            /** Running */
+            running: number;
+            /** Waiting */
+            waiting: number;
+            /** Working */
+            working: boolean;
         };
         /**
          * Recovery
@@ -5934,6 +6036,43 @@ export interface components {
          * @enum {string}
          */
         ScanItemState: "arriving" | "reading" | "read" | "failed";
+        /**
+         * ScanJob
+         * @description One scan in the queue.
+         *
+         *     A higher priority goes first, of two alike the one that was queued first. step is what is being
+         *     done, attempts how often a process ended over it, anew whether there was anything to do, trouble
+         *     why it failed.
+         */
+        ScanJob: {
+            /** Anew */
+            anew: boolean;
+            /** Atlas */
+            atlas: string | null;
+            /** Attempts */
+            attempts: number;
+            /** Finished */
+            finished: string | null;
+            /** Number */
+            number: number;
+            /** Priority */
+            priority: number;
+            /**
+             * Queued
+             * Format: date-time
+             */
+            queued: string;
+            /** Scan */
+            scan: string;
+            setting: components["schemas"]["SettingName"];
+            /** Started */
+            started: string | null;
+            state: components["schemas"]["JobState"];
+            /** Step */
+            step: string;
+            /** Trouble */
+            trouble: string;
+        };
         /**
          * ScanOutcome
          * @description Of everything that one process was told to add.
@@ -10987,6 +11126,178 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VolumesAnswer"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    getScanQueue: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueuePage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    changeScanQueue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueAnswer"];
                 };
             };
             /** @description Bad Request */

@@ -41,12 +41,18 @@ const lying: ScanItem = {
   outcome: { scans: { a: 'taken', b: 'refused' }, new: 2, problems: ['The zip has a password.'], trouble: null },
 };
 
+const idle = {
+  standing: { waiting: 0, running: 0, done: 0, failed: 0, cancelled: 0, working: false, held: '', hourly: null, ends: null },
+  jobs: [],
+};
+
 afterEach(() => vi.unstubAllGlobals());
 
 test('scans are told with their verdicts, and chosen by them', async () => {
   const asked: string[] = [];
   vi.stubGlobal('fetch', (url: string) => {
     if (url.includes('/published')) return Promise.resolve(new Response('[]', { headers: { 'Content-Type': 'application/json' } }));
+    if (url.includes('/queue')) return Promise.resolve(new Response(JSON.stringify(idle), { headers: { 'Content-Type': 'application/json' } }));
     asked.push(url);
     const items = url.includes('verdict=refused') ? [refused] : [taken, refused];
     const answer = url.includes('/inbox') ? [lying] : { total: items.length, items };

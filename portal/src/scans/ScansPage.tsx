@@ -9,6 +9,7 @@ import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { texts } from '../texts/texts';
 import { PublicationSection } from './PublicationSection';
+import { QueueSection } from './QueueSection';
 import { ScanInbox } from './ScanInbox';
 import { ScanTable } from './ScanTable';
 
@@ -76,6 +77,11 @@ export function ScansPage() {
       <ProblemAlert error={query.error} onRetry={() => void query.refetch()} />
       <ProblemAlert error={inbox.error} onRetry={() => void inbox.refetch()} />
       {inbox.data && inbox.data.length > 0 && <ScanInbox items={inbox.data} />}
+      {query.data && total > 0 && (
+        <Box mb="lg">
+          <QueueSection />
+        </Box>
+      )}
       {query.data?.total === 0 && (verdict || standing ? <Empty title={t.noMatch} /> : <Empty title={t.empty} hint={t.emptyHint} />)}
       {query.data && total > 0 && <ScanTable scans={query.data.items} />}
       {pages > 1 && (

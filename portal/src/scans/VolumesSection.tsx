@@ -25,7 +25,7 @@ export function VolumesSection({
   return (
     <Section title={t.title}>
       <Text size="sm" c="dimmed">
-        {`${enough ? t.reference(judgement.scans) : t.tooFew(judgement.scans, judgement.needed)} ${t.method}`}
+        {`${enough ? t.reference(judgement.scans, judgement.like) : t.tooFew(judgement.scans, judgement.needed)} ${t.method}`}
       </Text>
       <SegmentedControl
         size="xs"

@@ -62,8 +62,10 @@ export const germanReview: typeof reviewTexts = {
       'nothing found': 'nichts gefunden',
     },
     show: (name) => `${name} in den Schnitten zeigen`,
-    reference: (n) =>
-      `Verglichen mit ${n} angenommenen Aufnahmen anderer Patienten hier, ebenso vermessen; bereinigt um das Schädelinnere, nicht um Alter und Geschlecht.`,
+    reference: (n, like) =>
+      like > 0
+        ? `Verglichen mit ${like} angenommenen Aufnahmen anderer Patienten hier, ebenso vermessen, deren Alter und Geschlecht bekannt sind; bereinigt um das Schädelinnere, Alter und Geschlecht.`
+        : `Verglichen mit ${n} angenommenen Aufnahmen anderer Patienten hier, ebenso vermessen; bereinigt um das Schädelinnere, nicht um Alter und Geschlecht.`,
     tooFew: (n, needed) =>
       `Zu wenige zum Vergleich: ${n} angenommene Aufnahmen anderer Patienten sind ebenso vermessen, ${needed} sind nötig. Links und rechts werden trotzdem verglichen.`,
     method: 'Eine Auffälligkeit bittet um einen Blick und ist kein Urteil.',
@@ -73,6 +75,9 @@ export const germanReview: typeof reviewTexts = {
     snr: 'Signal zu Rauschen',
     cnr: 'Kontrast zu Rauschen',
     likeness: 'Ähnlichkeit mit der Vorlage',
+    efc: 'Entropie-Fokus (hoch nach Bewegung)',
+    fber: 'Kopf zu Luft (niedrig nach Bewegung)',
+    flagged: 'bitte ansehen',
     z: (z) => `z ${z}`,
     setting: 'Einstellung',
     atlas: 'Atlas',
@@ -83,6 +88,7 @@ export const germanReview: typeof reviewTexts = {
     title: 'Wie sie vermessen wurde',
     columns: { step: 'Schritt', seconds: 'Sekunden', figures: 'Protokoll', hashes: 'Kam hinein, kam heraus' },
     names: {
+      inspect: 'nach Bewegung sehen',
       correct: 'Feld ausgleichen',
       extract: 'Gehirn herauslösen',
       register: 'registrieren',

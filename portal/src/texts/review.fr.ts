@@ -62,8 +62,10 @@ export const frenchReview: typeof reviewTexts = {
       'nothing found': 'rien trouvé',
     },
     show: (name) => `Montrer ${name} dans les coupes`,
-    reference: (n) =>
-      `Comparé à ${n} examens acceptés d’autres patients d’ici, mesurés de même ; ajusté sur le volume intracrânien, non sur l’âge et le sexe.`,
+    reference: (n, like) =>
+      like > 0
+        ? `Comparé à ${like} examens acceptés d’autres patients d’ici, mesurés de même, dont l’âge et le sexe sont connus ; ajusté sur le volume intracrânien, l’âge et le sexe.`
+        : `Comparé à ${n} examens acceptés d’autres patients d’ici, mesurés de même ; ajusté sur le volume intracrânien, non sur l’âge et le sexe.`,
     tooFew: (n, needed) =>
       `Trop peu pour comparer : ${n} examens acceptés d’autres patients ont été mesurés de même, il en faut ${needed}. Gauche et droite sont comparées malgré tout.`,
     method: 'Un signal demande un regard et n’est pas un verdict.',
@@ -73,6 +75,9 @@ export const frenchReview: typeof reviewTexts = {
     snr: 'Signal sur bruit',
     cnr: 'Contraste sur bruit',
     likeness: 'Ressemblance au modèle',
+    efc: 'Foyer d’entropie (élevé après mouvement)',
+    fber: 'Tête sur air (bas après mouvement)',
+    flagged: 'à regarder',
     z: (z) => `z ${z}`,
     setting: 'Réglage',
     atlas: 'Atlas',
@@ -83,6 +88,7 @@ export const frenchReview: typeof reviewTexts = {
     title: 'Comment il a été mesuré',
     columns: { step: 'Étape', seconds: 'Secondes', figures: 'Journal', hashes: 'Entré, sorti' },
     names: {
+      inspect: 'chercher du mouvement',
       correct: 'corriger le champ',
       extract: 'extraire le cerveau',
       register: 'recaler',

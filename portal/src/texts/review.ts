@@ -62,8 +62,10 @@ export const reviewTexts = {
       'nothing found': 'nothing found',
     } satisfies Record<Flag, string>,
     show: (name: string) => `Show ${name} in the slices`,
-    reference: (n: number) =>
-      `Compared with ${n} accepted scans of other patients here, measured in the same way; adjusted for intracranial volume, not for age and sex.`,
+    reference: (n: number, like: number) =>
+      like > 0
+        ? `Compared with ${like} accepted scans of other patients here, measured in the same way, whose age and sex are known; adjusted for intracranial volume, age and sex.`
+        : `Compared with ${n} accepted scans of other patients here, measured in the same way; adjusted for intracranial volume, not for age and sex.`,
     tooFew: (n: number, needed: number) =>
       `Too few for a comparison: ${n} accepted scans of other patients were measured in the same way, ${needed} are needed. Left and right are compared all the same.`,
     method: 'A flag asks for a look and is no verdict.',
@@ -73,6 +75,9 @@ export const reviewTexts = {
     snr: 'Signal to noise',
     cnr: 'Contrast to noise',
     likeness: 'Likeness to the template',
+    efc: 'Entropy focus (high after movement)',
+    fber: 'Head to air (low after movement)',
+    flagged: 'asks for a look',
     z: (z: string) => `z ${z}`,
     setting: 'Setting',
     atlas: 'Atlas',
@@ -83,6 +88,7 @@ export const reviewTexts = {
     title: 'How it was measured',
     columns: { step: 'Step', seconds: 'Seconds', figures: 'Log', hashes: 'Came in, came out' },
     names: {
+      inspect: 'look for movement',
       correct: 'correct the field',
       extract: 'extract the brain',
       register: 'register',

@@ -1,4 +1,4 @@
-import type { ScanItemState, Verdict } from '../api/scans';
+import type { ScanItemState, ScanJob, Verdict } from '../api/scans';
 
 /** What a data manager reads about scans. */
 export const scansTexts = {
@@ -29,6 +29,35 @@ export const scansTexts = {
   files: (n: number) => `${n.toLocaleString('en')} ${n === 1 ? 'file' : 'files'}`,
   found: (taken: number, left: number, refused: number, fresh: number) =>
     `${taken} taken, ${left} left out, ${refused} refused; ${fresh} of them new`,
+  queue: {
+    title: 'Measuring',
+    empty: 'No scan is queued to be measured.',
+    measure: 'Measure what is new',
+    retryAll: 'Try again what failed',
+    cancelAll: 'Cancel all',
+    first: 'First',
+    retry: 'Try again',
+    cancel: 'Cancel',
+    firstOf: (scan: string) => `Measure first: ${scan}`,
+    retryOf: (scan: string) => `Try again: ${scan}`,
+    cancelOf: (scan: string) => `Cancel: ${scan}`,
+    jobs: 'Scans in the queue',
+    columns: { state: 'State', scan: 'Scan', step: 'Step', change: 'Change' },
+    states: {
+      waiting: 'waits',
+      running: 'measured now',
+      cancelling: 'being cancelled',
+      done: 'measured',
+      failed: 'failed',
+      cancelled: 'cancelled',
+    } satisfies Record<ScanJob['state'], string>,
+    counts: (done: number, total: number, running: number, waiting: number, failed: number) =>
+      `${done.toLocaleString('en')} of ${total.toLocaleString('en')} measured, ${running.toLocaleString('en')} under way, ${waiting.toLocaleString('en')} wait, ${failed.toLocaleString('en')} failed`,
+    rate: (hourly: number, ends: string) => `${hourly.toLocaleString('en', { maximumSignificantDigits: 3 })} an hour; all done about ${ends}`,
+    idle: 'Nobody measures just now: the server begins in a moment.',
+    held: 'No further scan is begun',
+    changed: (n: number) => (n === 0 ? 'Nothing was to be changed.' : `${n.toLocaleString('en')} ${n === 1 ? 'scan' : 'scans'} changed.`),
+  },
   previous: 'Previous',
   next: 'Next',
   of: (first: number, last: number, total: number) => `${first}–${last} of ${total.toLocaleString('en')}`,

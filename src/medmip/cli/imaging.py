@@ -8,8 +8,9 @@ import typer
 
 from medmip.cli.imaging_faces import deface
 from medmip.cli.imaging_publish import export, publish
+from medmip.cli.imaging_queue import measure, queue
 from medmip.cli.imaging_review import review
-from medmip.cli.imaging_volumes import atlas_app, measure, volumes
+from medmip.cli.imaging_volumes import atlas_app, volumes
 from medmip.cli.options import HomeOption, JsonOption, opened
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 imaging_app = typer.Typer(no_args_is_help=True, help="Scans: add, list, measure.")
 imaging_app.command()(deface)
 imaging_app.command()(measure)
+imaging_app.command()(queue)
 imaging_app.command()(volumes)
 imaging_app.command()(review)
 imaging_app.command()(publish)

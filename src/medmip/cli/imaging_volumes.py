@@ -1,79 +1,18 @@
-"""`mip imaging measure`, `volumes` and `atlas`: from scans to the volumes of their regions."""
+"""`mip imaging volumes` and `atlas`: the volumes that were measured, and by which regions."""
 
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medmip.cli.options import HomeOption, JsonOption, opened
-from medmip.imaging.volumetry.choice import SettingName
 
 if TYPE_CHECKING:
     from medmip.catalogue.home import Home
     from medmip.imaging.volumetry.atlas import AtlasRecord
 
 atlas_app = typer.Typer(no_args_is_help=True, help="Atlases, by which regions are measured.")
-
-
-def measure(
-    scans: Annotated[
-        list[str] | None, typer.Argument(metavar="[SCAN…]", help="Ids, as `list` shows them.")
-    ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="All scans that were taken; those measured are passed.")
-    ] = False,
-    atlas: Annotated[
-        str | None,
-        typer.Option("--atlas", help="By which regions; else by the only one that was added."),
-    ] = None,
-    setting: Annotated[
-        SettingName, typer.Option("--setting", help="How fine the registration is.")
-    ] = SettingName.FAST,
-    home: HomeOption = None,
-) -> None:
-    """Measure the volumes of brains and their regions; a run that was stopped goes on."""
-    from medmip.imaging.errors import ImagingError
-    from medmip.imaging.volumetry.apart import measured_apart
-    from medmip.imaging.volumetry.atlas import AtlasShelf
-    from medmip.imaging.volumetry.proof import unproven
-    from medmip.imaging.volumetry.requirements import tools
-    from medmip.logbook import write_log_to
-
-    place = opened(home)
-    if everything == bool(scans):
-        raise typer.BadParameter("name scans, or say --all")
-    wanted = taken_scans(place, scans or None)
-    chosen = AtlasShelf(place).chosen(atlas)
-    tools()
-    if chosen is None:
-        typer.echo("There is no atlas: only totals are measured (`mip imaging atlas add`).")
-    write_log_to(place.logs / "imaging.jsonl")
-    failed = 0
-    for number, scan in enumerate(wanted, 1):
-        typer.echo(f"{scan}  ({number} of {len(wanted)})")
-        try:
-            with closing(
-                measured_apart(place, scan, chosen.name if chosen else None, setting)
-            ) as progress:
-                for step in progress:
-                    if step.seconds is None:
-                        typer.echo(f"  {step.step} …")
-                    else:
-                        how = "done" if step.anew else "done before,"
-                        typer.echo(f"  {step.step} {how} in {step.seconds:.1f} s")
-        except ImagingError as error:
-            failed += 1
-            typer.echo("".join(f"  {line}\n" for line in str(error).splitlines()), err=True)
-        else:
-            _tell(place, scan)
-    _notify(place, len(wanted) - failed, failed)
-    why = unproven()
-    doubt = f" {why}." if why else ""
-    typer.echo(f"{len(wanted) - failed} measured, {failed} not.{doubt}")
-    if failed:
-        raise typer.Exit(1)
 
 
 def volumes(
@@ -129,7 +68,7 @@ def volumes(
     else:
         for scan, _ in found:
             typer.echo(scan.id)
-            _tell(place, scan.id)
+            tell_volumes(place, scan.id)
 
 
 @atlas_app.command("add")
@@ -190,17 +129,6 @@ def remove_atlas(
     AtlasShelf(opened(home)).remove(name)
 
 
-def _notify(place: "Home", waiting: int, failed: int) -> None:
-    """Writes notices down of what is to be reviewed and what could not be measured."""
-    from medmip.notices.event import Event, Kind
-    from medmip.notices.outbox import Outbox
-    from medmip.store.state import open_state
-
-    happened = ((Kind.SCANS_WAITING, waiting), (Kind.SCANS_FAILED, failed))
-    events = [Event(kind, count) for kind, count in happened if count]
-    Outbox.of(place, open_state(place)).tell(*events)
-
-
 def taken_scans(place: "Home", scans: Sequence[str] | None) -> list[str]:
     """The ids that were asked for, or of all scans that were taken; raises NotFound."""
     from medmip.errors import NotFound
@@ -217,7 +145,8 @@ def taken_scans(place: "Home", scans: Sequence[str] | None) -> list[str]:
     return taken if scans is None else list(dict.fromkeys(scans))
 
 
-def _tell(place: "Home", scan: str) -> None:
+def tell_volumes(place: "Home", scan: str) -> None:
+    """Print the totals of a measured scan, and how good it is."""
     from medmip.imaging.shelf import Shelf
     from medmip.imaging.volumetry.record import kept
 
@@ -231,6 +160,7 @@ def _tell(place: "Home", scan: str) -> None:
     typer.echo(
         f"  {regions} regions; signal to noise {quality.snr:.1f}, contrast to noise "
         f"{quality.cnr:.1f}, likeness to the template {quality.likeness:.2f}"
+        + (f", entropy focus {quality.efc:.3f}" if quality.efc is not None else "")
     )
 
 

@@ -11,7 +11,7 @@ from medmip.errors import MipError
 from medmip.federation.address import Address
 from medmip.federation.authority import AUTHORITY_LIFE, Authority, TlsKey
 from medmip.federation.clock import now
-from medmip.store.engine_settings import LOCAL, EngineSettings
+from medmip.store.cluster_address import ClusterAddress
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
@@ -27,14 +27,14 @@ _MOST_DEATHS = 3
 class ClusterTrouble(MipError):
     """The cluster does not do what it should."""
 
-    title = "The cluster cannot fold the records"
+    title = "The cluster cannot do its work"
     status = 503
 
 
 class Connection:
     """A client of the cluster, connected when it is first needed and again when it was lost."""
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(self, settings: ClusterAddress) -> None:
         self._settings = settings
         self._lock = threading.RLock()
         self._client: Client | None = None
@@ -50,7 +50,7 @@ class Connection:
                 import distributed  # noqa: F401, PLC0415 - an optional part
             except ImportError:
                 raise ClusterTrouble(
-                    "The engine dask needs the package distributed, which is not installed",
+                    "A cluster needs the package distributed, which is not installed",
                     remedy="Install it with: pip install 'medmip[dask]'",
                 ) from None
             try:
@@ -80,7 +80,7 @@ class Connection:
     def _connected(self) -> "Client":
         from distributed import Client  # noqa: PLC0415
 
-        if self._settings.scheduler != LOCAL:
+        if not self._settings.is_local:
             security = _security_of(self._settings)
             return Client(
                 self._settings.scheduler,
@@ -131,12 +131,13 @@ def _begun(workers: int, security: "Security") -> "LocalCluster":
         dashboard_address=f"{_HERE}:0",
         worker_dashboard_address=f"{_HERE}:0",
         silence_logs=logging.ERROR,
+        preload=["medmip.federation.deaf_worker"],
         # Without a limit nothing of what is between workers is moved to a disk.
         memory_limit=0,
     )
 
 
-def _security_of(settings: EngineSettings) -> "Security | None":
+def _security_of(settings: ClusterAddress) -> "Security | None":
     from distributed.security import Security  # noqa: PLC0415
 
     if not settings.ca_file:

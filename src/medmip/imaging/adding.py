@@ -17,10 +17,11 @@ from medmip.imaging.burned_text import has_text
 from medmip.imaging.convert import converted
 from medmip.imaging.deidentify import deidentified, write
 from medmip.imaging.errors import ImagingError, Unfit
+from medmip.imaging.face_remover import FaceRemover, face_remover
 from medmip.imaging.frames import single_frames
 from medmip.imaging.identity import Identity
 from medmip.imaging.intake import ZIP, FileKind, Found, found_below
-from medmip.imaging.record import ScanRecord, TextCheck, Verdict
+from medmip.imaging.record import FaceRemoval, ScanRecord, TextCheck, Verdict
 from medmip.imaging.rules import Rules, rules_of
 from medmip.imaging.series import Series, grouped, in_order
 from medmip.imaging.shelf import SLICES, VOLUME, Shelf
@@ -56,10 +57,13 @@ def add(
     a program cannot be run, or the disk refuses; what was told of is kept all the same.
     """
     rules = rules_of(home)
+    faces = face_remover(home)
     shelf = Shelf(home)
     try:
         with shelf.work() as work:
-            adding = _Adding(shelf, rules, identity, work, again or believe_text, believe_text)
+            adding = _Adding(
+                shelf, rules, identity, work, again or believe_text, believe_text, faces
+            )
             loose: list[SliceFile] = []
             for number, path in enumerate(paths, 1):
                 if path.is_dir() or path.suffix.lower() == ZIP:
@@ -85,6 +89,7 @@ class _Adding:
     work: Path
     again: bool
     believe_text: bool
+    faces: FaceRemover | None
 
     def path(self, path: Path, number: int) -> Iterator[Added]:
         slices = yield from self.files(path, number)
@@ -149,10 +154,13 @@ class _Adding:
         text = self._text_in(volume)
         moved = self.identity.date(code, date)
 
+        file, faces = self._faceless(volume)
+
         def fill(folder: Path) -> None:
-            write_volume(volume, folder / VOLUME)
-            # A compressed stream may hold comments; its voxels are in the volume.
-            if not compressed:
+            file.rename(folder / VOLUME)
+            # They show the same face. A compressed stream may hold comments, and its voxels are
+            # in the volume.
+            if faces is None and not compressed:
                 freed.rename(folder / SLICES)
 
         record = ScanRecord(
@@ -168,6 +176,7 @@ class _Adding:
             voxel=tuple(round(edge, 4) for edge in volume.edges),
             converter=f"dcm2niix {dcm2niix.__version__}",
             text=text,
+            faces=faces,
         )
         self.shelf.put(record, self.work, fill)
         return Added(record, new=True)
@@ -194,6 +203,7 @@ class _Adding:
             if problems := judge(volume, self.rules.quality):
                 raise Unfit(" ".join(problems))
             text = self._text_in(volume)
+            written, faces = self._faceless(volume)
         except Unfit as unfit:
             return self._kept(self._verdict(content, "NIfTI file", 1, unfit))
         record = ScanRecord(
@@ -206,9 +216,22 @@ class _Adding:
             shape=volume.voxels.shape,
             voxel=tuple(round(edge, 4) for edge in volume.edges),
             text=text,
+            faces=faces,
         )
-        self.shelf.put(record, self.work, lambda folder: write_volume(volume, folder / VOLUME))
+
+        def fill(folder: Path) -> None:
+            written.rename(folder / VOLUME)
+
+        self.shelf.put(record, self.work, fill)
         return Added(record, new=True)
+
+    def _faceless(self, volume: Volume) -> tuple[Path, FaceRemoval | None]:
+        """The volume as a file that may be kept, and how its face was removed."""
+        file = self._folder() / VOLUME
+        if self.faces is None:
+            write_volume(volume, file)
+            return file, None
+        return file, self.faces.keep(volume, file)
 
     def _text_in(self, volume: Volume) -> TextCheck:
         if self.believe_text:

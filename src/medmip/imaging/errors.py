@@ -22,3 +22,9 @@ class NotShown(ImagingError):
     """A scan that is kept and cannot be looked at; what says why."""
 
     title: ClassVar[str] = "The scan cannot be shown"
+
+
+class NoSpace(ImagingError):
+    """The disk has too little room to begin a step; it is begun once there is."""
+
+    title: ClassVar[str] = "The disk is nearly full"

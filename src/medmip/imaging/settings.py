@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +15,8 @@ from pydantic import (
 
 from medmip.catalogue.configuration import section
 from medmip.catalogue.home import Home
+from medmip.imaging.volumetry.choice import SettingName
+from medmip.store.cluster_address import ClusterAddress
 
 
 class _Part(BaseModel):
@@ -78,19 +80,43 @@ class ReceiverSettings(_Part):
     tls: TlsSettings | None = None
 
 
+class MeasuringSettings(ClusterAddress):
+    """The section `[imaging.measuring]`: where scans are measured, and what goes by itself.
+
+    A worker measures one scan at a time. Below free_megabytes on the disk no step is begun. With
+    automatic the server queues every scan that is taken and was not measured, by that atlas and
+    setting; without an atlas by the only one there is.
+    """
+
+    workers: int = Field(1, ge=1, le=256)
+    free_megabytes: int = Field(2048, ge=0)
+    automatic: bool = False
+    atlas: str | None = None
+    setting: SettingName = SettingName.FAST
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        return self.refuse_unreachable()
+
+
 class ImagingSettings(_Part):
     """The section `[imaging]`.
 
     model and dataset name the dataset whose patients' pseudonyms and dates scans get; without them
-    these are those of all datasets that are `linkable`. A folder in the inbox is whole once
-    nothing in it has changed for still_seconds. With keep_faces the faces stay in volumes.
+    these are those of all datasets that are `linkable`. age and sex name the variables of that
+    model by which volumes are compared with those of patients like this one. A folder in the inbox
+    is whole once nothing in it has changed for still_seconds. With keep_faces the faces stay in
+    volumes.
     """
 
     model: str | None = None
     dataset: str | None = None
+    age: str = "subjectageyears"
+    sex: str = "gender"
     still_seconds: float = Field(30, gt=0, le=86_400)
     keep_faces: bool = False
     receiver: ReceiverSettings = ReceiverSettings()
+    measuring: MeasuringSettings = MeasuringSettings()
 
     @model_validator(mode="after")
     def _named_together(self) -> "ImagingSettings":

@@ -21,6 +21,7 @@ from medmip.accounts.doorman import Doorman
 from medmip.accounts.role import Right
 from medmip.catalogue.search import VariableSearch
 from medmip.experiments.service import ExperimentService
+from medmip.imaging.queue.measuring_desk import MeasuringDesk
 from medmip.inbox.desk import Desk
 from medmip.inbox.scan_desk import ScanDesk
 from medmip.web import (
@@ -38,6 +39,7 @@ from medmip.web import (
     profile,
     provider,
     scan_publication,
+    scan_queue,
     scan_review,
     stewardship,
     system,
@@ -101,12 +103,13 @@ def create_app(
     """
     desk = Desk(service.home, service.models, service.outbox.tell)
     scan_desk = ScanDesk(service.home, service.outbox.tell)
+    measuring = MeasuringDesk(service.home, service.outbox.state, service.outbox.tell)
     service.reader_now = partial(reader_named, doorman, right=Right.ANALYSE)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.resume()
-        with desk, scan_desk:
+        with desk, scan_desk, measuring:
             yield
         service.close()
 
@@ -140,6 +143,7 @@ def create_app(
     api.include_router(federation.router(service, door))
     api.include_router(inbox.router(desk, door))
     api.include_router(imaging.router(scan_desk, door))
+    api.include_router(scan_queue.router(measuring, door))
     api.include_router(scan_review.router(service.home, service.ledger, door))
     api.include_router(scan_publication.router(service.home, service.ledger, door))
     api.include_router(stewardship.router(desk, door))

@@ -1,5 +1,6 @@
 """Routes of one scan: its sheet, slices of it, and what a person decides of it."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from medmip.accounts.person import Caller
 from medmip.accounts.role import Right
 from medmip.catalogue.home import Home
+from medmip.imaging.people import people_of
 from medmip.imaging.shelf import Shelf
 from medmip.imaging.volumetry.review import LONGEST, Review, ReviewDecision, Seen, decide
 from medmip.imaging.volumetry.sheet import ScanSheet, found, sheet_of
@@ -92,7 +94,7 @@ def router(home: Home, ledger: Ledger, door: Door) -> APIRouter:
     def sheet(_: Reviewer, identity: _Scan, response: Response) -> ScanSheet:
         """A scan: how it was measured, what is unusual about its volumes, how it was reviewed."""
         response.headers.update(_NOT_KEPT)
-        return sheet_of(shelf, identity)
+        return sheet_of(shelf, identity, partial(people_of, home))
 
     @routes.get("/slices", operation_id="listSlices", responses=problem_responses(404, 422))
     def slices(_: Reviewer, identity: _Scan, response: Response) -> Slices:

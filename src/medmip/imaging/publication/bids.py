@@ -37,6 +37,8 @@ _QUALITY = {
     "snr": "White matter's mean over its width",
     "cnr": "Distance of white from grey matter over white matter's width",
     "likeness": "Correlation with the template after registration",
+    "efc": "Entropy focus criterion of the scan, which rises with movement",
+    "fber": "Mean energy of the head over that of the air, which falls with movement",
 }
 _README = """\
 # Regional brain volumes
@@ -147,7 +149,7 @@ def _write(root: Path, shelf: Shelf, scans: Sequence[Accepted]) -> None:
         rows = []
         for scan, days in _in_order(own):
             numbers = numbers_of(scan.volumes)
-            rows.append([_session(scan), days, *(f"{numbers[code]:.6f}" for code in codes)])
+            rows.append([_session(scan), days, *(_number(numbers.get(code)) for code in codes)])
         _table(place / f"{name}_sessions.tsv", ["session_id", "days", *codes], rows)
         for scan in own:
             if scan.volumes.atlas is not None:
@@ -206,7 +208,7 @@ def _segmentation(place: Path, shelf: Shelf, scan: Accepted, name: str) -> None:
             "Atlas": record.atlas.model_dump() if record.atlas else None,
             "Template": record.template,
             "Tools": record.tools,
-            "Quality": record.quality.model_dump(),
+            "Quality": record.quality.model_dump(exclude_none=True),
             "Measurement": scan.digest,
             "Labels": record.labels,
         },
@@ -252,6 +254,10 @@ def _in_order(scans: Sequence[Accepted]) -> list[tuple[Accepted, str]]:
         since = str((date.fromisoformat(str(told)) - min(days)).days) if dated else "n/a"
         found.append((scan, since))
     return sorted(found, key=lambda one: (one[0].record.acquired or "", one[0].record.id))
+
+
+def _number(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.6f}"
 
 
 def _json(path: Path, content: Mapping[str, object]) -> None:

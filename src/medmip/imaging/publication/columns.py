@@ -39,7 +39,9 @@ def columns_for(
 
 def numbers_of(record: VolumesRecord) -> dict[str, float]:
     """All that was measured of a scan, by code."""
-    return {one.code: one.cm3 for one in record.volumes} | record.quality.model_dump()
+    return {one.code: one.cm3 for one in record.volumes} | record.quality.model_dump(
+        exclude_none=True
+    )
 
 
 def _against(variable: Variable | None, *, is_volume: bool) -> str | None:

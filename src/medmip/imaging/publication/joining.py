@@ -70,7 +70,7 @@ def _write(found: Found, table: Path) -> list[str]:
         for row, scan in found.joined.items():
             numbers = numbers_of(scan.volumes)
             which = [found.visits.get(row, "")] if visit else []
-            told = [repr(numbers[name]) for name in found.columns.taken]
+            told = [repr(numbers[name]) if name in numbers else "" for name in found.columns.taken]
             lines.writerow([row, found.patients[row], *which, *told])
     return [scan.record.id for scan in found.joined.values()]
 

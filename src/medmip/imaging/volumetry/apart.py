@@ -4,16 +4,29 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
 from medmip.catalogue.home import Home
-from medmip.imaging.errors import ImagingError
+from medmip.imaging.errors import ImagingError, NoSpace, Unfit
 from medmip.imaging.volumetry.choice import SettingName
 from medmip.logbook import logger
 
 log = logger("medmip.imaging")
+
+
+class EndedEarly(ImagingError):
+    """The process was killed, by whomever: what it had done stays, and another may go on."""
+
+
+class Trouble(StrEnum):
+    """What kind of trouble ended the work: the scan is to blame, the disk, or something else."""
+
+    UNFIT = "unfit"
+    SPACE = "space"
+    OTHER = "other"
 
 
 class Progress(BaseModel):
@@ -29,6 +42,7 @@ class Progress(BaseModel):
     seconds: float | None = None
     anew: bool = True
     trouble: str | None = None
+    kind: Trouble = Trouble.OTHER
     fault: tuple[str, ...] = ()
     ended: bool = False
 
@@ -40,11 +54,13 @@ def measured_apart(
     setting: SettingName,
     *,
     only_deface: bool = False,
+    begun: Callable[[subprocess.Popen[bytes]], None] = lambda _: None,
 ) -> Generator[Progress, None, None]:
     """Measure a scan, or remove its face alone, telling each step as it begins and ends.
 
     Where the iterator is closed the process is stopped; what steps it had done stays, and the
-    next run goes on from there. Raises ImagingError where the scan cannot be measured.
+    next run goes on from there. begun is given the process, to stop it from elsewhere. Raises
+    Unfit, NoSpace, EndedEarly or another ImagingError where the scan cannot be measured.
     """
     errand = {
         "home": str(home.path),
@@ -61,6 +77,7 @@ def measured_apart(
         # Sums in several threads come out in several orders.
         env=os.environ | dict.fromkeys(_THREADS, "1"),
     )
+    begun(process)
     assert process.stdin is not None
     assert process.stdout is not None
     last = Progress()
@@ -84,9 +101,12 @@ def measured_apart(
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 
 
+_TROUBLES = {Trouble.UNFIT: Unfit, Trouble.SPACE: NoSpace, Trouble.OTHER: ImagingError}
+
+
 def _judge(last: Progress, code: int) -> None:
     if last.trouble is not None:
-        raise ImagingError(last.trouble)
+        raise _TROUBLES[last.kind](last.trouble)
     if last.fault:
         log.error("a scan could not be measured", kind=last.fault[0], frames=last.fault[1:])
         raise ImagingError(
@@ -96,7 +116,7 @@ def _judge(last: Progress, code: int) -> None:
     if not last.ended:
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         log.error("the process that measures a scan ended early", code=code)
-        raise ImagingError(
+        raise EndedEarly(
             f"The process that worked on it ended by {how}, as where memory runs out.",
             remedy="Measure it again when the machine is less busy: what was done stays.",
         )

@@ -1,5 +1,6 @@
 """The process that `apart` begins: `python -m medmip.imaging.volumetry.errand`."""
 
+import errno
 import json
 import os
 import resource
@@ -13,7 +14,8 @@ import SimpleITK
 from medmip.catalogue.home import Home
 from medmip.errors import MipError
 from medmip.imaging.bounds import bound, die_with_parent
-from medmip.imaging.volumetry.apart import Progress
+from medmip.imaging.errors import NoSpace, Unfit
+from medmip.imaging.volumetry.apart import Progress, Trouble
 from medmip.imaging.volumetry.atlas import AtlasShelf
 from medmip.imaging.volumetry.choice import SettingName
 from medmip.imaging.volumetry.measuring import deface, measure
@@ -52,16 +54,22 @@ def main() -> None:
             deface(home, told["scan"], atlas, _tell_step)
         else:
             measure(home, told["scan"], atlas, setting, _tell_step)
+    except Unfit as error:
+        _tell(Progress(trouble=str(error), kind=Trouble.UNFIT))
+    except NoSpace as error:
+        _tell(Progress(trouble=str(error), kind=Trouble.SPACE))
     except MipError as error:
         _tell(Progress(trouble=str(error)))
     except MemoryError:
         _tell(Progress(trouble="The scan needs more memory than it is given."))
     except OSError as error:
         # Its own words would name a file.
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         _tell(
             Progress(
+                kind=Trouble.SPACE if full else Trouble.OTHER,
                 trouble=f"A file cannot be read or written: {os.strerror(error.errno or 0)}.\n"
-                "Free space in the home folder; then measure again, what was done stays."
+                "Free space in the home folder; then measure again, what was done stays.",
             )
         )
     except Exception as error:  # noqa: BLE001 - its message may hold a value, its place does not

@@ -1,4 +1,4 @@
-"""The volume of a scan replaced by one without a face, before anything is measured or shown."""
+"""A volume without its face: made before it is kept, or in the place of one that has it."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import ValidationError
 
 from medmip.catalogue.atomic_file import replacing, sync_folder
-from medmip.imaging.record import FaceRemoval, ScanRecord
+from medmip.imaging.record import FaceRemoval
 from medmip.imaging.shelf import SLICES, VOLUME, Shelf
-from medmip.imaging.volume import read_volume, write_volume
+from medmip.imaging.volume import Volume, read_volume, write_volume
 from medmip.imaging.volumetry.face import MARGIN, METHOD, VERSION, emptied, plane_before
 from medmip.imaging.volumetry.image import Image, coarsened, read, upright
 from medmip.imaging.volumetry.orientation import placed
@@ -57,26 +57,51 @@ def remove_face(
     if (place / SLICES).exists():
         shutil.rmtree(place / SLICES)
         sync_folder(place)
-    shelf.amend(_with_removal(record, place / VOLUME, work / STEP, template, tools))
+    step = StepRecord.model_validate_json((work / STEP / RECORD).read_bytes())
+    faces = removal(step.facts, place / VOLUME, template, tools)
+    shelf.amend(record.model_copy(update={"faces": faces}))
+
+
+def without_face(volume: Volume, template: Path) -> tuple[Volume, Facts]:
+    """The volume with 0 where the face was, and the plane before which that is.
+
+    Raises Unfit where no head is found, or it is turned over.
+    """
+    scan = coarsened(upright(Image(volume.voxels.astype(np.float32), volume.affine)))
+    brain = read(template)
+    head = placed(scan, brain)
+    plane = plane_before(head, brain)
+    without, share = emptied(volume, plane)
+    return without, {
+        "right": float(plane.normal[0]),
+        "front": float(plane.normal[1]),
+        "up": float(plane.normal[2]),
+        "distance": plane.distance,
+        "share": share,
+        "likeness": head.likeness,
+    }
+
+
+def removal(facts: Facts, file: Path, template: Path, tools: Mapping[str, str]) -> FaceRemoval:
+    """What a scan's record tells of it; facts are those of `without_face`, file the volume."""
+    return FaceRemoval(
+        method=METHOD,
+        version=VERSION,
+        tools=dict(tools),
+        template=hash_of(template),
+        normal=(facts["right"], facts["front"], facts["up"]),
+        distance=facts["distance"],
+        share=facts["share"],
+        volume=hash_of(file),
+    )
 
 
 def _step() -> Step:
     def deface(given: Given) -> Facts:
         volume = read_volume(given.sources[_SCAN])
-        scan = coarsened(upright(Image(volume.voxels.astype(np.float32), volume.affine)))
-        brain = read(given.sources[_TEMPLATE])
-        head = placed(scan, brain)
-        plane = plane_before(head, brain)
-        without, share = emptied(volume, plane)
+        without, facts = without_face(volume, given.sources[_TEMPLATE])
         write_volume(without, given.folder / VOLUME)
-        return {
-            "right": plane.normal[0],
-            "front": plane.normal[1],
-            "up": plane.normal[2],
-            "distance": plane.distance,
-            "share": share,
-            "likeness": head.likeness,
-        }
+        return facts
 
     return Step(STEP, VERSION, deface, (_SCAN, _TEMPLATE), (), {"margin": MARGIN})
 
@@ -88,20 +113,3 @@ def _is_replaced(volume: Path, done: Path) -> bool:
         whole = record.version == VERSION and record.outputs == hash_of(done)
         return whole and hash_of(done / VOLUME) == hash_of(volume)
     return False
-
-
-def _with_removal(
-    record: ScanRecord, volume: Path, done: Path, template: Path, tools: Mapping[str, str]
-) -> ScanRecord:
-    step = StepRecord.model_validate_json((done / RECORD).read_bytes())
-    removal = FaceRemoval(
-        method=METHOD,
-        version=VERSION,
-        tools=dict(tools),
-        template=hash_of(template),
-        normal=(step.facts["right"], step.facts["front"], step.facts["up"]),
-        distance=step.facts["distance"],
-        share=step.facts["share"],
-        volume=hash_of(volume),
-    )
-    return record.model_copy(update={"faces": removal})

@@ -1,4 +1,4 @@
-"""The steps from a scan to its volumes: correct → extract → register → segment → measure."""
+"""The steps from a scan to volumes: inspect, correct, extract, register, segment, measure."""
 
 import json
 from dataclasses import asdict
@@ -21,6 +21,7 @@ from medmip.imaging.volumetry.image import (
     widened,
 )
 from medmip.imaging.volumetry.measure import LabelMap, Tissue, measured
+from medmip.imaging.volumetry.motion import entropy_focus, head_to_air
 from medmip.imaging.volumetry.region import regions_of
 from medmip.imaging.volumetry.setting import Setting
 from medmip.imaging.volumetry.steps import Facts, Given, Step
@@ -40,6 +41,11 @@ _RIM = 4.0
 
 def graph_of(setting: Setting, *, atlas: bool) -> tuple[Step, ...]:
     """The steps by a setting; without an atlas the totals alone are measured."""
+
+    def inspect(given: Given) -> Facts:
+        scan = read(given.sources[SCAN])
+        air = head_to_air(scan.voxels, head(scan))
+        return {"efc": entropy_focus(scan.voxels)} | ({} if air is None else {"fber": air})
 
     def correct(given: Given) -> Facts:
         scan = coarsened(upright(read(given.sources[SCAN])))
@@ -120,6 +126,7 @@ def graph_of(setting: Setting, *, atlas: bool) -> tuple[Step, ...]:
         return {"parts": parts, "margin": MARGIN}
 
     return (
+        Step("inspect", 1, inspect, (SCAN,)),
         Step("correct", 1, correct, (SCAN,), (), described(setting.rounds)),
         Step("extract", 3, extract, (TEMPLATE,), ("correct",), described(asdict(setting.extract))),
         Step(

@@ -16,6 +16,7 @@ from medmip.imaging.errors import ImagingError, Unfit
 from medmip.imaging.record import ScanRecord
 from medmip.imaging.settings import imaging_settings
 from medmip.imaging.shelf import VOLUME, Shelf
+from medmip.imaging.space import MEGABYTE, refuse_short
 from medmip.imaging.volumetry import graph
 from medmip.imaging.volumetry.atlas import LABELS, TABLE, Atlas
 from medmip.imaging.volumetry.choice import SettingName
@@ -47,8 +48,8 @@ def measure(
 ) -> VolumesRecord:
     """Measure a scan that was taken, or go on where a killed run was; the same is not done twice.
 
-    Raises Unfit where the scan cannot be measured, ImagingError where tools are missing, OSError
-    where the disk refuses.
+    Raises Unfit where the scan cannot be measured, ImagingError where tools are missing, NoSpace
+    where a step should not be begun, OSError where the disk refuses.
     """
     shelf = Shelf(home)
     place = shelf.scans / scan
@@ -59,14 +60,17 @@ def measure(
     steps = graph.graph_of(SETTINGS[setting], atlas=atlas is not None)
     work = home.imaging / "measuring" / scan
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = imaging_settings(home)
+    free = settings.measuring.free_megabytes * MEGABYTE
     with alone(work):
-        if not imaging_settings(home).keep_faces:
+        if not settings.keep_faces:
+            refuse_short(work, free)
             remove_face(shelf, scan, sources[graph.TEMPLATE], work, versions, told)
         # Only now: what is measured is the volume without its face.
         key = _key(steps, sources, versions)
         known = kept(place)
         if known is None or known.key != key:
-            records = carried_out(steps, work, sources, versions, told)
+            records = carried_out(steps, work, sources, versions, told, free=free)
             refuse_cut(shelf.record(scan), work / "register" / graph.INSIDE)
             _keep((work / "measure" / graph.MARKED).read_bytes(), place / MARKED)
             _keep(tissue_map(work / "segment" / graph.TISSUE), place / TISSUES)
@@ -168,4 +172,4 @@ def _volumes(path: Path, atlas: Atlas | None) -> tuple[MeasuredVolume, ...]:
 
 def _quality(records: Sequence[StepRecord]) -> Quality:
     facts = {name: value for record in records for name, value in record.facts.items()}
-    return Quality(snr=facts["snr"], cnr=facts["cnr"], likeness=facts["likeness"])
+    return Quality.model_validate({name: facts.get(name) for name in Quality.model_fields})

@@ -30,12 +30,16 @@ class Quality(_Kept):
     """How good scan and measurement are.
 
     snr is white matter's mean over its width, cnr its distance from grey matter over that width;
-    likeness the correlation with the template after registration.
+    likeness the correlation with the template after registration. efc, the entropy focus
+    criterion, rises with movement during the scan, and fber, the energy of the head over that of
+    the air, falls; both None where it was measured before they were, fber where no air was kept.
     """
 
     snr: float
     cnr: float
     likeness: float
+    efc: float | None = None
+    fber: float | None = None
 
 
 class VolumesRecord(_Kept):

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import theilslopes
 
+from medmip.imaging.people import Person
+from medmip.imaging.volumetry.adjustment import Comparable, robust_slopes
 from medmip.imaging.volumetry.record import MeasuredVolume, Quality, VolumesRecord
 from medmip.imaging.volumetry.region import Part
 
@@ -26,6 +28,7 @@ _SIZE = "tiv"
 _NORMAL = 1.4826
 """The standard deviation of a normal distribution over its median absolute deviation."""
 _SIDES = ("left", "right")
+_WORSE_WHEN_HIGH = ("efc",)
 
 
 class Flag(StrEnum):
@@ -60,13 +63,17 @@ class JudgedVolume(_Told):
 class Judgement(_Told):
     """The volumes and quality measures of one scan beside those of the reference.
 
-    scans is how many these were; with fewer than needed there is no z. quality is z by measure.
+    scans is how many these were; with fewer than needed there is no z. quality is z by measure,
+    flagged the measures that are far on their bad side. like is the number of scans, of those, by
+    which volumes were adjusted for age and sex, 0 where they were not.
     """
 
     scans: int
     needed: int
     volumes: tuple[JudgedVolume, ...]
     quality: dict[str, float | None]
+    flagged: tuple[str, ...]
+    like: int
 
 
 def alike(one: VolumesRecord, other: VolumesRecord) -> bool:
@@ -74,10 +81,36 @@ def alike(one: VolumesRecord, other: VolumesRecord) -> bool:
     return _way(one) == _way(other)
 
 
-def judged(record: VolumesRecord, reference: Sequence[VolumesRecord]) -> Judgement:
-    """Each volume of a scan beside those of a reference, whose scans are measured alike."""
+def judged(
+    record: VolumesRecord,
+    reference: Sequence[VolumesRecord],
+    person: Person | None = None,
+    others: Sequence[Person | None] = (),
+) -> Judgement:
+    """Each volume of a scan beside those of a reference, whose scans are measured alike.
+
+    person is whose scan it is, others whose those of the reference are, in its order; where enough
+    is known volumes are adjusted for age and sex too.
+    """
     used = [_Numbers.of(other) for other in reference[:AT_MOST]]
     own = _Numbers.of(record)
+    like = None
+    if person is not None and len(others) == len(reference):
+        comparable = Comparable(person, others[:AT_MOST])
+        like = comparable if comparable.is_enough else None
+
+    def of_its_age(code: str) -> float | None:
+        assert like is not None
+        pairs = [(used[row].cm3.get(code), used[row].size) for row in like.rows]
+        value = own.cm3.get(code)
+        if value is None or any(volume is None for volume, _ in pairs):
+            return None
+        values, sizes = np.array(pairs, np.float64).T
+        sized = code != _SIZE
+        design = np.column_stack([like.design, sizes]) if sized else like.design
+        place = np.append(like.own, own.size) if sized else like.own
+        slopes = robust_slopes(design, values)
+        return robust_z(value - float(slopes @ place), values - design @ slopes)
 
     def distance(of: Callable[["_Numbers"], float | None], *, adjusted: bool) -> float | None:
         pairs = [(value, other.size) for other in used if (value := of(other)) is not None]
@@ -92,7 +125,10 @@ def judged(record: VolumesRecord, reference: Sequence[VolumesRecord]) -> Judgeme
 
     def one(volume: MeasuredVolume) -> JudgedVolume:
         code = volume.code
-        z = distance(lambda numbers: numbers.cm3.get(code), adjusted=code != _SIZE)
+        if like is not None:
+            z = of_its_age(code)
+        else:
+            z = distance(lambda numbers: numbers.cm3.get(code), adjusted=code != _SIZE)
         tilt = own.asymmetry(code)
         tilt_z = distance(lambda numbers: numbers.asymmetry(code), adjusted=False)
         flags = []
@@ -113,11 +149,14 @@ def judged(record: VolumesRecord, reference: Sequence[VolumesRecord]) -> Judgeme
             flags=tuple(flags),
         )
 
+    quality = {name: distance(_measure(name), adjusted=False) for name in Quality.model_fields}
     return Judgement(
         scans=len(used),
         needed=AT_LEAST,
         volumes=tuple(one(volume) for volume in record.volumes),
-        quality={name: distance(_measure(name), adjusted=False) for name in Quality.model_fields},
+        quality=quality,
+        flagged=tuple(name for name, z in quality.items() if z is not None and _bad(name, z)),
+        like=0 if like is None else len(like.rows),
     )
 
 
@@ -155,8 +194,16 @@ class _Numbers:
         return 200 * (left - right) / (left + right)
 
 
+def _bad(name: str, z: float) -> bool:
+    return (z if name in _WORSE_WHEN_HIGH else -z) > FAR
+
+
 def _measure(name: str) -> Callable[[_Numbers], float | None]:
-    return lambda numbers: float(getattr(numbers.quality, name))
+    def of(numbers: _Numbers) -> float | None:
+        value: float | None = getattr(numbers.quality, name)
+        return value
+
+    return of
 
 
 def _is_uneven(tilt: float | None, z: float | None, part: Part | None) -> bool:

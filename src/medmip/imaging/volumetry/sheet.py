@@ -1,6 +1,6 @@
 """All that a reviewer is told of one scan: measurement, what is unusual, reviews, what waits."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medmip.errors import NotFound
 from medmip.imaging.errors import ImagingError
+from medmip.imaging.people import Person
 from medmip.imaging.record import ScanRecord, Verdict
 from medmip.imaging.shelf import Shelf, record_in
 from medmip.imaging.volumetry.atlas import AtlasRecord
@@ -23,6 +24,8 @@ from medmip.imaging.volumetry.review import (
     stands,
 )
 from medmip.imaging.volumetry.steps import StepRecord
+
+People = Callable[[Collection[str]], Mapping[str, Person]]
 
 
 class _Told(BaseModel):
@@ -77,8 +80,11 @@ def listed(
     return total, [_listed(shelf, record) for record in records]
 
 
-def sheet_of(shelf: Shelf, scan: str) -> ScanSheet:
-    """The sheet of a scan by its id; raises NotFound, or ImagingError where files are damaged."""
+def sheet_of(shelf: Shelf, scan: str, people: People = lambda _: {}) -> ScanSheet:
+    """The sheet of a scan by its id; people tells age and sex of patients by their pseudonyms.
+
+    Raises NotFound, or ImagingError where files are damaged.
+    """
     record = found(shelf, scan)
     folder = shelf.scans / record.id
     hashed = measurement_of(folder)
@@ -93,7 +99,9 @@ def sheet_of(shelf: Shelf, scan: str) -> ScanSheet:
     others = shelf.newest()
     return ScanSheet(
         scan=_listed(shelf, record),
-        measurement=_measurement(hashed, measured, _reference(record, measured, others))
+        measurement=_measurement(
+            hashed, measured, record.patient, _reference(record, measured, others), people
+        )
         if hashed and measured
         else None,
         reviews=reviews_of(folder).all,
@@ -121,8 +129,15 @@ def _stands(scan: Path) -> ScanStanding | None:
 
 
 def _measurement(
-    hashed: str, record: VolumesRecord, reference: Sequence[VolumesRecord]
+    hashed: str,
+    record: VolumesRecord,
+    patient: str | None,
+    reference: Sequence[tuple[str | None, VolumesRecord]],
+    people: People,
 ) -> Measurement:
+    named = {one for one in (patient, *(who for who, _ in reference)) if one is not None}
+    known = people(named) if patient is not None else {}
+    person, others = known.get(patient or ""), [known.get(who or "") for who, _ in reference]
     return Measurement(
         hash=hashed,
         setting=record.setting,
@@ -130,14 +145,14 @@ def _measurement(
         tools=record.tools,
         quality=record.quality,
         steps=record.steps,
-        judgement=judged(record, reference),
+        judgement=judged(record, [volumes for _, volumes in reference], person, others),
     )
 
 
 def _reference(
     scan: ScanRecord, measured: VolumesRecord | None, others: Sequence[Path]
-) -> list[VolumesRecord]:
-    """The newest accepted scans of other patients that were measured as this one was."""
+) -> list[tuple[str | None, VolumesRecord]]:
+    """The newest accepted scans of other patients that were measured alike, by patient."""
     if measured is None:
         return []
     candidates = (
@@ -147,7 +162,8 @@ def _reference(
         and _stands(folder) is ScanStanding.ACCEPTED
         and not _is_of(folder, scan.patient)
     )
-    return list(islice((one for one in _read(candidates) if alike(one, measured)), AT_MOST))
+    fit = ((who, one) for who, one in _read(candidates) if alike(one, measured))
+    return list(islice(fit, AT_MOST))
 
 
 def _is_of(scan: Path, patient: str | None) -> bool:
@@ -155,13 +171,13 @@ def _is_of(scan: Path, patient: str | None) -> bool:
     return patient is not None and other is not None and other.patient == patient
 
 
-def _read(folders: Iterable[Path]) -> Iterator[VolumesRecord]:
+def _read(folders: Iterable[Path]) -> Iterator[tuple[str | None, VolumesRecord]]:
     for folder in folders:
         # What is damaged is told where that scan is looked at.
         with suppress(ValidationError):
-            record = kept(folder)
+            record, scan = kept(folder), record_in(folder)
             if record is not None:
-                yield record
+                yield scan.patient if scan else None, record
 
 
 def _waiting(scan: Path, others: Sequence[Path]) -> Waiting:

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medmip.catalogue.atomic_file import sync_folder, sync_tree
+from medmip.imaging.space import refuse_short
 
 RECORD = "step.json"
 _PASSING = ".partial-"
@@ -78,12 +79,15 @@ def carried_out(
     sources: Mapping[str, Path],
     tools: Mapping[str, str],
     told: Callable[[Told], None],
+    *,
+    free: int = 0,
 ) -> list[StepRecord]:
     """All steps of a graph, in its order; those whose inputs are as they were are not repeated.
 
     Each writes aside; its folder appears in `folder` by one rename, synced, or not at all. tools
     are the versions of what the steps compute with, and count as inputs. One process at a time
-    may work on a folder. Raises whatever a step raises, and what was done before stays.
+    may work on a folder. A step is not begun with less than so many bytes free on the disk.
+    Raises NoSpace, and whatever a step raises; what was done before stays.
     """
     for left in folder.glob(f"{_PASSING}*"):
         shutil.rmtree(left)
@@ -95,6 +99,7 @@ def carried_out(
         if record is not None:
             told(Told(step.name, record, anew=False))
         else:
+            refuse_short(folder, free)
             told(Told(step.name))
             record = _done(step, inputs, folder, sources)
             told(Told(step.name, record))

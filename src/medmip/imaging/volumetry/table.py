@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from medmip.errors import Conflict
 from medmip.imaging.record import ScanRecord
-from medmip.imaging.volumetry.record import VolumesRecord
+from medmip.imaging.volumetry.record import Quality, VolumesRecord
 
 _DIGITS = 6
 
@@ -25,13 +25,12 @@ def table_of(measured: Iterable[tuple[ScanRecord, VolumesRecord]]) -> str:
     codes = [volume.code for volume in rows[0][1].volumes] if rows else []
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(["patient", "acquired", "scan", *codes, "snr", "cnr", "likeness"])
+    lines.writerow(["patient", "acquired", "scan", *codes, *Quality.model_fields])
     for scan, record in rows:
-        quality = record.quality
         numbers = [
             *(volume.cm3 for volume in record.volumes),
-            *(quality.snr, quality.cnr, quality.likeness),
+            *record.quality.model_dump().values(),
         ]
-        told = [f"{number:.{_DIGITS}f}" for number in numbers]
+        told = ["" if number is None else f"{number:.{_DIGITS}f}" for number in numbers]
         lines.writerow([scan.patient or "", scan.acquired or "", scan.id, *told])
     return text.getvalue()
