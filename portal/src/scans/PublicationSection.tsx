@@ -71,7 +71,7 @@ export function PublicationSection() {
         />
       </Group>
       <Stack gap="xs">
-        {CONSENTS.map((name) => (
+        {CONSENTS.filter((name) => name !== 'unproven' || said.unproven || told?.refusal).map((name) => (
           <Checkbox
             key={name}
             label={t[name]}
