@@ -1,6 +1,7 @@
 """Each kind of bad input has a clear verdict, and what comes after it is still brought in."""
 
 import gzip
+import os
 import zipfile
 
 import nibabel as nib
@@ -89,6 +90,23 @@ def test_a_file_that_cannot_be_read_is_told_and_the_next_scan_is_taken(added, tm
     (tmp_path / "in" / "a.dcm").write_bytes(content)
     scan(tmp_path / "in" / "good")
     assert [one.record.verdict for one in added(tmp_path / "in")] == ["refused", "taken"]
+
+
+def test_files_of_ten_gigabytes_are_refused_and_the_next_scan_is_taken(added, tmp_path):
+    volume, slices = tmp_path / "in/sub-p1_T1w.nii", tmp_path / "in/large"
+    header = nib.Nifti1Image(head().astype(np.int16), AFFINE).header
+    large = scan(slices)[3]
+    volume.write_bytes(header.binaryblock)
+    for path in (volume, large):
+        os.truncate(path, 10 * 2**30)
+    scan(tmp_path / "in/other", seed="other")
+    reasons = sorted(str(one.record.reason) for one in added(tmp_path / "in"))
+    assert reasons == [
+        "1 slice is missing inside the volume.",
+        "A file is larger than 2 GiB.",
+        "None",
+        "The file is larger than 8 GiB.",
+    ]
 
 
 @pytest.mark.parametrize("size", range(0, 1400, 70))

@@ -31,6 +31,8 @@ from medmip.imaging.volume import Volume, judge, read_volume, write_volume
 
 _SUBJECT = re.compile(r"sub-([A-Za-z0-9]+)")
 _SUFFIX = re.compile(r"(?:^|_)([A-Za-z0-9]+)\.nii(?:\.gz)?$")
+_LARGEST = 2**33
+"""Bytes of a NIfTI file beyond which it is no volume of a head, whatever its numbers are."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,8 @@ class _Adding:
                 )
             if suffix != "T1w":
                 raise _LeftOut("It was not chosen: its name does not end in _T1w, as BIDS has it.")
+            if file.path.stat().st_size > _LARGEST:
+                raise Unfit(f"The file is larger than {_LARGEST / 2**30:.0f} GiB.")
             volume = read_volume(file.path)
             if problems := judge(volume, self.rules.quality):
                 raise Unfit(" ".join(problems))
@@ -278,5 +282,9 @@ def _subject(name: PurePosixPath) -> str | None:
 
 
 def _digest(path: Path) -> str:
+    """Tells a file by its content; one that is refused for its size by that and its beginning."""
     with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > _LARGEST:
+            return hashlib.sha256(b"%d %b" % (size, file.read(2**20))).hexdigest()
         return hashlib.file_digest(file, "sha256").hexdigest()
