@@ -147,15 +147,16 @@ def timed(home: Home, snapshot: Snapshot, name: str, cluster: DaskCluster | None
 
 
 def of_engines(
-    home: Home, snapshot: Snapshot, partition_records: int, workers: list[int]
+    home: Home, snapshot: Snapshot, partition_records: int, workers: list[int], only: list[str]
 ) -> Iterator[Row]:
-    """A row for each engine and analysis."""
+    """A row for each engine and analysis, of those whose names begin so where only names some."""
+    names = [name for name in TASKS if not only or name.startswith(tuple(only))]
     # Once and for all, as of a version that was analysed before.
     Partitions(SharedFolder(home.partitions), partition_records).of(snapshot)
     for number in workers:
         with engines(home, number, partition_records) as cluster:
             label = f"dask, {number} worker{'s' * (number > 1)}" if number else EMBEDDED
-            for name in TASKS:
+            for name in names:
                 with Footprint() as footprint:
                     first, again = timed(home, snapshot, name, cluster)
                 yield Row(
@@ -274,6 +275,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--partition-records", type=int, default=125_000)
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2, 4])
+    parser.add_argument("--only", nargs="+", default=[], help="analyses whose names begin so")
     parser.add_argument("--home", type=Path, default=Path(".home/bench"))
     asked = parser.parse_args()
     home = home_at(asked.home)
@@ -286,7 +288,9 @@ def main() -> None:
         snapshot = published(home, asked.records, NUMERIC, digits=DIGITS)
         size = measured["sizes"].setdefault(str(asked.records), {})
         ways = {
-            "engines": lambda: of_engines(home, snapshot, asked.partition_records, asked.workers),
+            "engines": lambda: of_engines(
+                home, snapshot, asked.partition_records, asked.workers, asked.only
+            ),
             "spark": lambda: of_spark(home, snapshot),
         }
         for part in ("engines", "spark"):
