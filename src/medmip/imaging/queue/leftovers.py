@@ -6,7 +6,7 @@ from contextlib import suppress
 from medmip.catalogue.atomic_file import if_alone
 from medmip.catalogue.home import Home
 from medmip.imaging.shelf import Shelf
-from medmip.imaging.volumetry.faceless import STEP
+from medmip.imaging.volumetry.steps import DEFACE
 
 
 def clear_all_leftovers(home: Home, wanted: set[str]) -> None:
@@ -24,7 +24,7 @@ def clear_leftovers(home: Home, scan: str) -> None:
     """
     folder = home.imaging / "measuring" / scan
     record = Shelf(home).find(scan)
-    if record is not None and record.faces is None and (folder / STEP).exists():
+    if record is not None and record.faces is None and (folder / DEFACE).exists():
         return
     with suppress(FileNotFoundError), if_alone(folder) as alone:
         if alone:

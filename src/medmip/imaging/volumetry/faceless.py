@@ -16,6 +16,7 @@ from medmip.imaging.volumetry.face import MARGIN, METHOD, VERSION, emptied, plan
 from medmip.imaging.volumetry.image import Image, coarsened, read, upright
 from medmip.imaging.volumetry.orientation import placed
 from medmip.imaging.volumetry.steps import (
+    DEFACE,
     RECORD,
     Facts,
     Given,
@@ -26,7 +27,6 @@ from medmip.imaging.volumetry.steps import (
     hash_of,
 )
 
-STEP = "deface"
 _SCAN, _TEMPLATE = "scan", "template"
 
 
@@ -49,15 +49,15 @@ def remove_face(
     if record.faces is not None:
         return
     place = shelf.scans / scan
-    if not _is_replaced(place / VOLUME, work / STEP):
+    if not _is_replaced(place / VOLUME, work / DEFACE):
         sources = {_SCAN: place / VOLUME, _TEMPLATE: template}
         carried_out((_step(),), work, sources, tools, told)
-        with (work / STEP / VOLUME).open("rb") as made, replacing(place / VOLUME) as file:
+        with (work / DEFACE / VOLUME).open("rb") as made, replacing(place / VOLUME) as file:
             shutil.copyfileobj(made, file)
     if (place / SLICES).exists():
         shutil.rmtree(place / SLICES)
         sync_folder(place)
-    step = StepRecord.model_validate_json((work / STEP / RECORD).read_bytes())
+    step = StepRecord.model_validate_json((work / DEFACE / RECORD).read_bytes())
     faces = removal(step.facts, place / VOLUME, template, tools)
     shelf.amend(record.model_copy(update={"faces": faces}))
 
@@ -103,7 +103,7 @@ def _step() -> Step:
         write_volume(without, given.folder / VOLUME)
         return facts
 
-    return Step(STEP, VERSION, deface, (_SCAN, _TEMPLATE), (), {"margin": MARGIN})
+    return Step(DEFACE, VERSION, deface, (_SCAN, _TEMPLATE), (), {"margin": MARGIN})
 
 
 def _is_replaced(volume: Path, done: Path) -> bool:

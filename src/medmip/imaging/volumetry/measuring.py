@@ -21,7 +21,7 @@ from medmip.imaging.volumetry import graph
 from medmip.imaging.volumetry.atlas import LABELS, TABLE, Atlas
 from medmip.imaging.volumetry.choice import SettingName
 from medmip.imaging.volumetry.face import Plane, beyond_cm3
-from medmip.imaging.volumetry.faceless import STEP, remove_face
+from medmip.imaging.volumetry.faceless import remove_face
 from medmip.imaging.volumetry.image import load
 from medmip.imaging.volumetry.record import LABELS as MARKED
 from medmip.imaging.volumetry.record import (
@@ -35,7 +35,7 @@ from medmip.imaging.volumetry.record import (
 from medmip.imaging.volumetry.region import TOTALS
 from medmip.imaging.volumetry.requirements import shipped_template, tools
 from medmip.imaging.volumetry.setting import SETTINGS
-from medmip.imaging.volumetry.steps import Step, StepRecord, Told, carried_out, hash_of
+from medmip.imaging.volumetry.steps import DEFACE, Step, StepRecord, Told, carried_out, hash_of
 from medmip.imaging.volumetry.tissue_map import tissue_map
 
 
@@ -114,7 +114,7 @@ def deface(home: Home, scan: str, atlas: Atlas | None, told: Callable[[Told], No
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
     with alone(work):
         remove_face(shelf, scan, template, work, versions, told)
-        shutil.rmtree(work / STEP, ignore_errors=True)
+        shutil.rmtree(work / DEFACE, ignore_errors=True)
         # What a measurement of a scan with its face had done may be there.
         with suppress(OSError):
             work.rmdir()

@@ -17,6 +17,8 @@ from medmip.catalogue.atomic_file import sync_folder, sync_tree
 from medmip.imaging.space import refuse_short
 
 RECORD = "step.json"
+DEFACE = "deface"
+"""The step that empties a face, whose result must outlive the work."""
 _PASSING = ".partial-"
 
 
