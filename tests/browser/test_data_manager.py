@@ -10,10 +10,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from scipy import ndimage
 
 from tests.browser.axe import violations
 from tests.browser.conftest import served
-from tests.imaging.scanner import head
+from tests.imaging.person import person
 from tests.untidy_export import MAPPING, NAME, PATIENTS, WHOLE, untidy
 
 pytestmark = [
@@ -261,7 +262,10 @@ def test_scans_that_are_dropped_are_told_with_their_verdicts(
     page.goto(f"{address}/scans")
     expect(page.get_by_role("heading", name="There are no scans")).to_be_visible()
     volume = tmp_path / "volume.nii.gz"
-    nib.Nifti1Image(head().T.astype(np.int16), np.diag([1.9, 1.9, 1.9, 1])).to_filename(volume)
+    seen, finer = person().scan, 1.6
+    voxels = ndimage.zoom(seen.voxels, finer, order=1, grid_mode=True, mode="nearest")
+    steps = np.diag([1 / finer] * 3 + [1])
+    nib.Nifti1Image(voxels.astype(np.int16), seen.affine @ steps).to_filename(volume)
     with zipfile.ZipFile(tmp_path / "disc.zip", "w") as archive:
         archive.write(volume, "sub-A7/anat/sub-A7_T1w.nii.gz")
         archive.write(volume, "sub-A7/func/sub-A7_bold.nii.gz")
@@ -271,7 +275,8 @@ def test_scans_that_are_dropped_are_told_with_their_verdicts(
     found = lying.get_by_text("1 taken, 1 left out, 1 refused; 3 of them new")
     expect(found).to_be_visible(timeout=60_000)
     kept = page.get_by_role("table", name="Kept and judged")
-    expect(kept.get_by_text("88 × 90 × 84 voxels of 1.9 × 1.9 × 1.9 mm")).to_be_visible()
+    size = " × ".join(map(str, voxels.shape))
+    expect(kept.get_by_text(f"{size} voxels of ")).to_be_visible()
     whole(page, "scans-1-list", picture)
     page.get_by_role("combobox", name="Verdict").click()
     page.get_by_role("option", name="left out").click()

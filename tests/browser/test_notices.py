@@ -64,8 +64,9 @@ def test_a_test_arrives_and_what_does_not_is_told_with_why(
     page.get_by_role("button", name="Send a test").click()
     expect(page.get_by_text("A test is on its way")).to_be_visible()
     receiver.wait(before + 1)
-    kinds = [json.loads(body)["data"]["events"][0]["kind"] for _, body in receiver.posts]
-    assert set(kinds) == {"notices.test"}
+    kinds = {json.loads(body)["data"]["events"][0]["kind"] for _, body in receiver.posts}
+    # Of the machine that the tests run on, whose disk may be nearly full.
+    assert kinds - {"machine.disk"} == {"notices.test"}
     last = page.get_by_role("table", name="The last notices")
     expect(last).to_contain_text("sent")
     expect(last).to_contain_text("the connection is refused")

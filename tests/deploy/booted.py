@@ -89,6 +89,8 @@ def root_in_the_making(
 @contextmanager
 def network(name: str) -> Iterator[None]:
     """A network namespace with a bridge, in which an outsider has the address OUTSIDE."""
+    # A run of the tests that was killed leaves its own behind.
+    subprocess.run(["ip", "netns", "delete", name], stderr=subprocess.DEVNULL, check=False)
     for words in (
         ("netns", "add", name),
         ("-n", name, "link", "set", "lo", "up"),

@@ -245,6 +245,6 @@ def test_a_hospital_may_keep_faces(tmp_path, seen):
 
     with pytest.raises(Begun):
         measuring.measure(home, "one", None, "fast", stop)
-    assert told == ["correct"]
+    assert told == ["inspect"]
     assert (shelf.scans / "one" / VOLUME).read_bytes() == before
     assert shelf.record("one") == kept

@@ -212,15 +212,16 @@ def test_a_hospital_that_is_silent_is_told_of_once_and_when_it_is_back(tmp_path:
 
 
 def test_an_old_backup_and_an_ending_certificate_are_told_of_once(
-    home: Home, tmp_path: Path, proof: Vouched
+    home: Home, tmp_path: Path, proof: Vouched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(watch, "free_shares", lambda _: {"home": 0.5})
     backups = tmp_path / "backups"
     backups.mkdir()
     made = backups / "mip-1.tar.age"
     made.write_bytes(b"")
     soon = vouched(tmp_path / "soon", "soon", days=20, since=70).chain
     # Of an authority that signs for a month: it is renewed meanwhile.
-    short = vouched(tmp_path / "short", "short", days=10, since=20).chain
+    short = vouched(tmp_path / "short", "short", days=11, since=19).chain
     home.configuration.write_text(
         tomlkit.dumps(
             {

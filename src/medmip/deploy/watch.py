@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 from cryptography import x509
@@ -45,7 +46,9 @@ class Watch:
         if age is not None:
             yield Observed("backup", Kind.BACKUP_OLD, age > BACKUP_AGE.total_seconds())
         for path in self._outbox.settings.certificates:
-            yield Observed(f"certificate {path}"[:80], Kind.CERTIFICATE_ENDING, _ends(Path(path)))
+            # A column holds the name, and paths of any length must stay apart.
+            name = f"certificate {sha256(path.encode()).hexdigest()}"
+            yield Observed(name, Kind.CERTIFICATE_ENDING, _ends(Path(path)))
 
     def _hospitals(self) -> Iterator[Observed]:
         if self._sites is None:
