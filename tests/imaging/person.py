@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from medmip.imaging.record import ScanRecord, Verdict
+from medmip.imaging.shelf import VOLUME, Shelf
+from medmip.imaging.volume import Volume, write_volume
 from medmip.imaging.volumetry.image import Image, points_of, read, sampled, smoothed
 from medmip.imaging.volumetry.requirements import shipped_template
 
@@ -61,3 +64,16 @@ def person(noise: float = 0.03) -> Person:
         voxels + random.normal(0, level, _SHAPE), random.normal(0, level, _SHAPE)
     ).astype(np.float32)
     return Person(Image(voxels, BRAIN.affine), brain)
+
+
+def shelve(shelf: Shelf, scan: str) -> ScanRecord:
+    """The head as a scan that was taken, with its face."""
+    record = ScanRecord(id=scan, verdict=Verdict.TAKEN, rules="", source="NIfTI file", files=1)
+    seen = person().scan
+    with shelf.work() as work:
+        shelf.put(
+            record,
+            work,
+            lambda folder: write_volume(Volume(seen.voxels, seen.affine), folder / VOLUME),
+        )
+    return record

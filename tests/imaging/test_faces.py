@@ -16,7 +16,7 @@ from medmip.imaging.volumetry import faceless, measuring
 from medmip.imaging.volumetry.face import MARGIN, Plane, beyond_cm3, emptied, plane_before
 from medmip.imaging.volumetry.image import Image, points_of, save
 from medmip.imaging.volumetry.orientation import flipped, placed
-from tests.imaging.person import BRAIN, EDGE, EYES, NOSE, person
+from tests.imaging.person import BRAIN, EDGE, EYES, NOSE, person, shelve
 
 TOOLS = {"simpleitk": "as installed"}
 
@@ -220,19 +220,11 @@ def test_the_command_removes_faces_and_passes_those_that_have_none(shelved, home
     assert (code, "Faces are kept here" in said.err) == (1, True)
 
 
-def test_a_hospital_may_keep_faces(tmp_path, seen):
+def test_a_hospital_may_keep_faces(tmp_path):
     home = Home(tmp_path / "home").prepare()
     home.configuration.write_text("[imaging]\nkeep_faces = true\n")
     shelf = Shelf(home)
-    with shelf.work() as work:
-        kept = ScanRecord(id="one", verdict=Verdict.TAKEN, rules="", source="NIfTI file", files=1)
-        shelf.put(
-            kept,
-            work,
-            lambda folder: write_volume(
-                Volume(seen.scan.voxels, seen.scan.affine), folder / VOLUME
-            ),
-        )
+    kept = shelve(shelf, "one")
     before = (shelf.scans / "one" / VOLUME).read_bytes()
     told = []
 
