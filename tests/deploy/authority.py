@@ -65,8 +65,8 @@ def signer(
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*within, "pebble", "-config", str(configuration)],
-            # It refuses one of twenty nonces all the same, as an authority may.
-            env=os.environ | {"PEBBLE_VA_NOSLEEP": "1"},
+            # It refuses nonces, as an authority may, and more of them than any would.
+            env=os.environ | {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "30"},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

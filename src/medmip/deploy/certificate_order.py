@@ -6,18 +6,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from acme import challenges, errors, messages, standalone
 from acme.client import ClientNetwork, ClientV2
 from josepy.jwa import ES256
 from josepy.jwk import JWK
-from requests import RequestException
+from requests import RequestException, Response
 
 from medmip.deploy.errors import DeployError
 
 PATIENCE = timedelta(minutes=3)
 """How long an authority may take to look and to sign."""
+_NONCES = 5
+"""How many pairs of nonces may be refused before the authority is."""
 _RESOURCE = standalone.HTTP01RequestHandler.HTTP01Resource
 
 
@@ -34,6 +36,22 @@ class Authority:
     certificates: Path | None = None
     account: str = ""
     account_key: str = ""
+
+
+class _Network(ClientNetwork):
+    """Asks anew with the nonce that comes with each refusal of one (RFC 8555, 6.5).
+
+    The library does so once, and an authority of several servers may refuse several.
+    """
+
+    def post(self, *args: Any, **kwargs: Any) -> Response:  # noqa: ANN401 - as the library has it
+        for _ in range(_NONCES):
+            try:
+                return super().post(*args, **kwargs)
+            except messages.Error as error:
+                if error.code != "badNonce":
+                    raise
+        return super().post(*args, **kwargs)
 
 
 def ordered(authority: Authority, own_key: bytes, request: bytes, port: int) -> bytes:
@@ -62,7 +80,7 @@ def _client(authority: Authority, own_key: bytes) -> ClientV2:
     key = JWK.load(own_key)
     # It is handed on to `requests`, which takes a file of certificates as well as a truth value.
     trusted = cast(bool, str(authority.certificates)) if authority.certificates else True
-    network = ClientNetwork(key, alg=ES256, verify_ssl=trusted, user_agent="mip")
+    network = _Network(key, alg=ES256, verify_ssl=trusted, user_agent="mip")
     directory = ClientV2.get_directory(authority.directory, network)
     client = ClientV2(directory, network)
     binding = None
