@@ -32,12 +32,14 @@ def signer(
     within: Sequence[str] = (),
     *,
     bound: bool = False,
+    believes: bool = False,
 ) -> Iterator[Signer]:
     """A running authority at an address.
 
     ports are its own, that of its management, and the one by which it looks whether a name is
     somebody's; within is what it is started by, bound says whether it signs for nobody but
-    accounts that it was given beforehand.
+    accounts that it was given beforehand, believes whether it does not look again where it found a
+    name to be an account's before.
     """
     own, management, looks_at = ports
     now = datetime.now(UTC)
@@ -66,7 +68,12 @@ def signer(
         process = subprocess.Popen(
             [*within, "pebble", "-config", str(configuration)],
             # It refuses nonces, as an authority may, and more of them than any would.
-            env=os.environ | {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "30"},
+            env=os.environ
+            | {
+                "PEBBLE_VA_NOSLEEP": "1",
+                "PEBBLE_WFE_NONCEREJECT": "30",
+                "PEBBLE_AUTHZREUSE": "100" if believes else "0",
+            },
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -34,7 +34,8 @@ def by(
 ) -> Iterator[Signer]:
     need("pebble")
     folder = tmp_path_factory.mktemp("authority") / "pebble"
-    with signer(folder, "127.0.0.1", (free_port(), free_port(), looks_at)) as running:
+    ports = (free_port(), free_port(), looks_at)
+    with signer(folder, "127.0.0.1", ports, believes=True) as running:
         yield running
 
 
