@@ -325,7 +325,7 @@ def test_why_a_scan_has_no_volumes_is_on_its_page(
         "attempts": 0,
         "anew": True,
         "trouble": "The scan does not look like a head.\nLook at it.",
-        "queued": datetime.now(UTC),
+        **dict.fromkeys(("queued", "started", "finished"), datetime.now(UTC)),
     }
     # As the queue would keep it: whatever waits there the server begins at once.
     with open_state(home).begin() as connection:
