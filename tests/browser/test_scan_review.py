@@ -341,3 +341,9 @@ def test_why_a_scan_has_no_volumes_is_on_its_page(
     drawn(page)
     assert violations(page) == ""
     picture("scan-7-failed")
+    page.get_by_role("button", name="Switch between light and dark").click()
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(told).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert violations(page) == ""
+    picture("scan-8-failed-dark")

@@ -23,14 +23,14 @@ export function JobSection({ sheet: { scan, measurement, job } }: { sheet: ScanS
   }
   if (job !== null && isUnderWay(job)) {
     const step = job.step && `: ${t.steps.names[job.step] ?? job.step}`;
-    return <Text size="sm">{`${t.job.queue}: ${texts.scans.queue.states[job.state]}${step}`}</Text>;
+    return <Text size="sm" mb="md">{`${t.job.queue}: ${texts.scans.queue.states[job.state]}${step}`}</Text>;
   }
   return measurement === null && <Empty title={t.notMeasured} hint={t.notMeasuredHint} />;
 }
 
 function Reason({ title, lines, color = 'red' }: { title: string; lines: string; color?: string }) {
   return (
-    <Alert color={color} variant="light" title={title}>
+    <Alert color={color} variant="light" title={title} mb="md">
       {lines.split('\n').map((line) => (
         <Text key={line} size="sm">
           {line}

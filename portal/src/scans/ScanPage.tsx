@@ -67,10 +67,10 @@ function Sheet({ sheet, send }: { sheet: ScanSheet; send: ReturnType<typeof useD
         </div>
         <Neighbours sheet={sheet} />
       </Group>
+      <JobSection sheet={sheet} />
       {scan.verdict === 'taken' && <SliceViewer id={scan.id} names={names} only={only} onOnly={setOnly} />}
       <div className="experiment measured">
         <Stack gap="lg">
-          <JobSection sheet={sheet} />
           {measurement && <VolumesSection judgement={measurement.judgement} only={only} onShow={setOnly} />}
           {measurement && <BrainSection id={scan.id} />}
           {measurement && <StepsSection measurement={measurement} />}
