@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as PictureFile
 from playwright.sync_api import Browser, Locator, Page, Response, expect
+from sqlalchemy import insert
 
 from medmip.accounts.doorman import doorman_of
 from medmip.accounts.role import Role
 from medmip.catalogue.home import Home
+from medmip.imaging.queue.tables import scan_jobs
 from medmip.imaging.volumetry.review import ReviewDecision, decide
 from medmip.privacy.ledger import Ledger
 from medmip.privacy.ledger_head import LedgerHead
@@ -306,3 +309,41 @@ def test_the_queue_is_seen_and_asked_for_more(page: Page, portal: str) -> None:
     queue.get_by_role("button", name="Measure what is new").click()
     expect(queue.get_by_text("Nothing was to be changed.")).to_be_visible()
     assert violations(page) == ""
+
+
+def test_why_a_scan_has_no_volumes_is_on_its_page(
+    page: Page, portal: str, home: Home, picture: Picture
+) -> None:
+    failed = {
+        "scan": "moved",
+        "number": 1,
+        "priority": 0,
+        "atlas": None,
+        "setting": "fast",
+        "state": "failed",
+        "step": "register",
+        "attempts": 0,
+        "anew": True,
+        "trouble": "The scan does not look like a head.\nLook at it.",
+        **dict.fromkeys(("queued", "started", "finished"), datetime.now(UTC)),
+    }
+    # As the queue would keep it: whatever waits there the server begins at once.
+    with open_state(home).begin() as connection:
+        connection.execute(insert(scan_jobs), failed)
+    log_in(page, portal, "dora")
+    page.goto(f"{portal}/scans")
+    row = section(page, "Measuring").get_by_role("row").filter(has_text="does not look like a head")
+    expect(row).to_contain_text("register")
+    row.get_by_role("link", name="moved").click()
+    told = page.get_by_role("alert").filter(has_text="It could not be measured")
+    expect(told).to_contain_text("At the step: register")
+    expect(told).to_contain_text("The scan does not look like a head.")
+    drawn(page)
+    assert violations(page) == ""
+    picture("scan-7-failed")
+    page.get_by_role("button", name="Switch between light and dark").click()
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(told).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert violations(page) == ""
+    picture("scan-8-failed-dark")

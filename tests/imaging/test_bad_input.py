@@ -130,6 +130,18 @@ def test_a_bad_nifti_is_refused(reason, tmp_path, voxels, why):
     assert why in reason(nifti(tmp_path, voxels))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_voxel_that_is_no_number_is_enough(reason, tmp_path, value):
+    voxels = head().astype(np.float32)
+    voxels[40, 40, 40] = value
+    assert "not numbers" in reason(nifti(tmp_path, voxels))
+
+
+def test_a_nifti_in_micrometres_is_refused(reason, tmp_path):
+    path = nifti(tmp_path, head().astype(np.int16), np.diag([1900.0, 1900.0, 1900.0, 1]))
+    assert "unit may be wrong" in reason(path)
+
+
 def test_a_nifti_in_metres_is_refused(reason, tmp_path):
     path = nifti(tmp_path, head().astype(np.int16), np.diag([0.0019, 0.0019, 0.0019, 1]))
     assert "unit may be wrong" in reason(path)

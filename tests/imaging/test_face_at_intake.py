@@ -126,6 +126,19 @@ def test_what_is_no_head_is_refused_with_the_reason(home, identity, tmp_path):
     assert not (Shelf(home).scans / one.record.id / VOLUME).exists()
 
 
+def test_what_lies_upside_down_is_refused_and_the_next_scan_is_taken(
+    home, identity, brought, head, tmp_path
+):
+    turned = Volume(np.ascontiguousarray(head.voxels[:, :, ::-1]), head.affine)
+    write_volume(turned, tmp_path / "sub-p0_T1w.nii.gz")
+    scan(tmp_path / "phantom")
+    paths = [tmp_path / "sub-p0_T1w.nii.gz", tmp_path / "phantom", brought]
+    turned_over, phantom, good = (one.record for one in add(home, paths, identity))
+    assert "upside down" in turned_over.reason
+    assert "does not look like a head" in phantom.reason
+    assert (good.verdict, good.reason) == ("taken", None)
+
+
 def test_a_hospital_may_keep_faces(home, identity, brought, head):
     home.configuration.write_text("[imaging]\nkeep_faces = true\n")
     (one,) = add(home, [brought], identity)

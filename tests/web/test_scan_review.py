@@ -11,9 +11,13 @@ from medmip.accounts.role import Right, Role
 from medmip.accounts.settings import Login
 from medmip.catalogue.home import Home
 from medmip.experiments.service import ExperimentService
+from medmip.imaging.queue.job import JobState
+from medmip.imaging.queue.jobs import ScanJobs
 from medmip.imaging.shelf import Shelf
+from medmip.imaging.volumetry.choice import SettingName
 from medmip.imaging.volumetry.record import VOLUMES
 from medmip.imaging.volumetry.review import REVIEWS
+from medmip.store.state import open_state
 from medmip.web.application import create_app
 from tests.imaging.reviewable import reviewable
 
@@ -58,6 +62,24 @@ def test_a_sheet_tells_how_a_scan_was_measured_and_what_came_out(client: TestCli
     assert (measurement["judgement"]["scans"], measurement["judgement"]["needed"]) == (0, 10)
     # The list shows the newest first.
     assert sheet["waiting"] == {"scans": 3, "previous": "moved", "next": None}
+
+
+def test_a_sheet_tells_at_which_step_measuring_failed_and_why(home: Home) -> None:
+    reviewable(home, "good")
+    jobs = ScanJobs(open_state(home))
+    # Not entered, so that the server's desks are at rest.
+    client = opened(home, doorman_of(home, Login(kind="open")))
+    assert client.get(f"{SCANS}/good").json()["job"] is None
+    jobs.put(["good"], None, SettingName.FAST)
+    assert jobs.take() is not None
+    jobs.step("good", "register")
+    jobs.settle("good", JobState.FAILED, trouble="It does not look like a head.")
+    job = client.get(f"{SCANS}/good").json()["job"]
+    assert (job["state"], job["step"]) == ("failed", "register")
+    assert job["trouble"] == "It does not look like a head."
+    assert jobs.retry(["good"]) == 1
+    job = client.get(f"{SCANS}/good").json()["job"]
+    assert (job["state"], job["step"], job["trouble"]) == ("waiting", "", "")
 
 
 def test_slices_are_pictures_that_nobody_keeps(client: TestClient) -> None:

@@ -902,7 +902,7 @@ export interface paths {
         };
         /**
          * Sheet
-         * @description A scan: how it was measured, what is unusual about its volumes, how it was reviewed.
+         * @description A scan: how it was measured or why not, what is unusual about it, how it was reviewed.
          */
         get: operations["getScan"];
         put?: never;
@@ -5998,6 +5998,18 @@ export interface components {
             scales: components["schemas"]["Scale"][];
         };
         /**
+         * ScanAnswer
+         * @description The sheet of a scan, and its job in the queue: None where it is not queued any more.
+         */
+        ScanAnswer: {
+            job: components["schemas"]["ScanJob"] | null;
+            measurement: components["schemas"]["Measurement"] | null;
+            /** Reviews */
+            reviews: components["schemas"]["Review"][];
+            scan: components["schemas"]["ListedScan"];
+            waiting: components["schemas"]["Waiting"];
+        };
+        /**
          * ScanItem
          * @description stamp changes whenever somebody writes to one of its files; outcome is of its last reading.
          *
@@ -6041,8 +6053,8 @@ export interface components {
          * @description One scan in the queue.
          *
          *     A higher priority goes first, of two alike the one that was queued first. step is what is being
-         *     done, attempts how often a process ended over it, anew whether there was anything to do, trouble
-         *     why it failed.
+         *     done, or at what it failed, attempts how often a process ended over it, anew whether there was
+         *     anything to do, trouble why it failed.
          */
         ScanJob: {
             /** Anew */
@@ -6111,17 +6123,6 @@ export interface components {
             items: components["schemas"]["ListedScan"][];
             /** Total */
             total: number;
-        };
-        /**
-         * ScanSheet
-         * @description One scan; measurement is None where it is not measured, or is to be measured anew.
-         */
-        ScanSheet: {
-            measurement: components["schemas"]["Measurement"] | null;
-            /** Reviews */
-            reviews: components["schemas"]["Review"][];
-            scan: components["schemas"]["ListedScan"];
-            waiting: components["schemas"]["Waiting"];
         };
         /**
          * ScanStanding
@@ -11471,7 +11472,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ScanSheet"];
+                    "application/json": components["schemas"]["ScanAnswer"];
                 };
             };
             /** @description Bad Request */

@@ -4,12 +4,12 @@ import { useState } from 'react';
 import { Link, useParams } from 'react-router';
 
 import { type ScanSheet, scansApi } from '../api/scans';
-import { Empty } from '../shared/Empty';
 import { Loading } from '../shared/Loading';
 import { ProblemAlert } from '../shared/ProblemAlert';
 import { texts } from '../texts/texts';
 import { BrainSection } from './BrainSection';
 import { DecisionSection, useDecision } from './DecisionSection';
+import { isUnderWay, JobSection } from './JobSection';
 import { QualitySection } from './QualitySection';
 import { ReviewsSection } from './ReviewsSection';
 import { SliceViewer } from './SliceViewer';
@@ -18,6 +18,7 @@ import { StepsSection } from './StepsSection';
 import { VolumesSection } from './VolumesSection';
 
 const t = texts.review;
+const LOOK_EVERY = 5_000;
 
 /** One scan: what was measured of it, looked at and decided about. */
 export function ScanPage() {
@@ -27,7 +28,11 @@ export function ScanPage() {
 
 function Scan({ id }: { id: string }) {
   const send = useDecision(id);
-  const query = useQuery({ queryKey: ['scan', id], queryFn: () => scansApi.sheet(id) });
+  const query = useQuery({
+    queryKey: ['scan', id],
+    queryFn: () => scansApi.sheet(id),
+    refetchInterval: ({ state }) => isUnderWay(state.data?.job ?? null) && LOOK_EVERY,
+  });
   return (
     <div className="page">
       <title>{`${t.title} ${id} · ${texts.brand}`}</title>
@@ -62,13 +67,13 @@ function Sheet({ sheet, send }: { sheet: ScanSheet; send: ReturnType<typeof useD
         </div>
         <Neighbours sheet={sheet} />
       </Group>
+      <JobSection sheet={sheet} />
       {scan.verdict === 'taken' && <SliceViewer id={scan.id} names={names} only={only} onOnly={setOnly} />}
       <div className="experiment measured">
         <Stack gap="lg">
           {measurement && <VolumesSection judgement={measurement.judgement} only={only} onShow={setOnly} />}
           {measurement && <BrainSection id={scan.id} />}
           {measurement && <StepsSection measurement={measurement} />}
-          {!measurement && <Empty title={t.notMeasured} hint={t.notMeasuredHint} />}
         </Stack>
         <Stack gap="lg">
           <ProblemAlert error={send.error} />

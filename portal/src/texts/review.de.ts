@@ -22,6 +22,12 @@ export const germanReview: typeof reviewTexts = {
   nextWaiting: 'Nächste wartende',
   notMeasured: 'Diese Aufnahme ist nicht vermessen',
   notMeasuredHint: 'Vermessen wird sie durch den Befehl „mip imaging measure“. Danach wartet sie hier auf Prüfung.',
+  job: {
+    queue: 'Vermessung',
+    failed: 'Sie konnte nicht vermessen werden',
+    at: (step) => `Beim Schritt: ${step}`,
+    again: 'Auf der Seite der Aufnahmen wird es noch einmal versucht.',
+  },
   slices: {
     title: 'Schnitte',
     hint: 'Das Gesicht kann erkannt werden: Sehen Sie hin, wo niemand mitsieht. Die Pfeiltasten bewegen einen Schnitt.',
@@ -88,6 +94,7 @@ export const germanReview: typeof reviewTexts = {
     title: 'Wie sie vermessen wurde',
     columns: { step: 'Schritt', seconds: 'Sekunden', figures: 'Protokoll', hashes: 'Kam hinein, kam heraus' },
     names: {
+      deface: 'Gesicht entfernen',
       inspect: 'nach Bewegung sehen',
       correct: 'Feld ausgleichen',
       extract: 'Gehirn herauslösen',

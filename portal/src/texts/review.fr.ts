@@ -22,6 +22,12 @@ export const frenchReview: typeof reviewTexts = {
   nextWaiting: 'Suivant à relire',
   notMeasured: 'Cet examen n’est pas mesuré',
   notMeasuredHint: 'La commande « mip imaging measure » le mesure. Il attend ensuite ici une relecture.',
+  job: {
+    queue: 'Mesure',
+    failed: 'Il n’a pas pu être mesuré',
+    at: (step) => `À l’étape : ${step}`,
+    again: 'La page des examens permet de réessayer.',
+  },
   slices: {
     title: 'Coupes',
     hint: 'Le visage peut être reconnu : regardez là où personne d’autre ne regarde. Les flèches déplacent une coupe.',
@@ -88,6 +94,7 @@ export const frenchReview: typeof reviewTexts = {
     title: 'Comment il a été mesuré',
     columns: { step: 'Étape', seconds: 'Secondes', figures: 'Journal', hashes: 'Entré, sorti' },
     names: {
+      deface: 'retirer le visage',
       inspect: 'chercher du mouvement',
       correct: 'corriger le champ',
       extract: 'extraire le cerveau',

@@ -22,6 +22,12 @@ export const reviewTexts = {
   nextWaiting: 'Next waiting',
   notMeasured: 'This scan is not measured',
   notMeasuredHint: 'It is measured by the command “mip imaging measure”. Then it waits here for a review.',
+  job: {
+    queue: 'Measuring',
+    failed: 'It could not be measured',
+    at: (step: string) => `At the step: ${step}`,
+    again: 'The page Scans lets it be tried again.',
+  },
   slices: {
     title: 'Slices',
     hint: 'The face may be recognised: look where nobody else does. The arrow keys move a slice.',
@@ -88,6 +94,7 @@ export const reviewTexts = {
     title: 'How it was measured',
     columns: { step: 'Step', seconds: 'Seconds', figures: 'Log', hashes: 'Came in, came out' },
     names: {
+      deface: 'remove the face',
       inspect: 'look for movement',
       correct: 'correct the field',
       extract: 'extract the brain',

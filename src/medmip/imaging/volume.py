@@ -107,6 +107,10 @@ def _refuse_other_axes(header: nib.Nifti1Header) -> None:
         )
 
 
+_NO_VOXEL = 10
+"""So many times longer than may be is no scanner's voxel, but one in other units."""
+
+
 def judge(volume: Volume, quality: Quality) -> tuple[str, ...]:
     """What is not good enough about a volume, a sentence each; none where all is."""
     edges, shape = np.array(volume.edges), np.array(volume.voxels.shape)
@@ -115,7 +119,10 @@ def judge(volume: Volume, quality: Quality) -> tuple[str, ...]:
     if shape.min() < quality.slices_at_least:
         found.append(f"It has {shape.min()} slices, fewer than {quality.slices_at_least}.")
     if edges.max() > quality.voxel_at_most:
-        found.append(f"Its voxels are {edges.max():.2f} mm long, over {quality.voxel_at_most} mm.")
+        unit = ": the unit may be wrong" if edges.max() > _NO_VOXEL * quality.voxel_at_most else ""
+        found.append(
+            f"Its voxels are {edges.max():.2f} mm long, over {quality.voxel_at_most} mm{unit}."
+        )
     if edges.min() < quality.voxel_at_least:
         found.append(
             f"Its voxels are {edges.min():.2f} mm short, under {quality.voxel_at_least} mm: "

@@ -144,7 +144,7 @@ def create_app(
     api.include_router(inbox.router(desk, door))
     api.include_router(imaging.router(scan_desk, door))
     api.include_router(scan_queue.router(measuring, door))
-    api.include_router(scan_review.router(service.home, service.ledger, door))
+    api.include_router(scan_review.router(service.home, service.ledger, measuring.jobs, door))
     api.include_router(scan_publication.router(service.home, service.ledger, door))
     api.include_router(stewardship.router(desk, door))
     api.include_router(profile.router(door))

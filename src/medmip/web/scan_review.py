@@ -10,6 +10,8 @@ from medmip.accounts.person import Caller
 from medmip.accounts.role import Right
 from medmip.catalogue.home import Home
 from medmip.imaging.people import people_of
+from medmip.imaging.queue.job import ScanJob
+from medmip.imaging.queue.jobs import ScanJobs
 from medmip.imaging.shelf import Shelf
 from medmip.imaging.volumetry.review import LONGEST, Review, ReviewDecision, Seen, decide
 from medmip.imaging.volumetry.sheet import ScanSheet, found, sheet_of
@@ -64,6 +66,12 @@ class Slices(BaseModel):
         )
 
 
+class ScanAnswer(ScanSheet):
+    """The sheet of a scan, and its job in the queue: None where it is not queued any more."""
+
+    job: ScanJob | None
+
+
 class ReviewOrder(BaseModel):
     """A decision, why, and what was looked at: the measurement's hash, the reviews it had."""
 
@@ -75,7 +83,7 @@ class ReviewOrder(BaseModel):
     reviews: Annotated[int, Field(ge=0, le=10**6)]
 
 
-def router(home: Home, ledger: Ledger, door: Door) -> APIRouter:
+def router(home: Home, ledger: Ledger, jobs: ScanJobs, door: Door) -> APIRouter:
     """Routes under /imaging/scans/{identity}, for those who may read patients' records."""
     routes = APIRouter(prefix="/imaging/scans/{identity}", tags=["imaging"])
     shelf, views = Shelf(home), Views()
@@ -91,10 +99,11 @@ def router(home: Home, ledger: Ledger, door: Door) -> APIRouter:
         return views.of(shelf.scans / found(shelf, identity).id)
 
     @routes.get("", operation_id="getScan", responses=problem_responses(404, 422))
-    def sheet(_: Reviewer, identity: _Scan, response: Response) -> ScanSheet:
-        """A scan: how it was measured, what is unusual about its volumes, how it was reviewed."""
+    def sheet(_: Reviewer, identity: _Scan, response: Response) -> ScanAnswer:
+        """A scan: how it was measured or why not, what is unusual about it, how it was reviewed."""
         response.headers.update(_NOT_KEPT)
-        return sheet_of(shelf, identity, partial(people_of, home))
+        told = sheet_of(shelf, identity, partial(people_of, home))
+        return ScanAnswer(**dict(told), job=jobs.of(told.scan.id))
 
     @routes.get("/slices", operation_id="listSlices", responses=problem_responses(404, 422))
     def slices(_: Reviewer, identity: _Scan, response: Response) -> Slices:

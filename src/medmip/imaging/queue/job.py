@@ -33,8 +33,8 @@ class ScanJob(BaseModel):
     """One scan in the queue.
 
     A higher priority goes first, of two alike the one that was queued first. step is what is being
-    done, attempts how often a process ended over it, anew whether there was anything to do, trouble
-    why it failed.
+    done, or at what it failed, attempts how often a process ended over it, anew whether there was
+    anything to do, trouble why it failed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -95,14 +95,15 @@ class ScanJobs:
             connection.execute(update(jobs).where(jobs.c.scan == scan).values(step=step))
 
     def settle(self, scan: str, state: JobState, *, trouble: str = "", anew: bool = False) -> None:
-        """Keep how a job ended."""
+        """Keep how a job ended; of one that failed the step at which it did stays."""
         ended = {
             "state": state.value,
             "finished": datetime.now(UTC),
             "trouble": trouble,
             "anew": anew,
-            "step": "",
         }
+        if state is not JobState.FAILED:
+            ended["step"] = ""
         with self._state.begin() as connection:
             connection.execute(update(jobs).where(jobs.c.scan == scan).values(ended))
 
@@ -166,7 +167,7 @@ class ScanJobs:
     def retry(self, scans: Sequence[str] | None) -> int:
         """Let scans that failed or were cancelled wait again; None all that failed."""
         states = [JobState.FAILED] if scans is None else [JobState.FAILED, JobState.CANCELLED]
-        again = {"state": JobState.WAITING, "attempts": 0, "trouble": "", "finished": None}
+        again = {**_AGAIN, "attempts": 0}
         with self._state.begin() as connection:
             return sum(
                 connection.execute(
@@ -199,6 +200,12 @@ class ScanJobs:
         """The scans whose jobs are in one of these states."""
         with self._state.connect() as connection:
             return set(connection.scalars(select(jobs.c.scan).where(jobs.c.state.in_(states))))
+
+    def of(self, scan: str) -> ScanJob | None:
+        """The job of a scan by its id; None where it was never queued, or long ago."""
+        with self._state.connect() as connection:
+            row = connection.execute(select(jobs).where(jobs.c.scan == scan)).first()
+        return _job(row) if row is not None else None
 
     def listed(self, limit: int = 1_000_000) -> list[ScanJob]:
         """The jobs as people look at them: under way, failed, waiting by their turn, ended."""
@@ -244,6 +251,7 @@ class ScanJobs:
         )
 
 
+_AGAIN = {"state": JobState.WAITING.value, "step": "", "trouble": "", "finished": None}
 _NEW = {
     "state": JobState.WAITING.value,
     "step": "",
