@@ -10,8 +10,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from medmip.catalogue.atomic_file import write_atomically
 from medmip.catalogue.home import Home
-from medmip.deploy import remote_validation, setup, upkeep
+from medmip.deploy import database_trust, remote_validation, setup, upkeep, vault
 from medmip.deploy.answers import Answers, parsed
 from medmip.deploy.blocks.declaration import HOME, Audience, BlockName
 from medmip.deploy.blocks.firewall import quiet, ruleset
@@ -220,9 +221,8 @@ def test_each_server_is_told_its_own_and_no_secret_of_the_other(
     assert all(path.read_text() != authority for path in tmp_path.glob("*/files/**/*.pem"))
 
 
-def test_certificates_are_for_whom_they_say_and_stay_until_they_are_renewed(
-    installation: Installation,
-) -> None:
+def refuse_strangers(installation: Installation) -> None:
+    """Fails where a certificate is not of the authority that is there, or for another key."""
     trust = installation.database_trust
     issuer = x509.load_pem_x509_certificate(trust.authority.read_bytes())
     for path, secret in (
@@ -233,6 +233,13 @@ def test_certificates_are_for_whom_they_say_and_stay_until_they_are_renewed(
         held.verify_directly_issued_by(issuer)
         key = load_pem_private_key(installation.secret(secret), None)
         assert held.public_key() == key.public_key()
+
+
+def test_certificates_are_for_whom_they_say_and_stay_until_they_are_renewed(
+    installation: Installation,
+) -> None:
+    refuse_strangers(installation)
+    trust = installation.database_trust
     names = x509.load_pem_x509_certificate(trust.server.read_bytes()).extensions
     at = names.get_extension_for_class(x509.SubjectAlternativeName).value
     assert [str(one) for one in at.get_values_for_type(x509.IPAddress)] == ["10.1.0.5"]
@@ -246,6 +253,37 @@ def test_certificates_are_for_whom_they_say_and_stay_until_they_are_renewed(
     assert changed == ["database-server.pem"]
     assert "database" in installation.renew(["database-keys"])[0]
     assert all(path.read_bytes() != content for path, content in was.items())
+
+
+class Killed(BaseException):
+    """What ends a process."""
+
+
+@pytest.mark.parametrize("writes", range(7))
+def test_keys_whose_renewal_was_killed_fit_each_other_after_the_next_configuration(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    left = writes
+
+    def killed(path: Path, content: bytes) -> None:
+        nonlocal left
+        if not left:
+            raise Killed
+        left -= 1
+        write_atomically(path, content)
+
+    with monkeypatch.context() as patched:
+        for module in (vault, database_trust):
+            patched.setattr(module, "write_atomically", killed)
+        try:
+            installation.renew(["database-keys"])
+        except Killed:
+            assert not left
+        else:
+            assert writes == 6, "three keys and three certificates"
+    text = (installation.folder / "answers.toml").read_text()
+    installation.configure(text, "answers.toml")
+    refuse_strangers(installation)
 
 
 def test_keys_that_are_not_there_are_not_made_anew(tmp_path: Path) -> None:

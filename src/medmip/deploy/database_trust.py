@@ -49,8 +49,9 @@ class DatabaseTrust:
         """
         signer = self.vault.once(DATABASE_AUTHORITY_KEY, portal_certificate.new_key)
         if not self.authority.exists() or _runs_out(self.authority, now):
-            write_atomically(self.authority, portal_certificate.authority(signer, name, now))
+            # First, so that a kill before the other leaves nothing that another key signed.
             self.forget()
+            write_atomically(self.authority, portal_certificate.authority(signer, name, now))
         issuer = self.authority.read_bytes()
         for path, secret, who, purpose in (
             (self.server, DATABASE_SERVER_KEY, address, ExtendedKeyUsageOID.SERVER_AUTH),
