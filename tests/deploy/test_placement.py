@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from medmip.deploy.blocks.declaration import HOME, Audience, BlockName
 from medmip.deploy.blocks.firewall import quiet, ruleset
 from medmip.deploy.encryption import make_identity
 from medmip.deploy.errors import DeployError
+from medmip.deploy.far_database import valid
 from medmip.deploy.installation import Installation
 from medmip.deploy.placement import Placement, placements
 from medmip.deploy.playbook import known_hosts
@@ -284,6 +286,18 @@ def test_keys_whose_renewal_was_killed_fit_each_other_after_the_next_configurati
     text = (installation.folder / "answers.toml").read_text()
     installation.configure(text, "answers.toml")
     refuse_strangers(installation)
+
+
+def test_a_certificate_that_soon_runs_out_fails_the_acceptance_test(
+    installation: Installation, tmp_path: Path
+) -> None:
+    path = installation.database_trust.client
+    held = x509.load_pem_x509_certificate(path.read_bytes())
+    assert valid(path, "c", held.not_valid_before_utc).passed
+    assert not valid(path, "c", held.not_valid_after_utc - timedelta(days=29)).passed
+    broken = tmp_path / "broken.pem"
+    broken.write_text("-----BEGIN CERTIFICATE-----\n")
+    assert "no certificate" in valid(broken, "c", held.not_valid_before_utc).found
 
 
 def test_keys_that_are_not_there_are_not_made_anew(tmp_path: Path) -> None:

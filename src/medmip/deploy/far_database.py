@@ -35,14 +35,14 @@ def look(home: Home, now: datetime) -> Iterator[Check]:
 
 
 def valid(path: Path, name: str, now: datetime) -> Check:
-    """Whether a certificate lasts for another month. Raises OSError, ValueError."""
-    left = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc - now
-    return Check(
-        name,
-        left >= RENEW_BEFORE,
-        f"it runs out in {left.days} days",
-        "`mip deploy configure` with the same answers makes another; then `mip deploy setup`.",
-    )
+    """Whether a certificate lasts for another month. Raises OSError where it is not there."""
+    remedy = "`mip deploy configure` with the same answers makes another; then `mip deploy setup`."
+    try:
+        held = x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError:
+        return Check(name, False, f"{path} is no certificate", "`mip deploy setup` puts it right.")
+    left = held.not_valid_after_utc - now
+    return Check(name, left >= RENEW_BEFORE, f"it runs out in {left.days} days", remedy)
 
 
 def _reached(address: str) -> Check:
