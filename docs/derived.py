@@ -209,7 +209,12 @@ def blocks() -> str:
                     *(program.unit.removesuffix(".service") for program in block.foreign),
                 )
             ),
-            ", ".join(f"`{need}`" for need in block.needs),
+            ", ".join(
+                [
+                    *(f"`{need}`" for need in block.needs),
+                    *(f"`{need}`, here or on another server" for need in block.somewhere),
+                ]
+            ),
         )
         for block in BLOCKS
     ]

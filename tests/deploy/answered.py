@@ -1,6 +1,7 @@
 """Answers for an installation, as an administrator may give them."""
 
 from medmip.deploy.answers import Answers, parsed
+from medmip.deploy.placement import Placement, of_node
 
 PUBLIC = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 PLAIN = f"""
@@ -43,3 +44,9 @@ def everything() -> Answers:
 def plain() -> Answers:
     """The shortest answers that there are."""
     return parsed(PLAIN, "answers.toml")
+
+
+def alone(answers: Answers) -> Placement:
+    """The one server of answers that name no other."""
+    assert not answers.servers
+    return of_node(answers)

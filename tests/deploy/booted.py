@@ -120,12 +120,12 @@ def layered(root: Path, above: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(above / "merged")], check=True)
 
 
-def prepare(root: Path, name: str) -> None:
+def prepare(root: Path, name: str, address: str = ADDRESS) -> None:
     """What a machine has before anything is installed: names, an address, nothing waited for."""
-    (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {name}\n")
+    (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{address} {name}\n")
     (root / "etc/hostname").write_text("hospital\n")
     (root / "etc/systemd/network/10-host0.network").write_text(
-        f"[Match]\nName=host0\n[Network]\nAddress={ADDRESS}/24\n"
+        f"[Match]\nName=host0\n[Network]\nAddress={address}/24\n"
         "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
     )
     for unit in ("systemd-networkd-wait-online.service", "apt-daily.timer"):
@@ -205,8 +205,12 @@ class Server:
 
 
 @contextmanager
-def booted(root: Path, name: str, bound: Path, log: Path) -> Iterator[Server]:
-    """A server that runs until the block is left; bound is seen inside as /media/mip."""
+def booted(root: Path, name: str, bound: Path, log: Path, *, within: str = "") -> Iterator[Server]:
+    """A server that runs until the block is left; bound is seen inside as /media/mip.
+
+    within names the network where it is another one than the server's own; name is short, since
+    the interface there is called by it.
+    """
     group = control_groups() / name
     written = log.open("ab")
 
@@ -216,8 +220,8 @@ def booted(root: Path, name: str, bound: Path, log: Path) -> Iterator[Server]:
         return subprocess.Popen(
             [
                 "bash", "-c", 'echo $BASHPID > "$0/cgroup.procs"; exec "$@"', str(group),
-                "nsenter", f"--net=/run/netns/{name}", "unshare", "--mount", "--cgroup", "--pid",
-                "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
+                "nsenter", f"--net=/run/netns/{within or name}", "unshare", "--mount", "--cgroup",
+                "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
                 "bash", "-c", _RUN, "run", str(root), name, f"--bind-ro={bound}:/media/mip",
             ],
             stdin=subprocess.DEVNULL,

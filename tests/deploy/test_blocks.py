@@ -23,7 +23,7 @@ from medmip.deploy.settings import backup_settings
 from medmip.imaging.settings import imaging_settings
 from medmip.ldsm.settings import ldsm_settings
 from tests.conftest import missing
-from tests.deploy.answered import BY_ACME, EVERY_BLOCK, PLAIN, everything, plain
+from tests.deploy.answered import BY_ACME, EVERY_BLOCK, PLAIN, alone, everything, plain
 from tests.project.tree import ROOT
 
 Need = Callable[..., str]
@@ -46,7 +46,7 @@ def sbin(need: Need, name: str) -> str:
 
 def units(tmp_path: Path) -> list[Path]:
     paths = []
-    for file in server_files(parsed(EVERY_BLOCK + BY_ACME, "answers.toml")):
+    for file in server_files(alone(parsed(EVERY_BLOCK + BY_ACME, "answers.toml"))):
         if file.path.endswith((".service", ".timer")):
             paths.append(tmp_path / Path(file.path).name)
             # The program is not installed where the tests run.
@@ -153,7 +153,7 @@ def test_port_80_is_open_where_an_authority_comes_by_it_and_only_then() -> None:
     for text, open_to in WHO_COMES.items():
         answers = parsed(text, "answers.toml")
         rules = ruleset(answers.every_block, answers.networks)
-        site = next(file.text for file in server_files(answers) if "nginx" in file.path)
+        site = next(file.text for file in server_files(alone(answers)) if "nginx" in file.path)
         assert ("tcp dport { 80 } accept" in rules) == bool(open_to)
         assert ("listen 80;" in site) == bool(open_to)
         assert open_to in rules
@@ -162,7 +162,7 @@ def test_port_80_is_open_where_an_authority_comes_by_it_and_only_then() -> None:
 def test_an_authority_is_asked_for_nothing_where_there_is_no_portal() -> None:
     answers = parsed('blocks = ["hospital-database"]\n' + PLAIN + BY_ACME, "answers.toml")
     assert not answers.has(BlockName.CERTIFICATE_RENEWAL)
-    assert not [file for file in server_files(answers) if "certificate" in file.path]
+    assert not [file for file in server_files(alone(answers)) if "certificate" in file.path]
 
 
 @pytest.mark.parametrize("more", ["", BY_ACME])
@@ -194,7 +194,7 @@ def test_the_proxy_is_taken_by_nginx(need: Need, tmp_path: Path, more: str) -> N
 def test_the_rotation_is_taken_by_logrotate(need: Need, tmp_path: Path) -> None:
     path = tmp_path / "mip"
     rotation = next(
-        file for file in server_files(everything()) if file.path == "/etc/logrotate.d/mip"
+        file for file in server_files(alone(everything())) if file.path == "/etc/logrotate.d/mip"
     )
     # The account is not there where the tests run.
     path.write_text(rotation.text.replace("su mip mip", "su root root"))
@@ -204,7 +204,7 @@ def test_the_rotation_is_taken_by_logrotate(need: Need, tmp_path: Path) -> None:
 
 
 def test_the_home_is_configured_so_that_mip_reads_it(home: Home) -> None:
-    home.configuration.write_text(configuration(everything()))
+    home.configuration.write_text(configuration(alone(everything())))
     login = login_settings(home)
     assert login.oidc
     assert login.oidc.client_secret_file.startswith("/run/credentials/mip.service/")
@@ -214,18 +214,20 @@ def test_the_home_is_configured_so_that_mip_reads_it(home: Home) -> None:
 
 
 def test_no_text_on_the_server_holds_a_secret_or_names_where_it_was_given() -> None:
-    assert all("/run/secret" not in file.text for file in server_files(everything()))
-    used = {secret.name for secret in used_secrets(plain())}
+    assert all("/run/secret" not in file.text for file in server_files(alone(everything())))
+    used = {secret.name for secret in used_secrets(alone(plain()))}
     assert used == {"report-key", "portal-key", "authority-key"}
 
 
 def test_a_backup_elsewhere_is_where_its_service_may_write() -> None:
     answers = parsed(PLAIN + '[backup]\nto = "/mnt/share"\n', "a")
     unit = next(
-        file.text for file in server_files(answers) if file.path.endswith("mip-backup.service")
+        file.text
+        for file in server_files(alone(answers))
+        if file.path.endswith("mip-backup.service")
     )
     assert "ReadWritePaths=/mnt/share\n" in unit
-    assert tomllib.loads(configuration(answers))["backup"]["to"] == "/mnt/share"
+    assert tomllib.loads(configuration(alone(answers)))["backup"]["to"] == "/mnt/share"
 
 
 @pytest.mark.parametrize(

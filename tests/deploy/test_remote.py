@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from medmip.deploy import playbook, remote_validation
-from medmip.deploy.answers import Answers, Server, parsed
+from medmip.deploy.answers import Answers, parsed
 from medmip.deploy.errors import DeployError
 from medmip.deploy.server_files import server_files
-from tests.deploy.answered import PLAIN, everything
+from medmip.deploy.servers import Server
+from tests.deploy.answered import PLAIN, alone, everything
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKJRSzk7XQgBfhufbkej0zC26J7nkLc4Tu3f1B6fHW53"
 
@@ -20,9 +21,10 @@ def far(**more: str) -> Answers:
 
 
 def how(answers: Answers) -> dict[str, str]:
-    told = playbook._inventory(answers, Path("/workspace"))
-    host: dict[str, str] = told["all"]["children"]["mip"]["hosts"]["mip.hospital.example"]  # type: ignore[index]
-    return host
+    return {
+        name: str(value)
+        for name, value in playbook._host(answers.server, Path("/workspace")).items()
+    }
 
 
 def test_no_server_is_taken_at_its_word() -> None:
@@ -49,9 +51,9 @@ def test_this_machine_is_not_reached_over_ssh() -> None:
 
 def test_a_server_judges_itself_by_the_same_files() -> None:
     answers = everything().model_copy(update={"server": Server(host="mip-server")})
-    seen = parsed(remote_validation._as_seen_there(answers), "answers.toml")
+    seen = parsed(remote_validation._as_seen_there(alone(answers)), "answers.toml")
     assert seen.server.is_here
-    assert server_files(seen) == server_files(answers)
+    assert server_files(alone(seen)) == server_files(alone(answers))
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"name": "x"}', '{"checks": [{"name": 1}]}'])

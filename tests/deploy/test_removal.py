@@ -12,7 +12,7 @@ from medmip.deploy.encryption import make_identity
 from medmip.deploy.installation import Installation
 from medmip.deploy.removal import everything_removed, left, removal
 from medmip.deploy.server_files import server_files, used_secrets
-from tests.deploy.answered import everything, plain
+from tests.deploy.answered import alone, everything, plain
 
 FOLDER = Path("/etc/mip/installation")
 
@@ -25,10 +25,10 @@ def said(script: str, mode: str) -> list[str]:
 
 
 def test_every_file_secret_and_unit_of_every_block_is_removed() -> None:
-    script = everything_removed(everything(), FOLDER, purge=False)
+    script = everything_removed(alone(everything()), FOLDER, purge=False)
     words = set(script.split())
-    ours = [one.path for one in server_files(everything()) if not one.path.startswith(HOME)]
-    ours += [secret.path for secret in used_secrets(everything()) if secret.path]
+    ours = [one.path for one in server_files(alone(everything())) if not one.path.startswith(HOME)]
+    ours += [secret.path for secret in used_secrets(alone(everything())) if secret.path]
     assert [path for path in ours if path not in words] == []
     for block in BLOCKS:
         for service in block.services:
@@ -39,9 +39,9 @@ def test_every_file_secret_and_unit_of_every_block_is_removed() -> None:
 
 
 def test_data_are_removed_only_where_they_are_purged() -> None:
-    kept = everything_removed(everything(), FOLDER, purge=False)
+    kept = everything_removed(alone(everything()), FOLDER, purge=False)
     assert not {HOME, "/var/backups/mip", "/etc/mip", "userdel"} & set(kept.split())
-    purged = everything_removed(everything(), FOLDER, purge=True)
+    purged = everything_removed(alone(everything()), FOLDER, purge=True)
     assert {HOME, "/var/backups/mip", "/etc/mip", "userdel"} <= set(purged.split())
 
 

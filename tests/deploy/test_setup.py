@@ -19,6 +19,7 @@ from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
 from medmip.deploy.reference import bring_in_references
 from medmip.deploy.server_files import server_files
+from tests.deploy.answered import alone
 
 ANSIBLE = Path(setup.__file__).parent / "ansible"
 KEYWORDS = {
@@ -67,7 +68,7 @@ def installation(tmp_path: Path) -> Installation:
 
 def test_what_ansible_is_told_holds_no_secret(installation: Installation, tmp_path: Path) -> None:
     workspace = tmp_path / "workspace"
-    told = setup._variables(installation, installation.answers, workspace)
+    told = setup._variables(installation, alone(installation.answers), workspace)
     key = installation.secret("portal-key").decode()
     assert key.splitlines()[1] not in json.dumps(told)
     assert (workspace / "files/etc/mip/secrets/portal-key.pem").read_text() == key
@@ -75,9 +76,9 @@ def test_what_ansible_is_told_holds_no_secret(installation: Installation, tmp_pa
 
 
 def test_every_file_of_the_server_is_laid_out(installation: Installation, tmp_path: Path) -> None:
-    setup._variables(installation, installation.answers, tmp_path)
+    setup._variables(installation, alone(installation.answers), tmp_path)
     laid = {f"/{path.relative_to(tmp_path / 'files')}" for path in (tmp_path / "files").rglob("*")}
-    assert {file.path for file in server_files(installation.answers)} <= laid
+    assert {file.path for file in server_files(alone(installation.answers))} <= laid
 
 
 def test_another_answer_starts_what_depends_on_it_again(
@@ -85,7 +86,7 @@ def test_another_answer_starts_what_depends_on_it_again(
 ) -> None:
     def fingerprints(text: str) -> dict[str, str]:
         answers = Answers.model_validate(installation.answers.model_dump() | json.loads(text))
-        told: Any = setup._variables(installation, answers, tmp_path)
+        told: Any = setup._variables(installation, alone(answers), tmp_path)
         units = [unit for block in told["blocks"].values() for unit in block["units"]]
         return {unit["unit"]: unit["fingerprint"] for unit in units}
 
@@ -106,6 +107,9 @@ def test_a_failed_step_is_an_error_that_says_to_go_on() -> None:
     done = playbook._ran(["sh", "-c", f"echo; echo '{recap}'"], {"PATH": "/bin"}, said.append)
     assert (done.looked_at, done.changed) == (5, 2)
     assert said == [recap]
+    two = f"echo '{recap}'; echo '{recap.replace('h :', 'i :')}'"
+    done = playbook._ran(["sh", "-c", two], {"PATH": "/bin"}, print)
+    assert (done.looked_at, done.changed) == (10, 4)
     with pytest.raises(DeployError, match="step failed"):
         playbook._ran(["sh", "-c", f"echo '{recap}'; exit 2"], {"PATH": "/bin"}, said.append)
 

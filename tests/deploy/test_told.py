@@ -15,7 +15,7 @@ from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
 from medmip.deploy.server_files import configuration, server_files, used_secrets
 from medmip.notices.settings import notice_settings
-from tests.deploy.answered import BY_ACME, EVERY_BLOCK, PLAIN, everything, plain
+from tests.deploy.answered import BY_ACME, EVERY_BLOCK, PLAIN, alone, everything, plain
 from tests.deploy.test_configure import NOW, answers
 
 PASSWORD = "a-password-of-the-mail-server"
@@ -39,11 +39,11 @@ def told(folder: Path = Path("/run")) -> Answers:
 
 
 def file_of(given: Answers, name: str) -> str:
-    return next(file.text for file in server_files(given) if file.path.endswith(f"/{name}"))
+    return next(file.text for file in server_files(alone(given)) if file.path.endswith(f"/{name}"))
 
 
 def test_the_server_is_told_how_people_are_told(home: Home) -> None:
-    home.configuration.write_text(configuration(told()))
+    home.configuration.write_text(configuration(alone(told())))
     settings = notice_settings(home)
     assert (settings.language, settings.portal) == ("fr", "https://mip.hospital.example")
     assert settings.certificates == ("/etc/mip/portal.pem",)
@@ -55,14 +55,14 @@ def test_the_server_is_told_how_people_are_told(home: Home) -> None:
 
 
 def test_services_that_send_get_the_secrets_that_there_are_and_no_others() -> None:
-    assert {one.name for one in used_secrets(told())} >= {"notices-email", "notices-webhook"}
+    assert {one.name for one in used_secrets(alone(told()))} >= {"notices-email", "notices-webhook"}
     for name in ("mip.service", "mip-notice@.service"):
         text = file_of(told(), name)
         assert "LoadCredential=notices-email:/etc/mip/secrets/notices-email\n" in text
         assert "LoadCredential=notices-webhook:/etc/mip/secrets/notices-webhook\n" in text
         assert "notices-slack" not in text
         assert "notices-" not in file_of(plain(), name)
-    assert "notices" not in configuration(plain())
+    assert "notices" not in configuration(alone(plain()))
 
 
 def test_every_unit_that_fails_is_told_of_by_a_name_that_the_command_knows() -> None:

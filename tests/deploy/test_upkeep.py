@@ -11,21 +11,21 @@ from medmip.deploy import support, upkeep
 from medmip.deploy.encryption import make_identity
 from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
-from tests.deploy.answered import everything, plain
+from tests.deploy.answered import alone, everything, plain
 
 PATIENT = "Mustermann-4711"
 
 
 def test_a_block_or_a_service_names_units() -> None:
-    assert upkeep.chosen(everything(), ["data-factory"]) == ["mip-imaging.service"]
-    assert upkeep.chosen(everything(), ["mip", "nginx"]) == ["mip.service", "nginx.service"]
-    assert "mip-backup.timer" in upkeep.chosen(plain(), [])
+    assert upkeep.chosen(alone(everything()), ["data-factory"]) == ["mip-imaging.service"]
+    assert upkeep.chosen(alone(everything()), ["mip", "nginx"]) == ["mip.service", "nginx.service"]
+    assert "mip-backup.timer" in upkeep.chosen(alone(plain()), [])
     with pytest.raises(DeployError, match="mip-imaging"):
-        upkeep.chosen(plain(), ["mip-imaging"])
+        upkeep.picked(plain(), ["mip-imaging"])
 
 
 def test_nobody_stops_the_firewall_or_the_way_in() -> None:
-    stopped = upkeep._stoppable(everything(), ["infrastructure", "web-analytics"])
+    stopped = upkeep._stoppable(alone(everything()), ["infrastructure", "web-analytics"])
     assert stopped == ["mip-backup.timer", "nginx.service"]
 
 

@@ -21,20 +21,15 @@ def validate(
     as_json: JsonOption = False,
     folder: FolderOption = FOLDER,
 ) -> None:
-    """Judge the server, here as root: each point, and what to do; exit 1 where one fails."""
+    """Judge every server, here as root: each point, and what to do; exit 1 where one fails."""
     from importlib.metadata import version
 
     from medmip.catalogue.atomic_file import write_atomically
-    from medmip.deploy.remote_validation import validate_there
+    from medmip.deploy.remote_validation import validate_all
     from medmip.deploy.signed_report import signed_html, signed_json
-    from medmip.deploy.validation import validate as judged
 
     installation = installation_at(folder)
-    found = (
-        judged(installation, version("medmip"))
-        if installation.answers.server.is_here
-        else validate_there(installation, lambda line: typer.echo(line, err=True))
-    )
+    found = validate_all(installation, version("medmip"), lambda line: typer.echo(line, err=True))
     files = [] if html is None else [html]
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)

@@ -77,7 +77,9 @@ def add_reader(name: _Name, home: HomeOption = None) -> None:
     account = Account(name, open=True).role
     typer.echo(f"The account is {account}, its password {password}")
     typer.echo("It is shown this once. What is asked by it is written into the ledger.")
-    typer.echo(f'psql "{reader_address(address, account)}"')
+    if settings.readers_host.startswith("/"):
+        typer.echo("On the server of the database:")
+    typer.echo(f'psql "{reader_address(address, account, settings.readers_host)}"')
 
 
 @ldsm_app.command("remove-reader")

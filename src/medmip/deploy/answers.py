@@ -8,8 +8,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     IPvAnyNetwork,
     ValidationError,
@@ -21,6 +19,7 @@ from medmip.deploy.blocks.declaration import BACKUPS, Audience, Block, BlockName
 from medmip.deploy.blocks.registry import DICOM, blocks_of
 from medmip.deploy.encryption import recipient
 from medmip.deploy.errors import DeployError
+from medmip.deploy.servers import NAME, Part, Place, Server, refuse_misplaced
 from medmip.errors import FieldProblem, MipError
 from medmip.imaging.settings import ImagingSettings
 from medmip.notices.settings import NoticeSettings
@@ -42,34 +41,7 @@ def _is_recipient(text: str) -> str:
 Recipient = Annotated[str, AfterValidator(_is_recipient)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-class Server(_Part):
-    """Where MIP is installed: this machine (`localhost`), or one that is reached over SSH.
-
-    key is the file of a private key on this machine, without which the agent and the usual files
-    are tried; host_key is the server's public key, which else is looked for in `known_hosts`.
-    """
-
-    host: str = Field("localhost", pattern=r"^[A-Za-z0-9.:-]+$")
-    user: str = Field("root", pattern=r"^[a-z_][a-z0-9_-]*$")
-    key: str = Field("", pattern=r"^(/[^\s\"%]+)?$")
-    host_key: str = Field("", pattern=r"^((ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/]+=*( \S+)?)?$")
-
-    @model_validator(mode="after")
-    def _is_reached(self) -> "Server":
-        if self.is_here and (self.key or self.host_key):
-            raise ValueError("key and host_key are for another host than localhost")
-        return self
-
-    @property
-    def is_here(self) -> bool:
-        return self.host == "localhost"
-
-
-class Who(_Part):
+class Who(Part):
     """Which networks (CIDR) may come in: people by 443, maintainers by 22, sites at a hub.
 
     authorities are those that sign by ACME, which come by 80 where one is used.
@@ -81,7 +53,7 @@ class Who(_Part):
     authorities: Networks = ANYWHERE
 
 
-class Certificate(_Part):
+class Certificate(Part):
     """The portal's certificate: of an authority of our own, from files of the hospital, by ACME.
 
     By ACME, directory is the authority's address, authorities a file (PEM) of certificates that it
@@ -117,25 +89,26 @@ class Certificate(_Part):
         return self
 
 
-class Backups(_Part):
+class Backups(Part):
     """Where backups go, how many stay there."""
 
     to: str = Field(BACKUPS, pattern=r"^/[^\s%]+$")
     keep: int = Field(14, ge=0)
 
 
-class Federation(_Part):
+class Federation(Part):
     """The federation whose hub this node is."""
 
     name: str = Field("MIP", min_length=1, max_length=80)
 
 
-class Answers(_Part):
+class Answers(Part):
     """The answers to `mip deploy configure`.
 
     name is what people type to reach the portal; recipients are the public keys (age or
     ssh-ed25519) that read backups and secrets; wheels is a folder of wheels on this machine to
     install from, without which pip asks its index; settings are further sections of `mip.toml`.
+    servers names several servers, each with its blocks, in the place of server and blocks.
     """
 
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)
@@ -150,6 +123,7 @@ class Answers(_Part):
         min_length=1,
     )
     server: Server = Server()
+    servers: dict[Annotated[str, Field(pattern=NAME)], Place] = Field(default_factory=dict)
     who: Who
     certificate: Certificate = Certificate()
     login: Login = Login()
@@ -159,7 +133,7 @@ class Answers(_Part):
     notices: NoticeSettings = NoticeSettings()
     demo: bool = False
     wheels: str = ""
-    settings: dict[str, dict[str, Any]] = {}
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _is_safe(self) -> "Answers":
@@ -174,17 +148,32 @@ class Answers(_Part):
         by_acme = self.certificate.kind == "acme"
         if by_acme and _is_number(self.name):
             raise ValueError("certificate.kind = 'acme' is for a name, and name is a number")
-        if BlockName.CERTIFICATE_RENEWAL in self.blocks and not by_acme:
+        if BlockName.CERTIFICATE_RENEWAL in self.asked and not by_acme:
             raise ValueError("certificate-renewal comes with certificate.kind = 'acme'")
         return self
 
+    @model_validator(mode="after")
+    def _is_placed(self) -> "Answers":
+        if self.servers:
+            if twice := self.model_fields_set & {"server", "blocks"}:
+                raise ValueError(f"servers names all of it, so leave out {sorted(twice)[0]}")
+            refuse_misplaced(self.servers)
+        return self
+
+    @property
+    def asked(self) -> tuple[BlockName, ...]:
+        """The blocks that were asked for, on whichever server."""
+        if not self.servers:
+            return self.blocks
+        return tuple(block for place in self.servers.values() for block in place.blocks)
+
     @property
     def every_block(self) -> tuple[Block, ...]:
-        """The blocks that were asked for, and those that they need."""
-        blocks = blocks_of(self.blocks)
+        """The blocks that were asked for, and those that they need, on whichever server."""
+        blocks = blocks_of(self.asked)
         portal = any(block.name is BlockName.WEB_ANALYTICS for block in blocks)
         if portal and self.certificate.kind == "acme":
-            return blocks_of((*self.blocks, BlockName.CERTIFICATE_RENEWAL))
+            return blocks_of((*self.asked, BlockName.CERTIFICATE_RENEWAL))
         return blocks
 
     def has(self, name: BlockName) -> bool:

@@ -10,15 +10,19 @@ from pathlib import Path
 from medmip.catalogue.atomic_file import alone, write_atomically
 from medmip.deploy import machine, portal_certificate
 from medmip.deploy.answers import Answers, parsed, read
+from medmip.deploy.blocks.declaration import BlockName
 from medmip.deploy.blocks.registry import (
     ACCOUNT_KEY,
     AUTHORITY_KEY,
+    DATABASE_AUTHORITY_KEY,
     NOTICES,
     OIDC,
     PORTAL_KEY,
     REPORT_KEY,
 )
+from medmip.deploy.database_trust import DatabaseTrust
 from medmip.deploy.errors import DeployError
+from medmip.deploy.placement import of_node, placements
 from medmip.deploy.server_files import used_secrets
 from medmip.deploy.vault import IDENTITY, Vault
 from medmip.federation.identity import Identity, PublicIdentity
@@ -31,12 +35,15 @@ secrets/        secrets, each a file of age, readable by the recipients in answe
 portal.pem      the portal's certificate
 authority.pem   the authority that vouches for it, where it is our own: give it to browsers
 authorities.pem the authority that signs it by ACME, where not everybody knows that
+database-*.pem  what node and database know each other by, where they are on two servers
 report-key.pub  proves reports of `mip deploy validate`: give it to whoever reads them
 identity.txt    what `mip deploy setup` reads the secrets with: in no repository, in no backup
 
 All but identity.txt may be pushed to a private repository.
 """
 _IDENTITY = "identity"
+DATABASE_KEYS = "database-keys"
+"""All three by which node and database know each other, where they are on two servers."""
 _GIVEN_KEY = "portal-key-given"
 """The hospital's own key, beside ours, which is there again when the hospital's is not used."""
 _IGNORED = f"{IDENTITY}\n*.partial\n"
@@ -86,6 +93,11 @@ class Installation:
         return self.authorities if by.authorities else None
 
     @property
+    def database_trust(self) -> DatabaseTrust:
+        """What node and database know each other by, where they are on two servers."""
+        return DatabaseTrust(self.folder, self.vault)
+
+    @property
     def report_key(self) -> Path:
         """What proves reports of the acceptance test; see `reporter`."""
         return self.folder / "report-key.pub"
@@ -116,7 +128,7 @@ class Installation:
         """
         answers = parsed(text, where)
         now = datetime.now(UTC)
-        here = machine.Machine.this() if answers.server.is_here else None
+        here = machine.Machine.this() if any(one.is_here for one in placements(answers)) else None
         if wrong := machine.problems(answers, here, now):
             raise DeployError(
                 "The machine or the network cannot bear these answers:",
@@ -130,7 +142,7 @@ class Installation:
             return self._taken(answers, text, now)
 
     def renew(self, names: Sequence[str]) -> list[str]:
-        """Makes the portal's key, the authority's, the reports' or the identity anew.
+        """Makes keys of portal, authority, reports or database anew, or the identity.
 
         Returns what was done, a sentence each. Raises DeployError.
         """
@@ -147,6 +159,10 @@ class Installation:
                 did.append("The portal's key is a new one")
             if {AUTHORITY_KEY, PORTAL_KEY} & {*names}:
                 self._sign(answers.name, now)
+            if DATABASE_KEYS in names:
+                self.database_trust.renew()
+                self._trust(answers, now)
+                did.append("Node and database know each other by new keys")
             if REPORT_KEY in names:
                 self.vault.renew(REPORT_KEY, Identity.made().seed)
                 self._report_key()
@@ -172,7 +188,7 @@ class Installation:
         return did or ["Nothing changed"]
 
     def _take_secrets(self, answers: Answers, now: datetime) -> None:
-        used = {secret.name for secret in used_secrets(answers)}
+        used = {secret.name for one in placements(answers) for secret in used_secrets(one)}
         oidc = answers.login.oidc
         if OIDC in used and oidc:
             self.vault.keep(OIDC, Path(oidc.client_secret_file).read_bytes().strip())
@@ -194,7 +210,13 @@ class Installation:
             self.authority.unlink(missing_ok=True)
         elif PORTAL_KEY in used:
             self._sign(answers.name, now)
+        if DATABASE_AUTHORITY_KEY in used:
+            self._trust(answers, now)
         self._report_key()
+
+    def _trust(self, answers: Answers, now: datetime) -> None:
+        at = of_node(answers).address_of(BlockName.HOSPITAL_DATABASE)
+        self.database_trust.sign(answers.name, str(at), now)
 
     def _report_key(self) -> Identity:
         signer = Identity(self.vault.once(REPORT_KEY, lambda: Identity.made().seed))

@@ -14,6 +14,7 @@ from medmip.deploy import portal_certificate
 from medmip.deploy.answers import Answers
 from medmip.deploy.blocks.declaration import CONFIGURATION, Audience
 from medmip.deploy.errors import DeployError
+from medmip.deploy.placement import Placement, placements
 from medmip.errors import FieldProblem
 
 DISK = 10 * 10**9
@@ -43,8 +44,10 @@ class Machine:
 def problems(answers: Answers, machine: Machine | None, now: datetime) -> list[FieldProblem]:
     """All that is wrong with the answers at once; machine is None where it is another one."""
     found = [*_named(answers), *_files(answers, now)]
-    if machine is not None:
-        found += _borne(answers, machine)
+    for placed in placements(answers):
+        found += _key(placed)
+        if machine is not None and (placed.is_here or not answers.servers):
+            found += _borne(placed, machine)
     return found
 
 
@@ -59,18 +62,19 @@ def _named(answers: Answers) -> Iterator[FieldProblem]:
         )
 
 
-def _borne(answers: Answers, machine: Machine) -> Iterator[FieldProblem]:
+def _borne(placed: Placement, machine: Machine) -> Iterator[FieldProblem]:
     if machine.disk < DISK:
         yield FieldProblem(
-            "server", f"{machine.disk / 1e9:.1f} GB are free at /var/lib, {DISK / 1e9:.0f} needed"
+            _field(placed),
+            f"{machine.disk / 1e9:.1f} GB are free at /var/lib, {DISK / 1e9:.0f} needed",
         )
     if machine.memory < MEMORY:
         yield FieldProblem(
-            "server", f"the machine has {machine.memory / 1e9:.1f} GB of memory, 4 are needed"
+            _field(placed), f"the machine has {machine.memory / 1e9:.1f} GB of memory, 4 are needed"
         )
     if machine.is_set_up:
         return  # what listens at our ports is ours
-    for block in answers.every_block:
+    for block in placed.every_block:
         for port in block.every_port:
             if port.number != SSH and not _is_free(port.number, port.audience):
                 yield FieldProblem(
@@ -78,6 +82,19 @@ def _borne(answers: Answers, machine: Machine) -> Iterator[FieldProblem]:
                     f"{block.name} needs port {port.number}, which another program listens at: "
                     f"`ss -ltnp sport = {port.number}` names it",
                 )
+
+
+def _field(placed: Placement) -> str:
+    """Where the answers say it of this server."""
+    return f"servers.{placed.name}" if placed.answers.servers else "server"
+
+
+def _key(placed: Placement) -> Iterator[FieldProblem]:
+    own, field = placed.server.key, f"{_field(placed)}.key"
+    if own and not os.access(own, os.R_OK):
+        yield FieldProblem(field, "the file is not there or not readable")
+    elif own and Path(own).stat().st_mode & 0o077:
+        yield FieldProblem(field, f"others may read it, and ssh refuses it: chmod 600 {own}")
 
 
 def _is_free(port: int, audience: Audience) -> bool:
@@ -120,10 +137,5 @@ def _files(answers: Answers, now: datetime) -> Iterator[FieldProblem]:
             yield FieldProblem(
                 f"notices.{way}.secret_file", "the file is not there or not readable"
             )
-    own = answers.server.key
-    if own and not os.access(own, os.R_OK):
-        yield FieldProblem("server.key", "the file is not there or not readable")
-    elif own and Path(own).stat().st_mode & 0o077:
-        yield FieldProblem("server.key", f"others may read it, and ssh refuses it: chmod 600 {own}")
     if answers.wheels and not list(Path(answers.wheels).glob("medmip-*.whl")):
         yield FieldProblem("wheels", "there is no wheel of medmip in that folder")

@@ -48,18 +48,25 @@ def authority(key: bytes, name: str, now: datetime) -> bytes:
 
 
 def signed(
-    key: bytes, authority_key: bytes, authority_pem: bytes, name: str, now: datetime
+    key: bytes,
+    authority_key: bytes,
+    authority_pem: bytes,
+    name: str,
+    now: datetime,
+    *,
+    life: timedelta = LIFE,
+    purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
 ) -> bytes:
-    """A certificate (PEM) for the portal of this name and private key."""
+    """A certificate (PEM) for who has this name and private key: the portal, or as purpose says."""
     issuer = x509.load_pem_x509_certificate(authority_pem)
     signer = _elliptic(authority_key)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
     return (
-        begun(subject, _elliptic(key).public_key(), issuer.subject, now, LIFE)
+        begun(subject, _elliptic(key).public_key(), issuer.subject, now, life)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(x509.SubjectAlternativeName([_general(name)]), critical=False)
         .add_extension(identifier, critical=False)
         .sign(signer, hashes.SHA256())

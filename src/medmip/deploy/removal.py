@@ -15,12 +15,14 @@ from medmip.deploy.blocks.declaration import (
     USER,
     Block,
     BlockName,
+    Service,
 )
 from medmip.deploy.blocks.firewall import QUIET
 from medmip.deploy.blocks.proxy import CERTIFICATE
-from medmip.deploy.blocks.registry import BLOCKS, CERTIFICATE_STATE, blocks_of
+from medmip.deploy.blocks.registry import BLOCKS, CERTIFICATE_STATE, DATABASE_TLS
 from medmip.deploy.contents import CLOSED_HUB
 from medmip.deploy.installation import Installation
+from medmip.deploy.placement import Placement, of_node, placements
 from medmip.deploy.playbook import play, refuse_others, workspace_of
 from medmip.deploy.server_files import UNITS, server_files
 
@@ -137,15 +139,12 @@ def removal(answers: Answers, blocks: Sequence[Block]) -> str:
     It takes `do`, or `plan` to say it alone; where nothing is there it says nothing. Data stay,
     as do packages and what was not ours.
     """
-    whole = answers.model_copy(update={"blocks": tuple(BlockName)})
-    everything = server_files(whole)
+    whole = answers.model_copy(update={"blocks": tuple(BlockName), "servers": {}})
+    everything = server_files(of_node(whole))
     lines = [_WORDS + _VERBS + "# The blocks."]
     for block in reversed(blocks):
         lines += [f"stopped {service.unit}" for service in block.services]
-        for service in block.services:
-            lines.append(f"gone {CONFIGURATION}/applied/{service.unit}")
-            if service.when:
-                lines.append(f"gone /var/lib/systemd/timers/stamp-{service.unit}")
+        lines += [line for service in block.services for line in _notes(service)]
         for file in everything:
             if file.block is block.name and not file.path.startswith(f"{HOME}/"):
                 keeps = file.path.startswith(f"{UNITS}/")
@@ -159,13 +158,36 @@ def removal(answers: Answers, blocks: Sequence[Block]) -> str:
     return "\n".join(line for line in lines if line) + "\n"
 
 
-def everything_removed(answers: Answers, folder: Path, *, purge: bool) -> str:
+def unwanted(placed: Placement) -> str:
+    """The script that takes off a server what of MIP is not wanted on it (any more)."""
+    answers = placed.answers
+    lines = [removal(answers, [block for block in BLOCKS if not placed.has(block.name)])]
+    here = {service.name for block in placed.every_block for service in block.services}
+    for block in (one for one in BLOCKS if placed.has(one.name)):
+        for service in (one for one in block.services if one.name not in here):
+            lines += [f"stopped {service.unit}", *_notes(service)]
+            lines.append(f"gone {UNITS}/{service.name}.service {UNITS}/{service.name}.timer")
+    if not placed.has_node:
+        lines.append("back /etc/logrotate.d/mip")
+    if not placed.is_apart:
+        lines.append(f"gone {DATABASE_TLS}")
+    return "\n".join(line.rstrip("\n") for line in lines) + "\n"
+
+
+def _notes(service: Service) -> list[str]:
+    """Lines by which what was noted of a service goes."""
+    noted = [f"gone {CONFIGURATION}/applied/{service.unit}"]
+    return noted + [f"gone /var/lib/systemd/timers/stamp-{service.unit}"] * bool(service.when)
+
+
+def everything_removed(placed: Placement, folder: Path, *, purge: bool) -> str:
     """The script that takes MIP off a server; with purge, data and configuration as well."""
+    answers = placed.answers
     ours = [one for block in BLOCKS for one in block.folders if not one.stays]
     paths = [one.path for one in ours if one.path not in (CONFIGURATION, INSTALLED)]
     paths += [FORMER, "/usr/local/bin/mip"]
     paths += [f"{CONFIGURATION}/upgrade.json", f"{CONFIGURATION}/upgraded.json"]
-    if not answers.server.is_here:
+    if not placed.is_here:
         # This process would go with it.
         paths.append(INSTALLED)
     lines = [removal(answers, BLOCKS), f"gone {' '.join(map(quote, paths))}"]
@@ -184,22 +206,25 @@ def everything_removed(answers: Answers, folder: Path, *, purge: bool) -> str:
 
 
 def uninstall(installation: Installation, say: Callable[[str], None], *, purge: bool) -> None:
-    """Takes MIP off the server; `left` tells what stays. Raises DeployError."""
-    answers = installation.answers
-    refuse_others(answers)
+    """Takes MIP off every server; `left` tells what stays. Raises DeployError."""
+    placed = placements(installation.answers)
+    refuse_others(placed)
     variables = {
-        "become": not answers.server.is_here and answers.server.user != "root",
-        "removal": everything_removed(answers, installation.folder, purge=purge),
+        one.name: {
+            "become": one.become,
+            "removal": everything_removed(one, installation.folder, purge=purge),
+        }
+        for one in placed
     }
     with workspace_of(installation) as workspace:
-        play(answers, "removal.yml", variables, workspace, say)
-    if answers.server.is_here:
+        play(placed, "removal.yml", variables, workspace, say)
+    if any(one.is_here for one in placed):
         shutil.rmtree(INSTALLED, ignore_errors=True)
 
 
 def left(answers: Answers, folder: Path, *, purge: bool) -> list[str]:
-    """What an uninstallation leaves on a server, a line each."""
-    packages = sorted({name for block in blocks_of(answers.blocks) for name in block.packages})
+    """What an uninstallation leaves on servers, a line each."""
+    packages = sorted({name for block in answers.every_block for name in block.packages})
     stay = [
         f"packages of the distribution, which others may use: {' '.join(packages)}",
         "the journal of systemd, and the logs of nginx and PostgreSQL",

@@ -5,9 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from medmip.deploy.blocks.declaration import HOME, PROGRAM, USER
-from medmip.deploy.blocks.registry import ACCOUNT_KEY, AUTHORITY_KEY, OIDC, PORTAL_KEY, REPORT_KEY
+from medmip.deploy.blocks.registry import (
+    ACCOUNT_KEY,
+    AUTHORITY_KEY,
+    DATABASE_AUTHORITY_KEY,
+    OIDC,
+    PORTAL_KEY,
+    REPORT_KEY,
+)
 from medmip.deploy.errors import DeployError
-from medmip.deploy.installation import Installation
+from medmip.deploy.installation import DATABASE_KEYS, Installation
+from medmip.deploy.placement import of_node, placements
 from medmip.deploy.server_files import used_secrets
 from medmip.deploy.setup import set_up
 
@@ -27,6 +35,7 @@ ROTATED = (
     Rotated(PORTAL_KEY, "the portal's private key and certificate, by our own authority"),
     Rotated(AUTHORITY_KEY, "the authority: browsers must be given the new authority.pem"),
     Rotated(REPORT_KEY, "who signs reports: former ones are proved by the former report-key.pub"),
+    Rotated(DATABASE_KEYS, "by what node and database know each other, on two servers"),
     Rotated(IDENTITY, "what `mip deploy setup` reads secrets with: the old one reads none"),
     Rotated(LOG_INS, "every session and access token of everybody: people log in again"),
 )
@@ -37,18 +46,18 @@ def rotate(installation: Installation, names: Sequence[str], say: Callable[[str]
 
     Killed anywhere, it can be run again. Raises DeployError where one cannot be made by us.
     """
-    answers = installation.answers
     _check(installation, names)
     keys = [name for name in names if name != LOG_INS]
     for done in installation.renew(keys):
         say(done)
-    if {PORTAL_KEY, AUTHORITY_KEY} & set(keys):
+    if {PORTAL_KEY, AUTHORITY_KEY, DATABASE_KEYS} & set(keys):
         set_up(installation, say)
     if LOG_INS in names:
-        if not answers.server.is_here:
+        node = of_node(installation.answers)
+        if not node.is_here:
             raise DeployError(
                 "Log-ins are ended on the server itself",
-                where=answers.server.host,
+                where=node.server.host,
                 remedy=f"Run `mip user end-log-ins --home {HOME}` there, as {USER}.",
             )
         command = ("runuser", "-u", USER, "--", f"{PROGRAM}/bin/mip")
@@ -84,7 +93,12 @@ def _check(installation: Installation, names: Sequence[str]) -> None:
             raise DeployError(
                 f"There is no secret called {name}", remedy=f"There are {', '.join(known)}."
             )
-        used = {secret.name for secret in used_secrets(answers)}
+        used = {secret.name for one in placements(answers) for secret in used_secrets(one)}
+        if name == DATABASE_KEYS and DATABASE_AUTHORITY_KEY not in used:
+            raise DeployError(
+                f"There are no {DATABASE_KEYS}",
+                remedy="Node and database are on one server, and speak by a socket.",
+            )
         ours = answers.certificate.kind != "files" and name in used
         if name in (PORTAL_KEY, AUTHORITY_KEY) and not ours:
             raise DeployError(

@@ -6,6 +6,7 @@ from typing import Any
 import tomlkit
 
 from medmip.deploy.answers import EVERYBODY, Answers
+from medmip.deploy.blocks import database
 from medmip.deploy.blocks.certificate import AUTHORITIES, SETTINGS, settings
 from medmip.deploy.blocks.declaration import HOME, USER, BlockName, Secret
 from medmip.deploy.blocks.firewall import ruleset
@@ -20,9 +21,9 @@ from medmip.deploy.blocks.registry import (
 )
 from medmip.deploy.blocks.rotation import rotation
 from medmip.deploy.blocks.units import timer, unit
+from medmip.deploy.placement import Placement
 
 UNITS = "/etc/systemd/system"
-DATABASE = "dbname=mip user=postgres host=/var/run/postgresql"
 _UPGRADES = """\
 // Written by `mip deploy setup`: security updates are installed each day.
 APT::Periodic::Update-Package-Lists "1";
@@ -48,42 +49,47 @@ class ServerFile:
     mode: int = 0o644
 
 
-def server_files(answers: Answers) -> tuple[ServerFile, ...]:
-    """Every file that `mip deploy setup` writes, but secrets and the certificate."""
-    infrastructure = BlockName.INFRASTRUCTURE
+def server_files(placed: Placement) -> tuple[ServerFile, ...]:
+    """Every file that `mip deploy setup` writes to a server, but secrets and certificates."""
+    answers, infrastructure = placed.answers, BlockName.INFRASTRUCTURE
     files = [
         ServerFile(
             "/etc/nftables.conf",
-            ruleset(answers.every_block, answers.networks),
+            ruleset(placed.every_block, placed.networks),
             infrastructure,
             mode=0o600,
         ),
-        ServerFile("/etc/logrotate.d/mip", rotation(), infrastructure),
+    ]
+    if placed.has_node:
+        files.append(ServerFile("/etc/logrotate.d/mip", rotation(), infrastructure))
+    files += [
         ServerFile("/etc/apt/apt.conf.d/52mip", _UPGRADES, infrastructure),
         ServerFile("/etc/ssh/sshd_config.d/10-mip.conf", _SSHD, infrastructure),
-        ServerFile(f"{HOME}/mip.toml", configuration(answers), infrastructure, USER, 0o600),
     ]
-    present = used_secrets(answers)
-    for block in answers.every_block:
+    if placed.has_node:
+        text = configuration(placed)
+        files.append(ServerFile(f"{HOME}/mip.toml", text, infrastructure, USER, 0o600))
+    present = used_secrets(placed)
+    for block in placed.every_block:
         for service in block.services:
             path = f"{UNITS}/{service.name}"
             text = unit(service, answers.name, answers.backup.to, present)
             files.append(ServerFile(f"{path}.service", text, block.name))
             if service.when:
                 files.append(ServerFile(f"{path}.timer", timer(service), block.name))
-    if answers.has(BlockName.ALGORITHM_FACTORY):
+    if placed.has_node:
         text = unit(NOTICE, answers.name, answers.backup.to, present)
         path = f"{UNITS}/{NOTICE.name}.service"
         files.append(ServerFile(path, text, BlockName.ALGORITHM_FACTORY))
-    if answers.has(BlockName.WEB_ANALYTICS):
+    if placed.has(BlockName.WEB_ANALYTICS):
         files.append(
             ServerFile(
                 "/etc/nginx/sites-enabled/mip.conf",
-                proxy(answers.name, is_asked=answers.has(BlockName.CERTIFICATE_RENEWAL)),
+                proxy(answers.name, is_asked=placed.has(BlockName.CERTIFICATE_RENEWAL)),
                 BlockName.WEB_ANALYTICS,
             )
         )
-    if answers.has(BlockName.CERTIFICATE_RENEWAL):
+    if placed.has(BlockName.CERTIFICATE_RENEWAL):
         files.append(_renewal(answers))
     return tuple(files)
 
@@ -97,9 +103,9 @@ def _renewal(answers: Answers) -> ServerFile:
     return ServerFile(SETTINGS, text, BlockName.WEB_ANALYTICS)
 
 
-def used_secrets(answers: Answers) -> tuple[Secret, ...]:
-    """The secrets that these answers have a use for."""
-    unused = set()
+def used_secrets(placed: Placement) -> tuple[Secret, ...]:
+    """The secrets that a server has a use for, or whoever sets it up."""
+    answers, unused = placed.answers, set()
     if answers.login.oidc is None or not answers.login.oidc.client_secret_file:
         unused.add(OIDC)
     for way, name in NOTICES.items():
@@ -114,23 +120,28 @@ def used_secrets(answers: Answers) -> tuple[Secret, ...]:
         unused |= {AUTHORITY_KEY, PORTAL_KEY}
     return tuple(
         secret
-        for block in answers.every_block
+        for block in placed.every_block
         for secret in block.secrets
         if secret.name not in unused
     )
 
 
-def configuration(answers: Answers) -> str:
-    """The home's `mip.toml`."""
+def configuration(placed: Placement) -> str:
+    """The home's `mip.toml`, on the server of the node."""
+    answers = placed.answers
     login = answers.login.model_dump(mode="json", exclude_defaults=True)
     if answers.login.oidc and answers.login.oidc.client_secret_file:
         login["oidc"]["client_secret_file"] = f"/run/credentials/mip.service/{OIDC}"
-    sections: dict[str, object] = {
+    sections: dict[str, Any] = {
         "login": {"kind": answers.login.kind} | login,
         "backup": {"recipients": [*answers.recipients], **answers.backup.model_dump()},
     }
     if answers.has(BlockName.HOSPITAL_DATABASE):
-        sections["ldsm"] = {"database": DATABASE}
+        at = placed.address_of(BlockName.HOSPITAL_DATABASE) if placed.is_apart else None
+        sections["ldsm"] = {"database": database.address(at)}
+        if at:
+            # Readers come by the database's own server, as nobody else does by the network.
+            sections["ldsm"] |= {"readers_host": database.SOCKET}
     imaging = answers.imaging.model_dump(mode="json", exclude_defaults=True)
     if answers.has(BlockName.DATA_FACTORY):
         # The firewall lets peers in and nobody else, and so does the receiver.

@@ -25,8 +25,9 @@ from medmip.deploy.blocks.declaration import CONFIGURATION, HOME
 from medmip.deploy.contents import PARTS
 from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
+from medmip.deploy.placement import placements
 from medmip.deploy.program import installed
-from medmip.deploy.upkeep import chosen, status
+from medmip.deploy.upkeep import chosen, status_of
 from medmip.deploy.validation import validate
 
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]*/medmip/[\w/]+\.py)", line (?P<line>\d+), in (\w+)$')
@@ -43,6 +44,12 @@ def support_bundle(installation: Installation, target: Path) -> list[str]:
     Raises DeployError where a secret of the installation were in it, and writes nothing then.
     """
     answers = installation.answers
+    here = next((one for one in placements(answers) if one.is_here), None)
+    if here is None or not here.has_node:
+        raise DeployError(
+            "What helps is gathered on the server of the node itself",
+            remedy="Copy the configuration folder there, with host = 'localhost', and run it.",
+        )
     if os.geteuid() != 0:
         raise DeployError("Only root sees all of a server", remedy="Run it as root, or by sudo.")
     report = validate(installation, version("medmip"))
@@ -52,13 +59,13 @@ def support_bundle(installation: Installation, target: Path) -> list[str]:
         "packages.json": _told(
             {one.metadata["Name"]: one.version for one in sorted(distributions(), key=_name)}
         ),
-        "services.json": _told([asdict(unit) for unit in status(answers)]),
+        "services.json": _told([asdict(unit) for unit in status_of(here)]),
         "validation.json": report.as_json(),
         "home.json": _told(_sizes(Home(Path(HOME)))),
         "events.jsonl": "".join(f"{json.dumps(line)}\n" for line in logged(Path(HOME, "logs"))),
         "journal.jsonl": "".join(
             f"{json.dumps(line)}\n"
-            for unit in chosen(answers, ())
+            for unit in chosen(here, ())
             for line in of_journal(_journal(unit.replace(".timer", ".service")))
         ),
     }

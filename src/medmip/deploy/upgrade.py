@@ -15,16 +15,24 @@ from medmip.catalogue.atomic_file import write_atomically
 from medmip.catalogue.home import Home
 from medmip.deploy.answers import Answers
 from medmip.deploy.before import forget
-from medmip.deploy.blocks.declaration import CONFIGURATION, HOME, UPGRADING, USER, VERSIONS
+from medmip.deploy.blocks.declaration import (
+    CONFIGURATION,
+    HOME,
+    UPGRADING,
+    USER,
+    VERSIONS,
+    BlockName,
+)
 from medmip.deploy.blocks.firewall import QUIET, quiet
 from medmip.deploy.contents import BEFORE
 from medmip.deploy.errors import DeployError
 from medmip.deploy.installation import Installation
+from medmip.deploy.placement import of_node
 from medmip.deploy.playbook import dies_with_this
 from medmip.deploy.program import Release, installed, offered
+from medmip.deploy.remote_validation import validate_all
 from medmip.deploy.restore import restore
 from medmip.deploy.setup import stage
-from medmip.deploy.validation import validate
 
 Say = Callable[[str], None]
 UNFINISHED = Path(UPGRADING)
@@ -68,10 +76,10 @@ def upgrade(installation: Installation, wheels: str, number: str, say: Say) -> s
         say("A former upgrade was interrupted")
         go_back(installation, step, say)
         former = _present(answers)
-    latter = offered(answers, wheels, number)
+    latter = offered(of_node(answers), wheels, number)
     if latter.name == former.name:
         return None
-    report = validate(installation, version("medmip"))
+    report = validate_all(installation, version("medmip"), say)
     known = {check.name for check in report.checks if not check.passed}
     say(f"Version {latter.name} is laid beside {former.name}")
     stage(installation, latter, say)
@@ -156,10 +164,11 @@ def go_back(installation: Installation, step: Step, say: Say) -> None:
 
 def _present(answers: Answers) -> Release:
     """The version that runs here; raises DeployError where none does, or here is elsewhere."""
-    if not answers.server.is_here:
+    node = of_node(answers)
+    if not node.is_here:
         raise DeployError(
             "A version is changed on the server itself",
-            where=answers.server.host,
+            where=node.server.host,
             remedy="Copy the configuration folder there, with host = 'localhost', and run it.",
         )
     if os.geteuid() != 0:
@@ -195,7 +204,9 @@ def _undone(answers: Answers, runs: str) -> Iterator[None]:
 
 def _keep_out(answers: Answers) -> None:
     """Nobody comes in and nothing of ours runs, until `_finish`."""
-    write_atomically(Path(QUIET), quiet(answers.every_block).encode())
+    node = of_node(answers)
+    database = node.address_of(BlockName.HOSPITAL_DATABASE) if node.is_apart else None
+    write_atomically(Path(QUIET), quiet(node.every_block, database).encode())
     _ran("nft", "-f", QUIET)
     _ran("systemctl", "stop", *_services(answers))
 
@@ -226,7 +237,7 @@ def _notify(answers: Answers, happened: str) -> None:
 
 
 def _services(answers: Answers) -> list[str]:
-    return [service.unit for block in answers.every_block for service in block.services]
+    return [service.unit for block in of_node(answers).every_block for service in block.services]
 
 
 def _backed_up(answers: Answers) -> str:

@@ -1,5 +1,6 @@
-"""The acceptance test of an installation: whether everything is there, shut and working."""
+"""The acceptance test of a server: whether everything is there, shut and working."""
 
+import json
 import os
 import re
 import shutil
@@ -14,11 +15,13 @@ from pathlib import Path
 
 from medmip.catalogue.atomic_file import write_atomically
 from medmip.deploy.acceptance import Check, Report
-from medmip.deploy.answers import Answers
+from medmip.deploy.blocks import database
 from medmip.deploy.blocks.declaration import HOME, PROGRAM, USER, Audience, BlockName
 from medmip.deploy.certificate_renewal import Renewal
 from medmip.deploy.errors import DeployError
+from medmip.deploy.far_database import valid
 from medmip.deploy.installation import Installation
+from medmip.deploy.placement import Placement, placements
 from medmip.deploy.portal_validation import look_at_portal
 from medmip.deploy.server_files import server_files, used_secrets
 from medmip.errors import MipError
@@ -32,25 +35,30 @@ LARGEST_DIFFERENCE = 1e-9
 
 def validate(installation: Installation, version: str) -> Report:
     """Looks at the server that this runs on, as root; changes nothing. Raises DeployError."""
-    answers = installation.answers
+    placed = next((one for one in placements(installation.answers) if one.is_here), None)
+    if placed is None:
+        raise DeployError(
+            "No server of this installation is this machine",
+            remedy="Look at them by `mip deploy validate`, or run this on one of them.",
+        )
     if os.geteuid() != 0:
         raise DeployError("Only root sees all of a server", remedy="Run it as root, or by sudo.")
     groups: Sequence[tuple[str, Callable[[], Iterator[Check]]]] = (
-        ("services", lambda: _services(answers)),
-        ("ports", lambda: _ports(answers)),
+        ("services", lambda: _services(placed)),
+        ("ports", lambda: _ports(placed)),
         ("firewall", _firewall),
-        ("files", lambda: _files(answers)),
-        ("node", _node),
-        ("database", lambda: _database(answers)),
-        ("analysis", _analysis),
-        ("the certificate by ACME", lambda: _certificate(answers)),
-        ("portal", lambda: _portal(installation, answers)),
-        ("backups", lambda: _backups(answers)),
-        ("disk", lambda: _disk(answers)),
+        ("files", lambda: _files(placed)),
+        *((("owner of the home's files", _home), ("node", _node)) if placed.has_node else ()),
+        ("database", lambda: _database(placed)),
+        *((("analysis", _analysis),) if placed.has_node else ()),
+        ("the certificate by ACME", lambda: _certificate(placed)),
+        ("portal", lambda: _portal(installation, placed)),
+        *((("backups", lambda: _backups(placed)),) if placed.has_node else ()),
+        ("disk", lambda: _disk(placed)),
         ("time", _time),
     )
     checks = [check for name, look in groups for check in _looked(name, look)]
-    return Report(answers.name, datetime.now(UTC), version, tuple(checks))
+    return Report(placed.answers.name, datetime.now(UTC), version, tuple(checks))
 
 
 def _looked(name: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
@@ -72,9 +80,9 @@ def _said(*command: str) -> str:
     return ended.stdout.strip()
 
 
-def _services(answers: Answers) -> Iterator[Check]:
-    units = [service.unit for block in answers.every_block for service in block.services]
-    units += [program.unit for block in answers.every_block for program in block.foreign]
+def _services(placed: Placement) -> Iterator[Check]:
+    units = [service.unit for block in placed.every_block for service in block.services]
+    units += [program.unit for block in placed.every_block for program in block.foreign]
     for unit in units:
         active, enabled = (
             _said("systemctl", "is-active", unit),
@@ -91,8 +99,8 @@ def _services(answers: Answers) -> Iterator[Check]:
     yield Check("no failed unit", not names, names or "none", "`systemctl status NAME` says why.")
 
 
-def _ports(answers: Answers) -> Iterator[Check]:
-    declared = {port.number: port for block in answers.every_block for port in block.every_port}
+def _ports(placed: Placement) -> Iterator[Check]:
+    declared = {port.number: port for block in placed.every_block for port in block.every_port}
     heard: dict[int, list[str]] = {}
     for line in _said("ss", "-Hltn").splitlines():
         address, _, where = line.split()[3].rpartition(":")
@@ -134,25 +142,24 @@ def _firewall() -> Iterator[Check]:
     )
 
 
-def _files(answers: Answers) -> Iterator[Check]:
+def _files(placed: Placement) -> Iterator[Check]:
     changed, wrong = [], []
-    for file in server_files(answers):
+    for file in server_files(placed):
         path = Path(file.path)
         if not path.is_file() or path.read_text() != file.text:
             changed.append(file.path)
         elif (path.owner(), stat.S_IMODE(path.stat().st_mode)) != (file.owner, file.mode):
             wrong.append(file.path)
-    for block in answers.every_block:
+    for block in placed.every_block:
         for folder in block.folders:
-            path = Path(folder.path.format(backups=answers.backup.to))
+            path = Path(folder.path.format(backups=placed.answers.backup.to))
             if not path.is_dir() or (path.owner(), stat.S_IMODE(path.stat().st_mode)) != (
                 folder.owner,
                 folder.mode,
             ):
                 wrong.append(str(path))
-    secrets = [secret.path for secret in used_secrets(answers) if secret.path]
+    secrets = [secret.path for secret in used_secrets(placed) if secret.path]
     wrong += [path for path in secrets if Path(path).stat().st_mode & 0o077]
-    others = sum(not path.is_symlink() and path.owner() != USER for path in Path(HOME).rglob("*"))
     yield Check(
         "configuration",
         not changed,
@@ -165,6 +172,10 @@ def _files(answers: Answers) -> Iterator[Check]:
         ", ".join(wrong) or "folders, files and secrets are their owners' alone",
         "`mip deploy setup` puts them right.",
     )
+
+
+def _home() -> Iterator[Check]:
+    others = sum(not path.is_symlink() and path.owner() != USER for path in Path(HOME).rglob("*"))
     yield Check(
         "owner of the home's files",
         not others,
@@ -185,19 +196,43 @@ def _node() -> Iterator[Check]:
     )
 
 
-def _database(answers: Answers) -> Iterator[Check]:
-    if not answers.has(BlockName.HOSPITAL_DATABASE):
+def _database(placed: Placement) -> Iterator[Check]:
+    if not placed.has(BlockName.HOSPITAL_DATABASE):
+        if placed.is_apart:
+            yield from _far_database()
         return
+    # By the account that fills it, or by its own where that is on another server.
+    account, to = (USER, "to MIP") if placed.has_node else ("postgres", "to its own account")
+    heard = database.settings(
+        placed.address_of(BlockName.HOSPITAL_DATABASE) if placed.is_apart else None
+    )
+    wanted = re.search("listen_addresses = '(.*)'", heard)
     said = _said(
-        "runuser", "-u", USER, "--", "psql", "-XqAt", "-h", "/var/run/postgresql", "-U", "postgres",
-        "-d", "mip", "-c", "SELECT current_setting('listen_addresses') = ''",
+        "runuser", "-u", account, "--", "psql", "-XqAt", "-h", database.SOCKET, "-U", "postgres",
+        "-d", "mip", "-c",
+        "SELECT current_setting('listen_addresses'), current_setting('ssl_ca_file')",
     )  # fmt: skip
+    known = database.AUTHORITY if placed.is_apart else ""
+    good = said.startswith(f"{wanted[1] if wanted else ''}|") and (known in said)
+    where = "by TLS to whom its authority vouches for" if placed.is_apart else "nowhere else"
     yield Check(
         "PostgreSQL",
-        said == "t",
-        "answers by its socket, and nowhere else" if said == "t" else "does not let MIP in",
+        good,
+        f"answers by its socket, and {where}" if good else f"does not answer {to} as it should",
         "`journalctl -u postgresql@*` says why; `mip deploy setup` writes who is let in.",
     )
+    if placed.is_apart:
+        yield valid(Path(database.SERVER), "certificate of the database", datetime.now(UTC))
+
+
+def _far_database() -> Iterator[Check]:
+    # By the account of the node, with the key that account has.
+    program = (f"{PROGRAM}/bin/python", "-m", "medmip.deploy.far_database", HOME)
+    said = _said("runuser", "-u", USER, "--", *program)
+    if not said:
+        raise DeployError("it could not be looked at", remedy=f"Run `{' '.join(program)}` as mip.")
+    for line in said.splitlines():
+        yield Check(**json.loads(line))
 
 
 def _analysis() -> Iterator[Check]:
@@ -217,13 +252,13 @@ def _analysis() -> Iterator[Check]:
     )
 
 
-def _portal(installation: Installation, answers: Answers) -> Iterator[Check]:
-    if answers.has(BlockName.WEB_ANALYTICS):
-        yield from look_at_portal(answers.name, installation.trusted)
+def _portal(installation: Installation, placed: Placement) -> Iterator[Check]:
+    if placed.has(BlockName.WEB_ANALYTICS):
+        yield from look_at_portal(placed.answers.name, installation.trusted)
 
 
-def _certificate(answers: Answers) -> Iterator[Check]:
-    if answers.has(BlockName.CERTIFICATE_RENEWAL):
+def _certificate(placed: Placement) -> Iterator[Check]:
+    if placed.has(BlockName.CERTIFICATE_RENEWAL):
         why = Renewal().why_due(datetime.now(UTC))
         yield Check(
             "the certificate by ACME",
@@ -234,8 +269,8 @@ def _certificate(answers: Answers) -> Iterator[Check]:
         )
 
 
-def _backups(answers: Answers) -> Iterator[Check]:
-    made = [path.stat().st_mtime for path in Path(answers.backup.to).glob("mip-*.tar.age")]
+def _backups(placed: Placement) -> Iterator[Check]:
+    made = [path.stat().st_mtime for path in Path(placed.answers.backup.to).glob("mip-*.tar.age")]
     age = datetime.now(UTC) - datetime.fromtimestamp(max(made, default=0), UTC)
     hours = f"the newest of {len(made)} is {age.total_seconds() / 3600:.1f} hours old"
     yield Check(
@@ -246,8 +281,9 @@ def _backups(answers: Answers) -> Iterator[Check]:
     )
 
 
-def _disk(answers: Answers) -> Iterator[Check]:
-    for place in (HOME, answers.backup.to):
+def _disk(placed: Placement) -> Iterator[Check]:
+    places = (HOME, placed.answers.backup.to) if placed.has_node else ("/var/lib/postgresql",)
+    for place in places:
         usage = shutil.disk_usage(place)
         yield Check(
             f"disk of {place}",

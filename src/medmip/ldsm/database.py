@@ -53,10 +53,15 @@ def connected(address: str) -> Iterator[psycopg.Connection]:
         ) from None
 
 
-def reader_address(address: str, account: str) -> str:
-    """Where a reader's own program finds the database; without what lets MIP itself in."""
+def reader_address(address: str, account: str, host: str = "") -> str:
+    """Where a reader's own program finds the database; without what lets MIP itself in.
+
+    host is where readers find it, where that is another way than MIP's own.
+    """
     kept = ("host", "hostaddr", "port", "dbname")
     parts = conninfo_to_dict(address)
+    if host:
+        parts |= {"host": host, "hostaddr": None}
     return make_conninfo(" ", **{key: parts.get(key) for key in kept}, user=account)
 
 

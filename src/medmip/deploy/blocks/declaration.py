@@ -43,6 +43,7 @@ class Audience(StrEnum):
     SITES = "sites"
     SCANNERS = "scanners"
     AUTHORITIES = "authorities"
+    NODE = "node"
 
     @property
     def words(self) -> str:
@@ -57,7 +58,18 @@ _WORDS = {
     Audience.SITES: "networks of the federation's sites",
     Audience.SCANNERS: "addresses of scanners and archives",
     Audience.AUTHORITIES: "networks of the authority that signs the certificate",
+    Audience.NODE: "the node's server alone, where it is another one",
 }
+
+
+class Where(StrEnum):
+    """On which servers of an installation a part of a block is, wherever the block is."""
+
+    ALWAYS = "always"
+    WITH_NODE = "with node"
+    """On the server of the node alone."""
+    APART = "apart"
+    """Where node and database are on two servers, which then speak to each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,7 @@ class Port:
     program: str
     audience: Audience
     what: str
+    where: Where = Where.ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,7 @@ class Folder:
     what: str
     stays: bool = False
     """Whether a removal leaves it: it holds what cannot be made anew, or is the distribution's."""
+    where: Where = Where.ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +105,7 @@ class Secret:
     path: str
     owner: str
     what: str
+    where: Where = Where.ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +132,7 @@ class Service:
     module: str = ""
     state: str = ""
     afterwards: str = ""
+    where: Where = Where.ALWAYS
 
     @property
     def command(self) -> str:
@@ -141,11 +157,16 @@ class Foreign:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A building block; needs names the blocks that it cannot be without."""
+    """A building block.
+
+    needs names the blocks that it cannot be without on its own server, somewhere those that may be
+    on another server of the installation.
+    """
 
     name: BlockName
     what: str
     needs: tuple[BlockName, ...] = ()
+    somewhere: tuple[BlockName, ...] = ()
     packages: tuple[str, ...] = ()
     services: tuple[Service, ...] = ()
     foreign: tuple[Foreign, ...] = ()

@@ -1,10 +1,11 @@
 """The firewall (nftables), from the one table of ports: all else is dropped."""
 
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses
 from typing import TypeAlias, TypeVar
 
 from medmip.deploy.blocks.declaration import CONFIGURATION, USER, Audience, Block
+from medmip.deploy.blocks.registry import POSTGRESQL
 
 QUIET = f"{CONFIGURATION}/quiet.nft"
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -57,17 +58,19 @@ def ruleset(blocks: Sequence[Block], networks: Mapping[Audience, Sequence[Networ
     )
 
 
-def quiet(blocks: Sequence[Block]) -> str:
+def quiet(blocks: Sequence[Block], database: IPv4Address | IPv6Address | None = None) -> str:
     """Rules that keep the world out while an upgrade is going on, but for maintainers.
 
     Nothing that people, sites or scanners would send is taken and then lost by a way back; the
-    node reaches nobody.
+    node reaches nobody but a database on another server, which has copies alone.
     """
     inside = {Audience.NOBODY, Audience.MAINTAINERS}
     numbers = sorted(
         port.number for block in blocks for port in block.every_port if port.audience not in inside
     )
     refused = f"    tcp dport {{ {', '.join(map(str, numbers))} }} reject with tcp reset\n"
+    family = "ip6" if isinstance(database, IPv6Address) else "ip"
+    reached = f"    {family} daddr {database} tcp dport {POSTGRESQL} accept\n" if database else ""
     return (
         "# Written by `mip deploy upgrade`; `mip deploy rollback` ends it.\n"
         "table inet mip_quiet\n"
@@ -78,8 +81,7 @@ def quiet(blocks: Sequence[Block]) -> str:
         '    iif "lo" accept\n' + (refused if numbers else "") + "  }\n"
         "  chain output {\n"
         "    type filter hook output priority filter - 10;\n"
-        '    oif "lo" accept\n'
-        f'    meta skuid "{USER}" reject\n'
+        '    oif "lo" accept\n' + reached + f'    meta skuid "{USER}" reject\n'
         "  }\n"
         "}\n"
     )

@@ -15,6 +15,7 @@ from medmip.deploy.blocks.declaration import (
     Port,
     Secret,
     Service,
+    Where,
 )
 from medmip.notices.settings import ChannelName
 
@@ -32,7 +33,13 @@ NOTICES: dict[ChannelName, str] = {
 ACCOUNT_KEY = "certificate-account-key"
 CERTIFICATE_STATE = "/var/lib/mip-certificate"
 """What the account that orders certificates has to itself."""
+DATABASE_AUTHORITY_KEY = "database-authority-key"
+DATABASE_SERVER_KEY = "database-server-key"
+DATABASE_CLIENT_KEY = "database-client-key"
+DATABASE_TLS = f"{CONFIGURATION}/database"
+"""What node and database know each other by, where they are on two servers."""
 PORTAL = 8080
+POSTGRESQL = 5432
 DICOM = 11112
 BROKER = 4222
 
@@ -58,6 +65,7 @@ INFRASTRUCTURE = Block(
             compiles=False,
             network=False,
             when="*-*-* 02:30:00",
+            where=Where.WITH_NODE,
         ),
     ),
     foreign=(
@@ -69,8 +77,32 @@ INFRASTRUCTURE = Block(
         Folder(CONFIGURATION, "root", 0o755, False, "what `mip deploy setup` wrote"),
         Folder(f"{CONFIGURATION}/applied", "root", 0o700, False, "what services were started with"),
         Folder(f"{CONFIGURATION}/secrets", "root", 0o700, False, "secrets, as services need them"),
-        Folder(HOME, USER, 0o700, True, "the home: data, state, keys", stays=True),
-        Folder("{backups}", USER, 0o700, False, "backups, encrypted", stays=True),
+        Folder(
+            HOME,
+            USER,
+            0o700,
+            True,
+            "the home: data, state, keys",
+            stays=True,
+            where=Where.WITH_NODE,
+        ),
+        Folder(
+            "{backups}",
+            USER,
+            0o700,
+            False,
+            "backups, encrypted",
+            stays=True,
+            where=Where.WITH_NODE,
+        ),
+        Folder(
+            DATABASE_TLS,
+            "root",
+            0o755,
+            False,
+            "what node and database know each other by, where they are on two servers",
+            where=Where.APART,
+        ),
     ),
     secrets=(
         Secret(
@@ -84,10 +116,24 @@ INFRASTRUCTURE = Block(
 )
 HOSPITAL_DATABASE = Block(
     BlockName.HOSPITAL_DATABASE,
-    "PostgreSQL with published rows, by Unix socket alone",
+    "PostgreSQL with published rows, by Unix socket; by mutual TLS to a node on another server",
     needs=(BlockName.INFRASTRUCTURE,),
+    somewhere=(BlockName.ALGORITHM_FACTORY,),
     packages=("postgresql",),
-    foreign=(Foreign("postgresql.service"),),
+    foreign=(
+        Foreign(
+            "postgresql.service",
+            (
+                Port(
+                    POSTGRESQL,
+                    "postgres",
+                    Audience.NODE,
+                    "the node fills it, mutual TLS 1.3; closed where both are on one server",
+                    where=Where.APART,
+                ),
+            ),
+        ),
+    ),
     folders=(
         Folder(
             "/var/lib/postgresql",
@@ -96,6 +142,23 @@ HOSPITAL_DATABASE = Block(
             False,
             "copies of published versions; `mip ldsm sync` makes them anew",
             stays=True,
+        ),
+    ),
+    secrets=(
+        Secret(
+            DATABASE_SERVER_KEY,
+            f"{DATABASE_TLS}/server-key.pem",
+            "postgres",
+            "the private key that PostgreSQL proves itself with to a node on another server",
+            where=Where.APART,
+        ),
+        Secret(
+            DATABASE_AUTHORITY_KEY,
+            "",
+            "root",
+            "the private key of the authority that vouches for node and database to each other, "
+            "where they are on two servers; never on a server",
+            where=Where.APART,
         ),
     ),
 )
@@ -139,6 +202,13 @@ ALGORITHM_FACTORY = Block(
                 f"what notices by {way} are sent with, where the answers ask for them",
             )
             for way, name in NOTICES.items()
+        ),
+        Secret(
+            DATABASE_CLIENT_KEY,
+            f"{DATABASE_TLS}/client-key.pem",
+            USER,
+            "the private key that the node proves itself with to a database on another server",
+            where=Where.APART,
         ),
     ),
 )
