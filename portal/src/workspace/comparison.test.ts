@@ -28,9 +28,25 @@ test('a share of missing values is of all records, and of nobody there is none',
   expect([missingShare({ n: null, missing: 1 }), missingShare({ n: 0, missing: 0 })]).toEqual([null, null]);
 });
 
-test('levels are drawn as shares, and a count that is not told is left out', () => {
-  const nominal = [{ dataset: 'a', n: 20, missing: 0, counts: { F: 5, M: null } }];
+test('levels are drawn as shares of each hospital’s datasets, and a count that is not told is left out', () => {
+  const nominal = [
+    { dataset: 'a', n: 20, missing: 0, counts: { F: 5, M: null } },
+    { dataset: 'b', n: 10, missing: 0, counts: { F: 5, M: 5 } },
+    { dataset: 'c', n: 30, missing: 0, counts: { F: 15, M: null } },
+  ];
   const chart = levelChart(compared({ numeric: [], nominal }, held), { F: 'Female', M: 'Male' }, 'Sex', 'Share');
-  expect(chart.spec).toMatchObject({ data: { values: [{ dataset: 'A', level: 'Female', share: 0.25 }] } });
-  expect(chart.alt).toBe('Sex. A, Female: 25 %');
+  expect(chart.spec).toMatchObject({
+    data: {
+      values: [
+        { place: 'Aachen · A', level: 'Female', share: 0.25 },
+        { place: 'Lausanne', level: 'Female', share: 0.5 },
+        { place: 'Lausanne · B', level: 'Female', share: 0.5 },
+        { place: 'Lausanne · B', level: 'Male', share: 0.5 },
+        { place: 'Lausanne · C', level: 'Female', share: 0.5 },
+      ],
+    },
+  });
+  expect(chart.alt).toContain('Sex. Aachen · A, Female: 25 %; Lausanne, Female: 50 %');
+  const alone = levelChart(compared({ numeric: [], nominal: nominal.slice(0, 1) }, [dataset('a', '')]), { F: 'Female' }, 'Sex', 'Share');
+  expect(alone.alt).toBe('Sex. A, Female: 25 %');
 });

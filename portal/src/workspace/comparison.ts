@@ -46,7 +46,9 @@ function together(site: string, parts: readonly Part[]): Part {
   const sum = (values: (number | null)[]) => values.reduce<number | null>((all, one) => (all === null || one === null ? null : all + one), 0);
   const n = sum(parts.map((part) => part.n));
   const total = sum(parts.map((part) => (part.n === null || part.mean === null ? null : part.n * part.mean)));
-  return { dataset: null, site, n, missing: sum(parts.map((part) => part.missing)), mean: n && total !== null ? total / n : null, sd: null, median: null, counts: {} };
+  const levels = [...new Set(parts.flatMap((part) => Object.keys(part.counts)))];
+  const counts = Object.fromEntries(levels.map((level) => [level, sum(parts.map((part) => part.counts[level] ?? null))]));
+  return { dataset: null, site, n, missing: sum(parts.map((part) => part.missing)), mean: n && total !== null ? total / n : null, sd: null, median: null, counts };
 }
 
 /** The share that has no value, between 0 and 1; null where it is not told, or nobody is there. */
@@ -54,15 +56,20 @@ export function missingShare({ n, missing }: Pick<Part, 'n' | 'missing'>): numbe
   return n === null || missing === null || n + missing === 0 ? null : missing / (n + missing);
 }
 
-/** A nominal variable's levels as shares of each dataset; a count that is not told leaves a gap. */
+/**
+ * A nominal variable's levels as shares of each dataset, and of each hospital with several.
+ *
+ * A count that is not told leaves a gap.
+ */
 export function levelChart(parts: readonly Part[], levels: Record<string, string>, title: string, share: string): ChartView {
   const order = Object.values(levels);
-  const values = parts.flatMap(({ dataset, n, counts }) =>
-    dataset === null || !n
+  const values = parts.flatMap(({ dataset, site, n, counts }) => {
+    const place = [site, dataset].filter(Boolean).join(' · ');
+    return !n
       ? []
-      : Object.entries(counts).flatMap(([level, count]) => (count === null ? [] : [{ dataset, level: levels[level] ?? level, share: count / n }])),
-  );
-  const told = values.map((one) => `${one.dataset}, ${one.level}: ${Math.round(100 * one.share)} %`);
+      : Object.entries(counts).flatMap(([level, count]) => (count === null ? [] : [{ place, level: levels[level] ?? level, share: count / n }]));
+  });
+  const told = values.map((one) => `${one.place}, ${one.level}: ${Math.round(100 * one.share)} %`);
   return {
     kind: 'chart',
     title,
@@ -75,11 +82,11 @@ export function levelChart(parts: readonly Part[], levels: Record<string, string
       height: { step: 28 },
       mark: 'bar',
       encoding: {
-        y: { field: 'dataset', type: 'nominal', title: null, sort: null },
+        y: { field: 'place', type: 'nominal', title: null, sort: null },
         x: { field: 'share', type: 'quantitative', stack: 'zero', title: share, axis: { format: '%' }, scale: { domain: [0, 1] } },
         color: { field: 'level', type: 'nominal', title: null, sort: order },
         tooltip: [
-          { field: 'dataset', type: 'nominal' },
+          { field: 'place', type: 'nominal', title: 'dataset' },
           { field: 'level', type: 'nominal' },
           { field: 'share', type: 'quantitative', format: '.1%' },
         ],
